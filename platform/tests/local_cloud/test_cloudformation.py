@@ -1,0 +1,271 @@
+"""Types that CloudFormation of the emulator lacks: each is real afterwards, or inert and named as such."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from botocore.exceptions import ClientError
+
+from commerce_platform.local_cloud.extension import cloudformation
+
+QUEUE_API = {
+    "Queue": {"Type": "AWS::SQS::Queue"},
+    "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "api"}},
+    "Orders": {
+        "Type": "AWS::ApiGateway::Resource",
+        "Properties": {
+            "RestApiId": {"Ref": "Api"},
+            "ParentId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
+            "PathPart": "orders",
+        },
+    },
+    "Model": {
+        "Type": "AWS::ApiGateway::Model",
+        "Properties": {
+            "RestApiId": {"Ref": "Api"},
+            "ContentType": "application/json",
+            "Name": "Order",
+            "Schema": {"type": "object", "required": ["sku"]},
+        },
+    },
+    "Validator": {
+        "Type": "AWS::ApiGateway::RequestValidator",
+        "Properties": {"RestApiId": {"Ref": "Api"}, "ValidateRequestBody": True},
+    },
+    "Method": {
+        "Type": "AWS::ApiGateway::Method",
+        "Properties": {
+            "RestApiId": {"Ref": "Api"},
+            "ResourceId": {"Ref": "Orders"},
+            "HttpMethod": "POST",
+            "AuthorizationType": "NONE",
+            "RequestModels": {"application/json": {"Ref": "Model"}},
+            "RequestValidatorId": {"Ref": "Validator"},
+            "MethodResponses": [{"StatusCode": "200"}],
+            "Integration": {
+                "Type": "MOCK",
+                "RequestTemplates": {"application/json": '{"statusCode": 200}'},
+                "IntegrationResponses": [{"StatusCode": "200"}],
+            },
+        },
+    },
+    "Deployment": {
+        "Type": "AWS::ApiGateway::Deployment",
+        "DependsOn": "Method",
+        "Properties": {"RestApiId": {"Ref": "Api"}},
+    },
+    "Stage": {
+        "Type": "AWS::ApiGateway::Stage",
+        "Properties": {"RestApiId": {"Ref": "Api"}, "DeploymentId": {"Ref": "Deployment"}, "StageName": "v1"},
+    },
+}
+
+
+def status_of(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_request_validator_validates(endpoint, cloud):
+    # A bearer-less request resolves in the server's default account.
+    cloud = type(cloud)(endpoint, "111111111111")
+    outputs = cloud.deploy(QUEUE_API, stack="validated", Outputs={"ApiId": {"Value": {"Ref": "Api"}}})
+    url = f"{endpoint}/_aws/execute-api/{outputs['ApiId']}/v1/orders"
+
+    assert (status_of(url, {"sku": "A"}), status_of(url, {})) == (200, 400)
+
+    without = json.loads(json.dumps(QUEUE_API))
+    without["Validator"]["Properties"]["ValidateRequestBody"] = False
+    cloud.deploy(without, stack="validated", Outputs={"ApiId": {"Value": {"Ref": "Api"}}})
+    assert status_of(url, {}) == 200
+
+
+def test_an_archive_keeps_the_events_of_its_bus(cloud):
+    archived = {
+        "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}},
+        "Archive": {
+            "Type": "AWS::Events::Archive",
+            "Properties": {
+                "SourceArn": {"Fn::GetAtt": ["Bus", "Arn"]},
+                "EventPattern": {"source": ["commerce.order"]},
+                "RetentionDays": 30,
+            },
+        },
+    }
+    outputs = cloud.deploy(archived, Outputs={"Name": {"Value": {"Ref": "Archive"}}})
+    events = cloud.client("events")
+    for source in ("commerce.order", "commerce.other"):
+        events.put_events(
+            Entries=[{"EventBusName": "bus", "Source": source, "DetailType": "Fact.v1", "Detail": "{}"}]
+        )
+
+    found = events.describe_archive(ArchiveName=outputs["Name"])
+    assert (found["EventCount"], found["RetentionDays"]) == (1, 30)
+
+    archived["Archive"]["Properties"]["RetentionDays"] = 7
+    cloud.deploy(archived, Outputs={"Name": {"Value": {"Ref": "Archive"}}})
+    assert events.describe_archive(ArchiveName=outputs["Name"])["RetentionDays"] == 7
+
+    cloud.client("cloudformation").delete_stack(StackName="stack")
+    assert events.list_archives()["Archives"] == []
+
+
+def test_an_api_destination_is_found_with_its_connection(cloud):
+    cloud.deploy(
+        {
+            "Connection": {
+                "Type": "AWS::Events::Connection",
+                "Properties": {
+                    "Name": "provider",
+                    "AuthorizationType": "API_KEY",
+                    "AuthParameters": {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "k"}},
+                },
+            },
+            "Destination": {
+                "Type": "AWS::Events::ApiDestination",
+                "Properties": {
+                    "Name": "webhook",
+                    "ConnectionArn": {"Fn::GetAtt": ["Connection", "Arn"]},
+                    "HttpMethod": "POST",
+                    "InvocationEndpoint": "http://127.0.0.1:1/hook",
+                },
+            },
+        }
+    )
+    found = cloud.client("events").describe_api_destination(Name="webhook")
+    assert found["ConnectionArn"] == cloud.arn("events", "connection/provider")
+
+
+def test_a_bus_policy_is_on_the_bus(cloud):
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": "*"}
+    cloud.deploy(
+        {
+            "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}},
+            "Policy": {
+                "Type": "AWS::Events::EventBusPolicy",
+                "Properties": {"EventBusName": {"Ref": "Bus"}, "StatementId": "all", "Statement": statement},
+            },
+        }
+    )
+    policy = json.loads(cloud.client("events").describe_event_bus(Name="bus")["Policy"])
+    assert policy["Statement"] == [statement | {"Sid": "all"}]
+
+
+def test_an_alias_runs_the_version_it_names(cloud):
+    def machine(result, description):
+        definition = {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": result, "End": True}}}
+        return {
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {"RoleArn": cloud.role, "DefinitionString": json.dumps(definition)},
+            },
+            "Version": {
+                "Type": "AWS::StepFunctions::StateMachineVersion",
+                "Properties": {"StateMachineArn": {"Ref": "Machine"}, "Description": description},
+            },
+            "Alias": {
+                "Type": "AWS::StepFunctions::StateMachineAlias",
+                "Properties": {
+                    "Name": "live",
+                    "RoutingConfiguration": [{"StateMachineVersionArn": {"Ref": "Version"}, "Weight": 100}],
+                },
+            },
+        }
+
+    outputs = cloud.deploy(machine("one", "first"), Outputs={"Alias": {"Value": {"Ref": "Alias"}}})
+    assert json.loads(cloud.execute(outputs["Alias"])["output"]) == "one"
+    assert cloud.deploy(machine("two", "second"), Outputs={"Alias": {"Value": {"Ref": "Alias"}}}) == outputs
+    assert json.loads(cloud.execute(outputs["Alias"])["output"]) == "two"
+
+
+def test_a_functions_reserved_concurrency_reaches_it_and_leaves_it(cloud):
+    properties = {
+        "FunctionName": "limited",
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": cloud.role,
+        "Code": {"ZipFile": "def handler(event, context): return 1"},
+    }
+    lambda_ = cloud.client("lambda")
+    limited = properties | {
+        "ReservedConcurrentExecutions": 3,
+        "DeadLetterConfig": {"TargetArn": cloud.queue("dlq").arn},
+    }
+    cloud.deploy({"Function": {"Type": "AWS::Lambda::Function", "Properties": limited}})
+    assert lambda_.get_function_concurrency(FunctionName="limited")["ReservedConcurrentExecutions"] == 3
+    assert "DeadLetterConfig" in lambda_.get_function_configuration(FunctionName="limited")
+
+    cloud.deploy({"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}})
+    assert not lambda_.get_function_concurrency(FunctionName="limited").get("ReservedConcurrentExecutions")
+    assert "DeadLetterConfig" not in lambda_.get_function_configuration(FunctionName="limited")
+
+
+def test_a_composite_alarm_exists_and_one_on_metric_math_is_accepted(cloud):
+    metric = {"Id": "rate", "Expression": "errors / calls", "Label": "rate", "ReturnData": True}
+    cloud.deploy(
+        {
+            "Math": {
+                "Type": "AWS::CloudWatch::Alarm",
+                "Properties": {
+                    "ComparisonOperator": "GreaterThanThreshold",
+                    "EvaluationPeriods": 1,
+                    "Threshold": 1,
+                    "Metrics": [metric],
+                },
+            },
+            "Composite": {
+                "Type": "AWS::CloudWatch::CompositeAlarm",
+                "Properties": {"AlarmName": "all", "AlarmRule": "FALSE"},
+            },
+        }
+    )
+    answer = cloud.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])
+    assert [alarm["AlarmName"] for alarm in answer["CompositeAlarms"]] == ["all"]
+
+
+def test_every_inert_type_deploys_updates_and_is_deleted(cloud):
+    def resources(value):
+        return {
+            f"R{index}": {"Type": name, "Properties": {"Anything": value}}
+            for index, name in enumerate(cloudformation.INERT)
+        }
+
+    cloud.deploy(resources("a"))
+    cloud.deploy(resources("b"))
+    cloud.client("cloudformation").delete_stack(StackName="stack")
+
+
+def test_an_unknown_type_is_refused_by_name(cloud):
+    with pytest.raises(ClientError, match="AWS::Nobody::Knows"):
+        cloud.deploy({"Unknown": {"Type": "AWS::Nobody::Knows"}})
+
+
+def test_parameters_of_type_ssm_imports_and_conditions_resolve(cloud):
+    cloud.client("ssm").put_parameter(Name="/commerce/local/platform/x/v1", Value="found", Type="String")
+    cloud.deploy(
+        {"Queue": {"Type": "AWS::SQS::Queue"}},
+        stack="exporting",
+        Outputs={"Arn": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}, "Export": {"Name": "the-queue"}}},
+    )
+    outputs = cloud.deploy(
+        {
+            "Copy": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Type": "String", "Value": {"Fn::ImportValue": "the-queue"}},
+            }
+        },
+        stack="importing",
+        Parameters={
+            "Found": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/commerce/local/platform/x/v1"}
+        },
+        Outputs={"Found": {"Value": {"Ref": "Found"}}, "Copy": {"Value": {"Fn::GetAtt": ["Copy", "Value"]}}},
+    )
+    assert outputs["Found"] == "found"
+    assert outputs["Copy"].startswith("arn:aws:sqs:")
