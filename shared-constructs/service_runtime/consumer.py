@@ -1,0 +1,259 @@
+"""Consuming an SQS queue: every message succeeds, is seen again, or goes to the DLQ with the reason; none is lost.
+
+The queue comes from ``QueueConsumer``, which sets ``CONSUMER_QUEUE_URL`` and ``CONSUMER_DLQ_URL`` and grants what
+this module calls (``sqs:ChangeMessageVisibility`` on the queue, ``sqs:SendMessage`` on its DLQ).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+from service_runtime.envelope import EnvelopeError, Event
+from service_runtime.observability import business_context, count, logger, write_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sqs import SQSClient
+
+QUEUE_URL_VARIABLE = "CONSUMER_QUEUE_URL"
+DLQ_URL_VARIABLE = "CONSUMER_DLQ_URL"
+
+# SQS: a message's total visibility timeout may not exceed 12 hours.
+MAX_VISIBILITY_SECONDS = 43_200
+# What a message gets at most of the invocation's remaining time is the handler's business; with less than this left,
+# starting another one would only end in a timeout that fails the whole batch.
+MIN_REMAINING_MILLIS = 1_000
+# SQS message attributes: keep the reason readable in the console and far from the 1 MiB message limit.
+_MAX_REASON_CHARACTERS = 1_024
+
+DataT = TypeVar("DataT")
+
+
+class RetryLater(Exception):  # noqa: N818 - a decision, not an error
+    """The message cannot be handled now; show it again after a while.
+
+    Args:
+        delay_seconds: for how long it stays invisible, 0 to 43200 (SQS's limit). Each time counts as a receive: the
+            queue's ``max_receive_count`` must leave room.
+        reason: for the log.
+    """
+
+    def __init__(self, delay_seconds: int, reason: str) -> None:
+        if not 0 <= delay_seconds <= MAX_VISIBILITY_SECONDS:
+            raise ValueError(
+                f"delay_seconds must be between 0 and {MAX_VISIBILITY_SECONDS}, got {delay_seconds}"
+            )
+        self.delay_seconds = delay_seconds
+        self.reason = reason
+        super().__init__(f"{reason}; again in {delay_seconds} s")
+
+
+class NeverSucceeds(Exception):  # noqa: N818 - a decision, not an error
+    """The message can never be handled: it goes to the DLQ at once, with the reason as attribute.
+
+    Args:
+        reason: what is wrong with it, for the person who looks into the DLQ.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message of the batch.
+
+    Attributes:
+        message_id: SQS's id.
+        body: the body as received, unparsed.
+        receive_count: how often it has been received, this time included.
+        sent_at: when it was put on the queue.
+        attributes: its string message attributes.
+    """
+
+    message_id: str
+    body: str
+    receive_count: int
+    sent_at: datetime
+    attributes: Mapping[str, str]
+
+
+class MessageConsumer:
+    """Handler of an SQS batch with partial failures: ``handler = MessageConsumer(handle)``.
+
+    A message whose handling raises is received again after the queue's visibility timeout; ``RetryLater`` chooses
+    the delay; ``NeverSucceeds`` moves it to the DLQ at once. The others of its batch are not affected. Messages
+    that the invocation has no time left for are reported as failed rather than started.
+
+    Args:
+        handle: what to do with one message.
+        sqs: an SQS client; default one of its own, made at the first use.
+    """
+
+    def __init__(self, handle: Callable[[Message], None], *, sqs: SQSClient | None = None) -> None:
+        self._handle = handle
+        self._given_sqs = sqs
+
+    def __call__(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Handle the batch of one invocation and report which messages failed."""
+        # Not raising for an entirely failed batch: the report says the same and the runtime stays warm.
+        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+        def handle_record(record: SQSRecord) -> None:
+            if context.get_remaining_time_in_millis() < MIN_REMAINING_MILLIS:
+                raise TimeoutError("no time left in this invocation")
+            self._handle_record(record)
+
+        result = process_partial_response(
+            event=event, record_handler=handle_record, processor=processor, context=context
+        )
+        write_metrics()
+        return dict(result)
+
+    def _handle_record(self, record: SQSRecord) -> None:
+        message = Message(
+            message_id=record.message_id,
+            body=record.body,
+            receive_count=int(record.attributes.approximate_receive_count),
+            sent_at=datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC),
+            attributes={
+                name: attribute["stringValue"]
+                for name, attribute in (record.raw_event.get("messageAttributes") or {}).items()
+                if attribute.get("stringValue") is not None
+            },
+        )
+        try:
+            self._handle(message)
+        except NeverSucceeds as poison:
+            self._dead_letter(message, poison.reason)
+        except RetryLater as later:
+            logger.info("message retries later", message_id=message.message_id, reason=str(later))
+            self._sqs.change_message_visibility(
+                QueueUrl=os.environ[QUEUE_URL_VARIABLE],
+                ReceiptHandle=record.receipt_handle,
+                VisibilityTimeout=later.delay_seconds,
+            )
+            raise
+        except Exception:
+            logger.exception(
+                "message failed", message_id=message.message_id, receive_count=message.receive_count
+            )
+            raise
+
+    def _dead_letter(self, message: Message, reason: str) -> None:
+        """Copy the message to the DLQ before it counts as handled: a crash in between duplicates, never loses."""
+        logger.error(
+            "message can never succeed, sent to the DLQ", message_id=message.message_id, reason=reason
+        )
+        count("MessagesDeadLettered")
+        attributes = {
+            **message.attributes,
+            "reason": reason[:_MAX_REASON_CHARACTERS],
+            "messageId": message.message_id,
+        }
+        self._sqs.send_message(
+            QueueUrl=os.environ[DLQ_URL_VARIABLE],
+            MessageBody=message.body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
+
+    @cached_property
+    def _sqs(self) -> SQSClient:
+        if self._given_sqs is not None:
+            return self._given_sqs
+        import boto3  # noqa: PLC0415 - needed only when something went wrong
+
+        return boto3.client("sqs")
+
+
+class EventConsumer(MessageConsumer):
+    """Handler of a queue of events, by detail type.
+
+    Every event is parsed and validated before its function sees it; logs and metrics carry its correlation id, id,
+    type and aggregate. An event of an unknown type, or whose data does not fit, can never succeed and goes to the
+    DLQ at once.
+
+    Args:
+        business_keys: further keys for logs and metrics, from the event (default none).
+        sqs: an SQS client; default one of its own, made at the first use.
+
+    Example:
+        >>> consumer = EventConsumer()
+        >>> @consumer.on("OrderPlaced.v1", data=dict)
+        ... def start(event, message):
+        ...     print(event.data["orderId"])
+    """
+
+    def __init__(
+        self,
+        *,
+        business_keys: Callable[[Event[Any]], Mapping[str, str]] | None = None,
+        sqs: SQSClient | None = None,
+    ) -> None:
+        super().__init__(self._handle_event, sqs=sqs)
+        self._business_keys = business_keys
+        self._routes: dict[str, tuple[type[Any], Callable[[Event[Any], Message], None]]] = {}
+
+    @property
+    def detail_types(self) -> tuple[str, ...]:
+        """The detail types that have a function."""
+        return tuple(self._routes)
+
+    def on(
+        self, detail_type: str, *, data: type[DataT]
+    ) -> Callable[[Callable[[Event[DataT], Message], None]], Callable[[Event[DataT], Message], None]]:
+        """Register the function for a detail type.
+
+        Args:
+            detail_type: ``<Fact>.v<major>``.
+            data: model of the event's data: only the fields this consumer reads.
+
+        Raises:
+            ValueError: the detail type has a function already.
+        """
+        if detail_type in self._routes:
+            raise ValueError(f"{detail_type} already has a function: {self._routes[detail_type][1].__name__}")
+
+        def register(
+            function: Callable[[Event[DataT], Message], None],
+        ) -> Callable[[Event[DataT], Message], None]:
+            self._routes[detail_type] = (data, function)
+            return function
+
+        return register
+
+    def _handle_event(self, message: Message) -> None:
+        try:
+            envelope = json.loads(message.body)
+        except json.JSONDecodeError as error:
+            raise NeverSucceeds(f"the body is not JSON: {error}") from error
+        detail_type = envelope.get("detail-type") if isinstance(envelope, dict) else None
+        if detail_type not in self._routes:
+            known = ", ".join(self.detail_types)
+            raise NeverSucceeds(f"no function for detail type {detail_type!r}; known are: {known}")
+        data, function = self._routes[detail_type]
+        try:
+            event = Event.parse(envelope, data=data)
+        except EnvelopeError as error:
+            raise NeverSucceeds(str(error)) from error
+        with business_context(
+            correlation_id=event.metadata.correlation_id,
+            eventId=event.metadata.event_id,
+            detailType=event.detail_type,
+            aggregateId=event.metadata.aggregate_id,
+            **(self._business_keys(event) if self._business_keys else {}),
+        ):
+            function(event, message)

@@ -1,0 +1,215 @@
+"""The envelope of every event: who says what about which version of which aggregate, and because of what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOMAIN = "commerce"
+SCHEMA_VERSION = "1.0"
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_DETAIL_TYPE = r"^[A-Z][A-Za-z0-9]*\.v[1-9][0-9]*$"
+
+
+class WireModel(BaseModel):
+    """Base of everything that travels as JSON: immutable, camelCase on the wire, snake_case in Python.
+
+    Unknown fields are ignored, so that a producer may add fields without breaking its consumers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+DataT = TypeVar("DataT")
+
+
+class EnvelopeError(ValueError):
+    """What arrived is not an event of this platform, or its data does not fit the consumer's model."""
+
+
+def event_id(source: str, aggregate_id: str, aggregate_version: int, detail_type: str) -> str:
+    """Identity of an event: the same fact has the same id, however often it is emitted.
+
+    Args:
+        source: the event's source, ``commerce.<service>``.
+        aggregate_id: what the event is about.
+        aggregate_version: the aggregate's version that made the event.
+        detail_type: ``<Fact>.v<major>``.
+
+    Returns:
+        The first 32 hex digits of SHA-256 over ``source|aggregateId|aggregateVersion|detail-type``; the change
+        feed computes the same with JSONata's ``$hash``.
+    """
+    fact = f"{source}|{aggregate_id}|{aggregate_version}|{detail_type}"
+    return hashlib.sha256(fact.encode()).hexdigest()[:32]
+
+
+def correlation_id_or_new(candidate: str | None) -> str:
+    """The caller's correlation id if it is acceptable, else a new one.
+
+    Args:
+        candidate: what the caller sent; acceptable are 1 to 64 characters of ``[A-Za-z0-9-]`` (it reaches logs, headers
+            and items, so anything else is replaced rather than escaped everywhere).
+    """
+    return candidate if candidate and _CORRELATION_ID.fullmatch(candidate) else str(uuid.uuid4())
+
+
+def utc_now() -> datetime:
+    """The present moment, with its time zone."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as RFC 3339 UTC with milliseconds and ``Z``.
+
+    Raises:
+        ValueError: the moment carries no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"a moment needs a time zone, got the naive {moment.isoformat()}")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Metadata(WireModel):
+    """What every event says about itself (``detail.metadata``)."""
+
+    event_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    correlation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    causation_id: Annotated[str, Field(min_length=1, max_length=128)]
+    occurred_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
+    domain: str = DOMAIN
+    service: Annotated[str, Field(min_length=1)]
+    stage: Annotated[str, Field(min_length=1)]
+    schema_version: str = SCHEMA_VERSION
+    aggregate_id: Annotated[str, Field(min_length=1)]
+    aggregate_version: Annotated[int, Field(ge=0)]
+
+
+class Event(WireModel, Generic[DataT]):
+    """A fact about an aggregate, as it travels on the bus.
+
+    Attributes:
+        source: ``commerce.<service>``.
+        detail_type: ``<Fact>.v<major>``.
+        metadata: the envelope's metadata.
+        data: the fact itself; a pydantic model or plain JSON.
+    """
+
+    source: Annotated[str, Field(pattern=r"^commerce\.[a-z][a-z0-9-]*$")]
+    detail_type: Annotated[str, Field(pattern=_DETAIL_TYPE)]
+    metadata: Metadata
+    data: DataT
+
+    @classmethod
+    def create(  # noqa: PLR0913 - the envelope has this many fields, all named at the call
+        cls,
+        *,
+        service: str,
+        stage: str,
+        detail_type: str,
+        aggregate_id: str,
+        aggregate_version: int,
+        data: DataT,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Event[DataT]:
+        """A new event with its identity computed.
+
+        Args:
+            service: the producing service, without the ``commerce.`` prefix.
+            stage: the stage it happened in.
+            detail_type: ``<Fact>.v<major>``.
+            aggregate_id: what the event is about.
+            aggregate_version: the aggregate's version after the change.
+            data: the fact, a pydantic model or JSON-able value.
+            correlation_id: of the conversation; default a new one (also for an unacceptable one).
+            causation_id: id of the event or request that this one answers; default the correlation id.
+            occurred_at: when it happened; default now.
+        """
+        source = f"{DOMAIN}.{service}"
+        correlation = correlation_id_or_new(correlation_id)
+        return cls(
+            source=source,
+            detail_type=detail_type,
+            metadata=Metadata(
+                event_id=event_id(source, aggregate_id, aggregate_version, detail_type),
+                correlation_id=correlation,
+                causation_id=causation_id or correlation,
+                occurred_at=rfc3339(occurred_at or utc_now()),
+                service=service,
+                stage=stage,
+                aggregate_id=aggregate_id,
+                aggregate_version=aggregate_version,
+            ),
+            data=data,
+        )
+
+    @classmethod
+    def parse(cls, envelope: Mapping[str, Any], *, data: Any = Any) -> Event[Any]:
+        """Read an event as EventBridge delivers it (``source``, ``detail-type``, ``detail``).
+
+        Args:
+            envelope: the EventBridge event.
+            data: type of ``detail.data``; a pydantic model of only the fields the consumer reads.
+
+        Raises:
+            EnvelopeError: names each field that does not fit.
+        """
+        detail = envelope.get("detail")
+        if not isinstance(detail, dict):
+            raise EnvelopeError(f"an event needs an object in 'detail', got {type(detail).__name__}")
+        fields = {
+            "source": envelope.get("source"),
+            "detailType": envelope.get("detail-type"),
+            "metadata": detail.get("metadata"),
+            "data": detail.get("data"),
+        }
+        try:
+            # Subscripting at run time: which model applies is known only where the consumer registers it.
+            return Event[data].model_validate(fields)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+            )
+            raise EnvelopeError(f"event {envelope.get('detail-type')!r} does not fit: {faults}") from error
+
+    def detail(self) -> dict[str, Any]:
+        """The ``detail`` of the EventBridge event: metadata and data, camelCase, JSON types only."""
+        dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {"metadata": dumped["metadata"], "data": dumped["data"]}
+
+    def envelope(self) -> dict[str, Any]:
+        """The event as EventBridge delivers it to a target; for tests and tools."""
+        return {
+            "version": "0",
+            "id": str(uuid.UUID(self.metadata.event_id)),
+            "detail-type": self.detail_type,
+            "source": self.source,
+            "account": "111111111111",
+            "time": self.metadata.occurred_at,
+            "region": "eu-west-1",
+            "resources": [],
+            "detail": self.detail(),
+        }
+
+    def entry(self, bus_name: str) -> dict[str, Any]:
+        """The ``PutEvents`` entry that puts this event on a bus."""
+        return {
+            "EventBusName": bus_name,
+            "Source": self.source,
+            "DetailType": self.detail_type,
+            "Time": datetime.fromisoformat(self.metadata.occurred_at),
+            "Detail": json.dumps(self.detail(), separators=(",", ":"), ensure_ascii=False),
+        }

@@ -1,0 +1,63 @@
+"""Problem details for HTTP APIs (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CONTENT_TYPE = "application/problem+json"
+_FIRST_ERROR_STATUS = 400
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem
+    """An HTTP error that is told to the caller as a problem document.
+
+    Args:
+        status: HTTP status, 400 to 599.
+        detail: what went wrong this time and what to do about it, for a person; nothing internal.
+        title: what kind of problem it is; default the status's phrase.
+        type: URI of the kind; default ``about:blank``, which RFC 9457 reads as "see the status".
+        errors: one entry per offending field, ``{"field": "quantity", "message": "must be at least 1"}``.
+        headers: response headers that belong to the answer (``Retry-After``).
+        extensions: further members of the document.
+
+    Raises:
+        ValueError: the status is not an error.
+    """
+
+    def __init__(  # noqa: PLR0913 - the members of RFC 9457
+        self,
+        status: int,
+        *,
+        detail: str | None = None,
+        title: str | None = None,
+        type: str = "about:blank",  # noqa: A002 - the RFC's name
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        if status < _FIRST_ERROR_STATUS:
+            raise ValueError(f"a problem's status must be between 400 and 599, got {status}")
+        self.status = HTTPStatus(status)
+        self.title = title or self.status.phrase
+        self.detail = detail
+        self.type = type
+        self.errors = [dict(error) for error in errors]
+        self.headers = dict(headers or {})
+        self.extensions = dict(extensions or {})
+        super().__init__(f"{self.status.value} {self.title}" + (f": {detail}" if detail else ""))
+
+    def document(self) -> dict[str, Any]:
+        """The problem document, without empty members."""
+        members = {
+            **self.extensions,
+            "type": self.type,
+            "title": self.title,
+            "status": self.status.value,
+            "detail": self.detail,
+            "errors": self.errors,
+        }
+        return {name: value for name, value in members.items() if value not in (None, [])}
