@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -75,7 +76,7 @@ def status_of(url, body):
 
 def test_a_request_validator_validates(endpoint, cloud):
     # A bearer-less request resolves in the server's default account.
-    cloud = type(cloud)(endpoint, "111111111111")
+    cloud = replace(cloud, account="111111111111")
     outputs = cloud.deploy(QUEUE_API, stack="validated", Outputs={"ApiId": {"Value": {"Ref": "Api"}}})
     url = f"{endpoint}/_aws/execute-api/{outputs['ApiId']}/v1/orders"
 

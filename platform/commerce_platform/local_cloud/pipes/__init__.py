@@ -1,0 +1,1 @@
+"""EventBridge Pipes as AWS runs them: source, filter, enrichment, transformation, target, retry."""
