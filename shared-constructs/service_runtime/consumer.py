@@ -203,7 +203,7 @@ class EventConsumer(MessageConsumer):
         business_keys: Callable[[Event[Any]], Mapping[str, str]] | None = None,
         sqs: SQSClient | None = None,
     ) -> None:
-        super().__init__(self._handle_event, sqs=sqs)
+        super().__init__(self.handle, sqs=sqs)
         self._business_keys = business_keys
         self._routes: dict[str, tuple[type[Any], Callable[[Event[Any], Message], None]]] = {}
 
@@ -235,7 +235,12 @@ class EventConsumer(MessageConsumer):
 
         return register
 
-    def _handle_event(self, message: Message) -> None:
+    def handle(self, message: Message) -> None:
+        """Give one message's event to its function; for a handler that shares its queue with other messages.
+
+        Raises:
+            NeverSucceeds: not an event, of an unknown type, or its data does not fit.
+        """
         try:
             envelope = json.loads(message.body)
         except json.JSONDecodeError as error:
