@@ -1,0 +1,46 @@
+"""How services find what others offer: SSM parameters under one typed path."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared_constructs.stage import StageName
+
+_NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}[a-z0-9]$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discoverable:
+    """The address of one published value: ``/commerce/<stage>/<service>/<name>/v<major>``.
+
+    The major version is the contract of the value's meaning: an incompatible change is published beside the old one.
+
+    Attributes:
+        stage: the stage that the value belongs to.
+        service: who publishes it, for example ``platform``.
+        name: what it is, in lower-case words joined by hyphens, for example ``event-bus-arn``.
+        major: version of its meaning, from 1.
+    """
+
+    stage: StageName
+    service: str
+    name: str
+    major: int = 1
+
+    def __post_init__(self) -> None:
+        for field, value in (("service", self.service), ("name", self.name)):
+            if not _NAME.match(value):
+                raise ValueError(
+                    f"a discoverable {field} must be 2 to 64 lower-case letters, digits and hyphens, "
+                    f"beginning with a letter, got {value!r}"
+                )
+        if self.major < 1:
+            raise ValueError(f"the major version of {self.name} must be 1 or more, got {self.major}")
+
+    @property
+    def path(self) -> str:
+        """The name of the SSM parameter."""
+        return f"/commerce/{self.stage.value}/{self.service}/{self.name}/v{self.major}"

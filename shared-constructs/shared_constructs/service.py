@@ -1,0 +1,214 @@
+"""A service as CDK sees it: one app, a stateful and a stateless stack."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import App, CfnResource, Environment, Stack, Tags
+from aws_cdk.aws_cognito import IUserPool, UserPool
+from aws_cdk.aws_events import EventBus, IEventBus
+from aws_cdk.aws_lambda import ILayerVersion, LayerVersion
+from aws_cdk.aws_ssm import StringParameter
+
+from shared_constructs.discovery import Discoverable
+from shared_constructs.stage import Stage, StageError, StageName
+from shared_constructs.validation import check_at_synth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from constructs import Construct
+
+PLATFORM = "platform"
+"""The service name of the account stacks, which publish what every service discovers."""
+
+_STATEFUL_TYPES = frozenset(
+    {
+        "AWS::Cognito::UserPool",
+        "AWS::DynamoDB::GlobalTable",
+        "AWS::DynamoDB::Table",
+        "AWS::Events::Archive",
+        "AWS::Events::EventBus",
+        "AWS::KMS::Key",
+        "AWS::S3::Bucket",
+    }
+)
+
+
+class StackKind(StrEnum):
+    """Which of a service's two stacks: what must survive, or what can be replaced at any time."""
+
+    STATEFUL = "data"
+    STATELESS = ""
+
+
+class ServiceApp(App):
+    """The app of one service at one stage: the one place where a service says who it is.
+
+    It reads the CDK context: ``stage`` (``cdk synth -c stage=prod``; ``local`` when absent) and ``stages``, the
+    service's own overrides per stage (see ``Stage``). Everything in it is tagged ``commerce:service`` and
+    ``commerce:stage``. With the context ``lint`` (``make lint``) it runs cdk-nag's AwsSolutions rules.
+
+    Example:
+        >>> app = ServiceApp(service="cart", stage="dev")
+        >>> app.stage.log_retention_days
+        7
+
+    Args:
+        service: the service's name, lower-case letters, digits and hyphens; part of stack names, SSM paths, tags
+            and the source of its events.
+        stage: overrides the context's stage; for tests.
+        outdir: where the cloud assembly goes; the CLI's choice by default.
+        context: more context, for tests; the CLI's own context comes on top.
+
+    Raises:
+        StageError: unknown stage or setting, in any entry of ``stages``.
+        ValueError: a service name that cannot be part of an SSM path.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        stage: str | StageName | None = None,
+        outdir: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(outdir=outdir, context=context, analytics_reporting=False)
+        self.service = service
+        stages = self._stages()
+        name = str(stage or self.node.try_get_context("stage") or StageName.LOCAL)
+        self.stage = stages.get(name) or Stage.named(name)
+        Discoverable(stage=self.stage.name, service=service, name="name")  # refuses a bad name at once
+        Tags.of(self).add("commerce:service", service)
+        Tags.of(self).add("commerce:stage", self.stage.name.value)
+        if self.node.try_get_context("lint"):
+            from shared_constructs.lint.nag import add_nag  # noqa: PLC0415 - cdk-nag only where it runs
+
+            add_nag(self)
+
+    def _stages(self) -> dict[str, Stage]:
+        """Every stage that the context changes, all of them checked whichever is selected."""
+        overrides = self.node.try_get_context("stages") or {}
+        if not isinstance(overrides, dict):
+            raise StageError(f"context 'stages' must map stage names to their settings, got {overrides!r}")
+        return {name: Stage.named(name, settings) for name, settings in overrides.items()}
+
+
+class ServiceStack(Stack):
+    """One of a service's two stacks: ``commerce-<stage>-<service>-data`` or ``commerce-<stage>-<service>``.
+
+    Stateful resources (tables, pools, buses, archives, buckets, keys) belong into the stateful stack, so that
+    the other one can be deleted and deployed again; a stateless stack with one of them fails synthesis.
+
+    Args:
+        app: the service's app.
+        kind: which of the two.
+        description: for people who look at the account; says the service and stage by default.
+    """
+
+    def __init__(self, app: ServiceApp, *, kind: StackKind, description: str | None = None) -> None:
+        name = "-".join(filter(None, ("commerce", app.stage.name.value, app.service, kind.value)))
+        stateful = kind is StackKind.STATEFUL
+        super().__init__(
+            app,
+            name,
+            stack_name=name,
+            description=description
+            or f"{app.service} service, {kind.name.lower()} resources, {app.stage.name}",
+            env=Environment(account=app.stage.account, region=app.stage.region),
+            termination_protection=stateful and app.stage.deletion_protection,
+        )
+        self.kind = kind
+        self._app = app
+        if not stateful:
+            check_at_synth(self, self._misplaced_resources)
+
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self._app.service
+
+    @property
+    def stage(self) -> Stage:
+        """The settings of the stage being synthesized."""
+        return self._app.stage
+
+    @staticmethod
+    def of(construct: Construct) -> ServiceStack:  # type: ignore[override]  # a narrower Stack.of
+        """The service stack that a construct belongs to.
+
+        Raises:
+            TypeError: it is in no service stack, so no stage or service is known.
+        """
+        stack = Stack.of(construct)
+        if not isinstance(stack, ServiceStack):
+            raise TypeError(
+                f"{construct.node.path} needs to be inside a ServiceStack, which knows stage and service; "
+                f"its stack is a {type(stack).__name__}"
+            )
+        return stack
+
+    def publish(self, name: str, value: str, *, major: int = 1) -> StringParameter:
+        """Let other services discover a value.
+
+        Args:
+            name: what it is, for example ``api-url``.
+            value: the value; a token is fine.
+            major: version of its meaning.
+
+        Returns:
+            The SSM parameter, a String of the Standard tier (at most 4 KB).
+        """
+        address = Discoverable(stage=self.stage.name, service=self.service, name=name, major=major)
+        words = "".join(word.capitalize() for word in name.split("-"))
+        return StringParameter(
+            self, f"Publish{words}V{major}", parameter_name=address.path, string_value=value
+        )
+
+    def discover(self, service: str, name: str, *, major: int = 1) -> str:
+        """What another service published, read from SSM when the stack is deployed.
+
+        Args:
+            service: who publishes it.
+            name: what it is, for example ``event-bus-arn``.
+            major: version of its meaning.
+
+        Returns:
+            A token: a CloudFormation parameter of an SSM type, one per value and stack.
+        """
+        address = Discoverable(stage=self.stage.name, service=service, name=name, major=major)
+        return StringParameter.value_for_string_parameter(self, address.path)
+
+    @cached_property
+    def event_bus(self) -> IEventBus:
+        """The bus of this account and stage."""
+        return EventBus.from_event_bus_attributes(
+            self,
+            "EventBus",
+            event_bus_arn=self.discover(PLATFORM, "event-bus-arn"),
+            event_bus_name=self.discover(PLATFORM, "event-bus-name"),
+            event_bus_policy="",
+        )
+
+    @cached_property
+    def user_pool(self) -> IUserPool:
+        """The customers and operators of this stage."""
+        return UserPool.from_user_pool_arn(self, "UserPool", self.discover(PLATFORM, "user-pool-arn"))
+
+    @cached_property
+    def runtime_layer(self) -> ILayerVersion:
+        """The platform's shared runtime layer, pinned by major version: the packages that handlers may import."""
+        return LayerVersion.from_layer_version_arn(
+            self, "RuntimeLayer", self.discover(PLATFORM, "runtime-layer-arn")
+        )
+
+    def _misplaced_resources(self) -> list[str]:
+        return [
+            f"{child.node.path} is a {child.cfn_resource_type}, which must survive this stack: "
+            f"create it in the service's stateful stack"
+            for child in self.node.find_all()
+            if isinstance(child, CfnResource) and child.cfn_resource_type in _STATEFUL_TYPES
+        ]

@@ -1,0 +1,213 @@
+"""The stages of the platform and everything that differs between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from aws_cdk import RemovalPolicy
+from aws_cdk.aws_logs import RetentionDays
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+_RETENTION = {
+    1: RetentionDays.ONE_DAY,
+    3: RetentionDays.THREE_DAYS,
+    7: RetentionDays.ONE_WEEK,
+    14: RetentionDays.TWO_WEEKS,
+    30: RetentionDays.ONE_MONTH,
+    90: RetentionDays.THREE_MONTHS,
+    180: RetentionDays.SIX_MONTHS,
+    365: RetentionDays.ONE_YEAR,
+}
+
+
+class StageName(StrEnum):
+    """Where an app can be deployed to."""
+
+    LOCAL = "local"
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class StageError(ValueError):
+    """An unknown stage, an unknown setting or a value that a setting does not allow."""
+
+
+class Stage(BaseModel):
+    """The settings of one stage; the defaults here are the library's, made for production.
+
+    Precedence, lowest first: **the library's default** (this class) < **the stage** (``_STAGES`` below) <
+    **the caller** (``stages`` in the context of the app's ``cdk.json``, then a construct's own argument) <
+    **what a construct must enforce** (own log group, encryption, least privilege; no argument for those).
+
+    A service changes a stage for itself in its ``cdk.json``::
+
+        {"context": {"stages": {"prod": {"account": "123456789012", "region": "eu-west-1", "log_retention_days": 365}}}}
+
+    Without ``account`` the stacks belong to whichever account deploys them, so synthesis never needs credentials.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: StageName
+    account: str | None = Field(default=None, pattern=r"^\d{12}$", description="Account of this service.")
+    region: str | None = Field(
+        default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Region of this service."
+    )
+
+    log_retention_days: Literal[1, 3, 7, 14, 30, 90, 180, 365] = 90
+    log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = "INFO"
+    log_sample_rate: float = Field(
+        default=0.01, ge=0, le=1, description="Share of invocations that log at DEBUG."
+    )
+    include_execution_data: bool = Field(
+        default=False, description="Write workflow input and output to logs; they can hold personal data."
+    )
+    tracing: bool = Field(default=True, description="Trace functions, APIs and workflows with X-Ray.")
+    alarms: bool = Field(
+        default=True, description="Alarms notify somebody; where false they only change state."
+    )
+
+    function_memory_mb: int = Field(
+        default=1024, ge=128, le=10240, description="CPU grows with it: 1769 MB is one vCPU."
+    )
+    consumer_max_concurrency: int = Field(
+        default=10,
+        ge=2,
+        le=1000,
+        description="Batches of one queue handled at once; SQS event sources allow 2 to 1000.",
+    )
+    throttle_rate: int = Field(default=200, ge=1, le=10_000, description="Requests per second of one API.")
+    throttle_burst: int = Field(
+        default=400, ge=1, le=5_000, description="Requests of one API at one instant."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="Browser origins that may call the APIs; none by default."
+    )
+
+    retain_data: bool = Field(
+        default=True, description="Tables and pools outlive the deletion of their stack."
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Tables, pools and stateful stacks refuse to be deleted."
+    )
+    point_in_time_recovery: bool = Field(default=True, description="Tables can be restored to any second.")
+    event_archive_days: int = Field(
+        default=90, ge=1, description="How long the bus keeps events that can be replayed."
+    )
+    mfa: Literal["OFF", "OPTIONAL"] = Field(
+        default="OPTIONAL", description="Whether customers can add a second factor when signing in."
+    )
+
+    stock_wait_seconds: int = Field(
+        default=30, ge=1, le=3600, description="How long an order waits for its stock."
+    )
+    payment_wait_seconds: int = Field(
+        default=120, ge=1, le=86_400, description="How long an order waits for its payment."
+    )
+
+    @model_validator(mode="after")
+    def _protected_data_is_retained(self) -> Self:
+        if self.deletion_protection and not self.retain_data:
+            raise ValueError("deletion_protection needs retain_data: a protected table cannot be destroyed")
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this stage runs on the developer's own machine."""
+        return self.name is StageName.LOCAL
+
+    @property
+    def log_retention(self) -> RetentionDays:
+        """How long log groups keep what is written to them."""
+        return _RETENTION[self.log_retention_days]
+
+    @property
+    def removal_policy(self) -> RemovalPolicy:
+        """What becomes of stateful resources when their stack goes."""
+        return RemovalPolicy.RETAIN if self.retain_data else RemovalPolicy.DESTROY
+
+    @classmethod
+    def named(cls, name: str, overrides: Mapping[str, Any] | None = None) -> Stage:
+        """The stage of that name, with a caller's overrides.
+
+        Args:
+            name: one of ``local``, ``dev``, ``staging``, ``prod``.
+            overrides: settings of this class, by name.
+
+        Raises:
+            StageError: the stage or a setting is unknown, or a value is not allowed; the message lists what is.
+        """
+        try:
+            stage = StageName(name)
+        except ValueError:
+            raise StageError(f"unknown stage {name!r}; the stages are {_listed(StageName)}") from None
+        try:
+            # The lax mode of JSON: a list is a tuple; in strict Python mode it is not.
+            return cls.model_validate({**_STAGES[stage], **(overrides or {}), "name": stage}, strict=False)
+        except ValidationError as error:
+            faults = "; ".join(_fault(each) for each in error.errors(include_url=False))
+            raise StageError(f"stage {stage.value}: {faults}") from None
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(str(name) for name in names))
+
+
+def _fault(error: ErrorDetails) -> str:
+    setting = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {setting!r}; the settings are {_listed(set(Stage.model_fields) - {'name'})}"
+    return f"{setting}: {error['msg']}, got {error['input']!r}" if setting else error["msg"]
+
+
+_THROWAWAY: dict[str, Any] = {
+    "retain_data": False,
+    "deletion_protection": False,
+    "alarms": False,
+    "log_level": "DEBUG",
+    "log_sample_rate": 0.0,
+    "include_execution_data": True,
+    "cors_origins": ("*",),
+    "mfa": "OFF",
+}
+
+_STAGES: dict[StageName, dict[str, Any]] = {
+    StageName.LOCAL: {
+        **_THROWAWAY,
+        "log_level": "INFO",  # DEBUG drowns `make logs`
+        "log_retention_days": 1,
+        "tracing": False,
+        "point_in_time_recovery": False,
+        "event_archive_days": 1,
+        "consumer_max_concurrency": 5,
+        "function_memory_mb": 512,
+        "throttle_rate": 10_000,
+        "throttle_burst": 5_000,
+        "stock_wait_seconds": 20,
+        "payment_wait_seconds": 30,
+    },
+    StageName.DEV: {
+        **_THROWAWAY,
+        "log_retention_days": 7,
+        "event_archive_days": 7,
+        "throttle_rate": 50,
+        "throttle_burst": 100,
+    },
+    StageName.STAGING: {
+        "log_retention_days": 30,
+        "event_archive_days": 14,
+        "log_sample_rate": 0.1,
+    },
+    StageName.PROD: {
+        "throttle_rate": 1000,
+        "throttle_burst": 2000,
+        "consumer_max_concurrency": 50,
+    },
+}

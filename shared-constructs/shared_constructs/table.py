@@ -1,0 +1,112 @@
+"""The one shape of table that every service uses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aws_cdk.aws_dynamodb import (
+    Attribute,
+    AttributeType,
+    BillingMode,
+    PointInTimeRecoverySpecification,
+    ProjectionType,
+    StreamViewType,
+    Table,
+    TableEncryption,
+)
+from constructs import Construct
+
+from shared_constructs.service import ServiceStack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_INDEXES = 20
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
+
+TTL_ATTRIBUTE = "expiresAtEpoch"
+"""When an item expires, in seconds since 1970; deletion follows within days, so readers compare it themselves."""
+
+
+class ServiceTable(Construct):
+    """A DynamoDB table with the platform's conventions.
+
+    Keys ``pk`` and ``sk``, both strings; each index ``gsi<n>`` has ``gsi<n>pk`` and ``gsi<n>sk`` and projects every
+    attribute. On-demand, encrypted with DynamoDB's own key (no cost per request, no key policy to lock oneself out
+    with), point-in-time recovery, deletion protection and removal policy per stage, no physical name. Streams carry
+    new and old images, as ``ChangeFeed`` needs them.
+
+    An ``AWS::DynamoDB::Table`` and not a global table: the platform is of one region, and the type decides at
+    creation only.
+
+    Example:
+        >>> app = ServiceApp(service="cart", stage="dev")
+        >>> stack = ServiceStack(app, kind=StackKind.STATEFUL)
+        >>> carts = ServiceTable(stack, "Carts", indexes=("gsi1",), ttl=True)
+
+    Args:
+        scope: a stateful ``ServiceStack``, or a construct in one.
+        construct_id: the id there.
+        indexes: names of global secondary indexes, ``gsi1`` to ``gsi20``.
+        stream: whether changes are streamed; ``ChangeFeed`` is to be a stream's only reader.
+        ttl: whether items may carry ``expiresAtEpoch``.
+        customize: receives the L2 table for what the conventions do not cover.
+
+    Raises:
+        ValueError: an index name other than ``gsi1`` to ``gsi20``, or one given twice.
+
+    Attributes:
+        table: the L2 table.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        indexes: Sequence[str] = (),
+        stream: bool = False,
+        ttl: bool = False,
+        customize: Callable[[Table], None] | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        _check_indexes(indexes)
+        stage = ServiceStack.of(self).stage
+        self.table = Table(
+            self,
+            "Table",
+            partition_key=_string("pk"),
+            sort_key=_string("sk"),
+            billing_mode=BillingMode.PAY_PER_REQUEST,
+            encryption=TableEncryption.DEFAULT,
+            stream=StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
+            time_to_live_attribute=TTL_ATTRIBUTE if ttl else None,
+            point_in_time_recovery_specification=PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=stage.point_in_time_recovery
+            ),
+            deletion_protection=stage.deletion_protection,
+            removal_policy=stage.removal_policy,
+        )
+        for index in indexes:
+            self.table.add_global_secondary_index(
+                index_name=index,
+                partition_key=_string(f"{index}pk"),
+                sort_key=_string(f"{index}sk"),
+                projection_type=ProjectionType.ALL,
+            )
+        if customize:
+            customize(self.table)
+
+
+def _string(name: str) -> Attribute:
+    return Attribute(name=name, type=AttributeType.STRING)
+
+
+def _check_indexes(indexes: Sequence[str]) -> None:
+    for index in indexes:
+        number = re.fullmatch(r"gsi([1-9]\d?)", index)
+        if not number or int(number[1]) > MAX_INDEXES:
+            raise ValueError(f"an index must be named gsi1 to gsi{MAX_INDEXES}, got {index!r}")
+    if len(set(indexes)) < len(indexes):
+        raise ValueError(f"each index must be named once, got {', '.join(indexes)}")
