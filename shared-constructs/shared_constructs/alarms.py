@@ -1,0 +1,88 @@
+"""The alarms that every queue, workflow and pipe has, each saying what happened and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, Metric, TreatMissingData
+
+if TYPE_CHECKING:
+    from aws_cdk.aws_cloudwatch import IMetric
+    from aws_cdk.aws_sqs import IQueue
+    from constructs import Construct
+
+PERIOD = Duration.minutes(1)
+
+
+def alarm_above(  # noqa: PLR0913 - an alarm's own settings, all but two named
+    scope: Construct,
+    construct_id: str,
+    *,
+    metric: IMetric,
+    threshold: float,
+    description: str,
+    periods: int = 1,
+) -> Alarm:
+    """An alarm that fires when a metric exceeds a threshold; no data means no fault.
+
+    Args:
+        scope: where the alarm lives.
+        construct_id: its id there.
+        metric: what is watched, at one-minute periods.
+        threshold: the last value that is still fine.
+        description: what it means and what to do, for whoever is woken by it.
+        periods: how many minutes in a row it must last.
+    """
+    return Alarm(
+        scope,
+        construct_id,
+        metric=metric,
+        threshold=threshold,
+        evaluation_periods=periods,
+        comparison_operator=ComparisonOperator.GREATER_THAN_THRESHOLD,
+        treat_missing_data=TreatMissingData.NOT_BREACHING,
+        alarm_description=description,
+    )
+
+
+def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str) -> Alarm:
+    """An alarm on the first visible message of a DLQ.
+
+    Args:
+        scope: where the alarm lives.
+        construct_id: its id there.
+        dlq: the dead-letter queue; its visible messages count, since those in flight are being looked at.
+        what: what the messages are, for the description.
+    """
+    return alarm_above(
+        scope,
+        construct_id,
+        metric=dlq.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
+        threshold=0,
+        description=f"{what} reached the dead-letter queue: find the cause in the logs, repair it, then redrive.",
+    )
+
+
+def pipe_failure_alarm(scope: Construct, construct_id: str, *, pipe_name: str) -> Alarm:
+    """An alarm on a pipe that keeps failing: single failures are retried, three minutes of them are not passing.
+
+    Args:
+        scope: where the alarm lives.
+        construct_id: its id there.
+        pipe_name: the pipe.
+    """
+    return alarm_above(
+        scope,
+        construct_id,
+        metric=Metric(
+            namespace="AWS/EventBridge/Pipes",
+            metric_name="ExecutionFailed",
+            dimensions_map={"PipeName": pipe_name},
+            period=PERIOD,
+            statistic="Sum",
+        ),
+        threshold=0,
+        periods=3,
+        description="The pipe has been failing for three minutes: its log group names the step and the error.",
+    )

@@ -1,0 +1,252 @@
+"""Amazon States Language as data: load a definition, fill its named substitutions, see which integrations it uses.
+
+Definitions are JSON or YAML files (``.asl.json``, ``.asl.yaml``) in JSONata. A substitution is written ``${Name}``:
+alone in a string it takes the value's own type, inside a longer string or a JSONata expression its text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Definition = dict[str, Any]
+
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z][A-Za-z0-9_]*)\}")
+_RESOURCE = re.compile(
+    r"arn:aws[a-z-]*:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9-]+):(?P<action>[A-Za-z]+)"
+    r"(?P<pattern>\.sync|\.sync:2|\.waitForTaskToken)?"
+)
+
+# DynamoDB's typed attributes to plain JSON, by way of JSON text: JSONata collapses arrays of one element and cannot
+# hold null in a sequence, text keeps both. Step Functions spells some types differently in SDK results (Bool, Nul, Ss).
+PLAIN_FUNCTIONS = """
+$quoted := function($text) {( $list := $string([$text]); $substring($list, 1, $length($list) - 2) )};
+$json := function($value) {
+  $exists($value.S) ? $quoted($value.S) :
+  $exists($value.N) ? $value.N :
+  $exists($value.M) ? '{' & $join($each($value.M, function($item, $name) { $quoted($name) & ':' & $json($item) }), ',') & '}' :
+  $exists($value.L) ? '[' & $join($map($value.L, function($item) { $json($item) }), ',') & ']' :
+  $exists($value.BOOL) ? $string($value.BOOL) : $exists($value.Bool) ? $string($value.Bool) :
+  $exists($value.SS) ? $string($value.SS) : $exists($value.Ss) ? $string($value.Ss) :
+  $exists($value.NS) ? '[' & $join($value.NS, ',') & ']' : $exists($value.Ns) ? '[' & $join($value.Ns, ',') & ']' :
+  $exists($value.B) ? $quoted($value.B) :
+  'null'
+};
+$plain := function($image) { $exists($image) ? $parse($json({'M': $image})) };
+"""
+
+# The way back: plain JSON to DynamoDB's typed attributes.
+TYPED_FUNCTIONS = """
+$quoted := function($text) {( $list := $string([$text]); $substring($list, 1, $length($list) - 2) )};
+$typedText := function($value) {(
+  $kind := $type($value);
+  $kind = 'string' ? '{"S":' & $quoted($value) & '}' :
+  $kind = 'number' ? '{"N":"' & $string($value) & '"}' :
+  $kind = 'boolean' ? '{"BOOL":' & $string($value) & '}' :
+  $kind = 'array' ? '{"L":[' & $join($map($value, function($item) { $typedText($item) }), ',') & ']}' :
+  $kind = 'object' ? '{"M":{' & $join($each($value, function($item, $name) { $quoted($name) & ':' & $typedText($item) }), ',') & '}}' :
+  '{"NULL":true}'
+)};
+$typed := function($value) { $parse($typedText($value)) };
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integration:
+    """One task of a definition and the AWS call it makes.
+
+    Attributes:
+        state: name of the Task state.
+        resource: its ``Resource`` as written.
+        service: the service's name in the ARN (``dynamodb``, ``sfn``, …).
+        action: the action in camelCase (``updateItem``).
+        pattern: ``""``, ``".sync"``, ``".sync:2"`` or ``".waitForTaskToken"``.
+        sdk: whether it is an ``aws-sdk:`` integration rather than an optimized one.
+        body: the whole state.
+    """
+
+    state: str
+    resource: str
+    service: str
+    action: str
+    pattern: str
+    sdk: bool
+    body: Definition
+
+    @property
+    def substitutions(self) -> frozenset[str]:
+        """Names of the substitutions that the state uses."""
+        return frozenset(_PLACEHOLDER.findall(json.dumps(self.body)))
+
+
+def load(source: Path | Mapping[str, Any]) -> Definition:
+    """Read a definition.
+
+    Args:
+        source: path of a ``.json``, ``.yaml`` or ``.yml`` file, or the definition itself.
+
+    Raises:
+        ValueError: the file has another suffix or does not hold an object.
+    """
+    if isinstance(source, Mapping):
+        return json.loads(json.dumps(source))  # type: ignore[no-any-return]
+    text = source.read_text(encoding="utf-8")
+    if source.suffix == ".json":
+        definition = json.loads(text)
+    elif source.suffix in {".yaml", ".yml"}:
+        import yaml  # noqa: PLC0415 - only for those who write YAML
+
+        definition = yaml.safe_load(text)
+    else:
+        raise ValueError(f"a definition is a .json, .yaml or .yml file, got {source}")
+    if not isinstance(definition, dict):
+        raise ValueError(f"{source} must hold an object, got {type(definition).__name__}")  # noqa: TRY004 - its content
+    return definition
+
+
+def substitute(definition: Definition, values: Mapping[str, Any]) -> Definition:
+    """Fill the named substitutions of a definition.
+
+    Args:
+        definition: with ``${Name}`` in strings and keys.
+        values: by name; strings, numbers, booleans, lists or objects. Inside a longer string only scalars fit.
+
+    Raises:
+        ValueError: a name without a value, a value without its name in the definition, or a list or object inside a
+            longer string.
+    """
+    used = set(_PLACEHOLDER.findall(json.dumps(definition)))
+    if missing := sorted(used - set(values)):
+        given = ", ".join(sorted(values)) or "none"
+        raise ValueError(
+            f"the definition uses {', '.join(missing)}, but the substitutions given are: {given}"
+        )
+    if unused := sorted(set(values) - used):
+        raise ValueError(f"substitutions not used by the definition: {', '.join(unused)}")
+    filled: Definition = _fill(definition, values)
+    return filled
+
+
+def states(definition: Mapping[str, Any]) -> Iterator[tuple[str, Definition]]:
+    """Every state of a definition with its name, those inside Map and Parallel included."""
+    for name, state in (definition.get("States") or {}).items():
+        yield name, state
+        for inner in (state.get("ItemProcessor") or state.get("Iterator"), *state.get("Branches", ())):
+            if inner:
+                yield from states(inner)
+
+
+def integrations(definition: Mapping[str, Any]) -> Iterator[Integration]:
+    """The AWS calls that a definition makes, one per Task state.
+
+    Raises:
+        ValueError: a Task's resource is not a service integration (``arn:aws:states:::…``).
+    """
+    for name, state in states(definition):
+        if state.get("Type") != "Task":
+            continue
+        match = _RESOURCE.fullmatch(str(state.get("Resource")))
+        if match is None:
+            raise ValueError(
+                f"state {name!r}: Resource must be a service integration like arn:aws:states:::dynamodb:getItem or"
+                f" arn:aws:states:::aws-sdk:dynamodb:query, got {state.get('Resource')!r}"
+            )
+        yield Integration(
+            state=name,
+            resource=state["Resource"],
+            service=match["service"],
+            action=match["action"],
+            pattern=match["pattern"] or "",
+            sdk=bool(match["sdk"]),
+            body=state,
+        )
+
+
+def for_each_message(definition: Definition) -> Definition:
+    """Wrap what to do with one event into what to do with a batch of SQS messages from a pipe.
+
+    The inner definition starts with the EventBridge event as its input. Every message is handled on its own: one
+    that fails, for whatever reason, is reported in ``batchItemFailures`` and seen again, the others are done.
+    (EventBridge Pipes honours that answer of a REQUEST_RESPONSE workflow as AWS Lambda's event source mapping does.)
+
+    Args:
+        definition: starts with an event; its output is ignored.
+    """
+    inner = {"StartAt": "Parse event", "States": {"Parse event": _PARSE, **definition["States"]}}
+    inner["States"]["Parse event"] = {**_PARSE, "Next": definition["StartAt"]}
+    message = {
+        # A Parallel of one branch: the only state whose Catch covers whatever fails inside, expressions included.
+        "Handle": {
+            "Type": "Parallel",
+            "Branches": [inner],
+            "Catch": [
+                {
+                    "ErrorEquals": ["States.ALL"],
+                    "Output": "{% {'itemIdentifier': $states.input.messageId} %}",
+                    "Next": "Failed",
+                }
+            ],
+            "Next": "Handled",
+        },
+        "Handled": {"Type": "Pass", "Output": {}, "End": True},
+        "Failed": {"Type": "Pass", "End": True},
+    }
+    outer = {name: value for name, value in definition.items() if name not in {"StartAt", "States"}}
+    return {
+        **outer,
+        "QueryLanguage": "JSONata",
+        "StartAt": "Each message",
+        "States": {
+            "Each message": {
+                "Type": "Map",
+                "Items": "{% $states.input %}",
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "INLINE"},
+                    "StartAt": "Handle",
+                    "States": message,
+                },
+                "Next": "Report failures",
+            },
+            "Report failures": {
+                "Type": "Pass",
+                "Output": {"batchItemFailures": "{% [$states.input[$exists(itemIdentifier)]] %}"},
+                "End": True,
+            },
+        },
+    }
+
+
+_PARSE: Definition = {"Type": "Pass", "Output": "{% $parse($states.input.body) %}"}
+
+
+def _fill(node: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(node, dict):
+        return {_fill_text(key, values): _fill(value, values) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_fill(item, values) for item in node]
+    if isinstance(node, str):
+        if alone := _PLACEHOLDER.fullmatch(node):
+            return values[alone[1]]
+        return _fill_text(node, values)
+    return node
+
+
+def _fill_text(text: str, values: Mapping[str, Any]) -> str:
+    def value(match: re.Match[str]) -> str:
+        found = values[match[1]]
+        if isinstance(found, str):
+            return found
+        if isinstance(found, (bool, int, float)):
+            return json.dumps(found)
+        raise ValueError(
+            f"{match[1]} is a {type(found).__name__}: it must stand alone in its string, got {text!r}"
+        )
+
+    return _PLACEHOLDER.sub(value, text)

@@ -1,0 +1,1 @@
+"""Checks of synthesized templates, beyond what the CDK and CloudFormation find themselves."""

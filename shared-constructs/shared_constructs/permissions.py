@@ -1,0 +1,122 @@
+"""The permissions of a workflow's role, derived from the AWS calls that its definition makes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk.aws_iam import PolicyStatement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared_constructs.asl import Integration
+
+# What a transaction's parts need: IAM knows no action for the transaction itself.
+_TRANSACTION_PARTS = {
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+    "Get": "dynamodb:GetItem",
+}
+# Where the IAM name is not the service's name and the action in PascalCase.
+_IAM_SERVICES = {"sfn": "states", "states": "states"}
+_IAM_ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+# The attribute that tells what kind of resource a substitution is, by the service whose calls it serves.
+_ARN_ATTRIBUTES = {
+    "dynamodb": "table_arn",
+    "events": "event_bus_arn",
+    "sqs": "queue_arn",
+    "lambda": "function_arn",
+    "sfn": "state_machine_arn",
+    "states": "state_machine_arn",
+}
+_REFERENCES = ("table_name", "event_bus_name", "queue_url", "function_arn", "state_machine_arn")
+_CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"})
+
+
+def unwrap(value: Any) -> Any:
+    """The CDK resource inside one of this library's constructs (``ServiceTable.table``), or the value itself."""
+    for attribute in ("table", "function", "state_machine"):
+        inner = getattr(value, attribute, None)
+        if inner is not None and not isinstance(value, (str, int, float, bool, list, dict)):
+            return inner
+    return value
+
+
+def reference(value: Any) -> Any:
+    """What a definition writes to name a resource: a table's name, a queue's URL, …; plain values as they are."""
+    value = unwrap(value)
+    for attribute in _REFERENCES:
+        if hasattr(value, attribute):
+            return getattr(value, attribute)
+    return value
+
+
+def statements_for(
+    integration: Integration, *, resources: Mapping[str, Any], callbacks: list[str], event_source: str
+) -> list[PolicyStatement]:
+    """The statements that one task needs.
+
+    Args:
+        integration: the task.
+        resources: the substitutions of the whole definition; only those that the task uses are granted.
+        callbacks: ARNs of the state machines whose waits the task may answer (``sendTaskSuccess`` and the like).
+        event_source: the only source that ``events:PutEvents`` may use.
+
+    Raises:
+        ValueError: the task names no resource that its permission could be limited to, or calls a service that this
+            library derives no permissions for.
+    """
+    actions = _actions(integration)
+    if integration.action in _CALLBACK_ACTIONS:
+        if not callbacks:
+            raise ValueError(
+                f"state {integration.state!r} answers a task token: pass answers=(the state machine that waits,)"
+            )
+        return [PolicyStatement(actions=actions, resources=callbacks)]
+    attribute = _ARN_ATTRIBUTES.get(integration.service)
+    if attribute is None:
+        known = ", ".join(sorted(_ARN_ATTRIBUTES))
+        raise ValueError(
+            f"state {integration.state!r} calls {integration.service}: permissions are derived for {known}; grant"
+            f" others on the workflow's role and pass unmanaged_services=({integration.service!r},)"
+        )
+    used = [unwrap(resources[name]) for name in sorted(integration.substitutions)]
+    arns = [getattr(resource, attribute) for resource in used if hasattr(resource, attribute)]
+    if not arns:
+        raise ValueError(
+            f"state {integration.state!r} ({integration.resource}) names no resource: pass the {integration.service}"
+            " resource itself as a substitution and use it in the state's Arguments"
+        )
+    if integration.service == "dynamodb":
+        arns += [f"{arn}/index/{index}" for arn in arns for index in _indexes(integration)]
+    statement = PolicyStatement(actions=actions, resources=arns)
+    if actions == ["events:PutEvents"]:
+        statement.add_condition("StringEquals", {"events:source": event_source})
+    return [statement]
+
+
+def _actions(integration: Integration) -> list[str]:
+    if integration.action in {"transactWriteItems", "transactGetItems"}:
+        body = json.dumps(integration.body)
+        return sorted(
+            action
+            for part, action in _TRANSACTION_PARTS.items()
+            if re.search(rf"[\"']{part}\\?[\"']\s*:", body)
+        )
+    service = _IAM_SERVICES.get(integration.service, integration.service)
+    action = f"{service}:{integration.action[0].upper()}{integration.action[1:]}"
+    return [_IAM_ACTIONS.get(action, action)]
+
+
+def _indexes(integration: Integration) -> list[str]:
+    return sorted(
+        set(
+            re.findall(
+                r"[\"']IndexName\\?[\"']\s*:\s*\\?[\"']([A-Za-z0-9_.-]+)", json.dumps(integration.body)
+            )
+        )
+    )

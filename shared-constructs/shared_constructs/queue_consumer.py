@@ -1,0 +1,369 @@
+"""Consuming events: rule on the bus, queue with DLQ, and a function or an Express workflow that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Aws, Duration, Names, RemovalPolicy
+from aws_cdk.aws_events import EventPattern, Rule
+from aws_cdk.aws_events_targets import SqsQueue
+from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_lambda import FilterCriteria
+from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from aws_cdk.aws_logs import LogGroup
+from aws_cdk.aws_pipes import CfnPipe
+from aws_cdk.aws_sqs import (
+    DeadLetterQueue,
+    Queue,
+    QueueEncryption,
+    RedriveAllowPolicy,
+    RedrivePermission,
+)
+from constructs import Construct
+
+from shared_constructs.alarms import PERIOD, alarm_above, dlq_alarm, pipe_failure_alarm
+from shared_constructs.express_workflow import ExpressWorkflow
+from shared_constructs.service import ServiceStack
+from shared_constructs.validation import check_at_synth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_cdk.aws_cloudwatch import Alarm
+    from aws_cdk.aws_lambda import Function
+
+    from shared_constructs.function import ServiceFunction
+
+# AWS Lambda developer guide, "Using Lambda with Amazon SQS": the visibility timeout should be six times the
+# function's timeout plus the batch window, so that a throttled batch can be retried before it is seen again.
+VISIBILITY_FACTOR = 6
+# The same page: at least five receives, so that throttling alone does not fill the DLQ.
+MAX_RECEIVE_COUNT = 5
+# SQS's longest retention: a fortnight to repair and redrive.
+DLQ_RETENTION = Duration.days(14)
+# SQS: 1 to 10 messages per batch without a batch window.
+MAX_BATCH_SIZE = 10
+# SQS: a message stays invisible for at most 12 hours.
+MAX_VISIBILITY = Duration.hours(12)
+# AWS Lambda: an event source mapping's maximum concurrency is at least 2 (and at most 1000).
+MIN_CONCURRENCY = 2
+# EventBridge keeps retrying a target for up to 24 hours and 185 times; then the event goes to the target's DLQ.
+RULE_MAX_EVENT_AGE = Duration.hours(24)
+RULE_RETRY_ATTEMPTS = 185
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """Which events a consumer wants.
+
+    Args:
+        source: the producer's event source, ``commerce.<service>``.
+        detail_type: ``<Fact>.v<major>``.
+        pattern: further conditions on ``detail``, an EventBridge content filter; default none.
+
+    Raises:
+        ValueError: a source or detail type of another form.
+    """
+
+    source: str
+    detail_type: str
+    pattern: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that no event of this platform can have: such a rule would be silent for ever."""
+        if not self.source.startswith("commerce."):
+            raise ValueError(f"a source is commerce.<service>, got {self.source!r}")
+        fact, separator, major = self.detail_type.partition(".v")
+        if not (fact and separator and major.isdigit()):
+            raise ValueError(f"a detail type is <Fact>.v<major>, got {self.detail_type!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How messages are read from the queue.
+
+    Args:
+        size: messages per batch, 1 to 10.
+        window: how long to wait for a fuller batch, 0 to 300 seconds; default none, for latency.
+        max_concurrency: batches handled at once by a function, at least 2; default the stage's value. A pipe to a
+            workflow has no such setting.
+    """
+
+    size: int = MAX_BATCH_SIZE
+    window: Duration = field(default_factory=lambda: Duration.seconds(0))
+    max_concurrency: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what SQS or AWS Lambda would refuse."""
+        if not 1 <= self.size <= MAX_BATCH_SIZE:
+            raise ValueError(f"size must be between 1 and {MAX_BATCH_SIZE}, got {self.size}")
+        if self.max_concurrency is not None and self.max_concurrency < MIN_CONCURRENCY:
+            raise ValueError(
+                f"max_concurrency must be at least {MIN_CONCURRENCY}, got {self.max_concurrency}"
+            )
+
+
+class QueueConsumer(Construct):
+    """Events (or direct messages) to a queue, and from there to a function or an Express workflow.
+
+    Builds, per subscription, a rule on the service's bus; the queue with its DLQ, both encrypted (SSE-SQS) and
+    refusing plain HTTP; an event source mapping to the function, or a pipe to the workflow (REQUEST_RESPONSE), with
+    partial batch responses; and alarms on the first message in the DLQ, on the age of the oldest message, and on a
+    failing pipe. What a rule cannot deliver within 24 hours goes to the same DLQ, so that one redrive serves all.
+
+    Precedence: the library's defaults, then the stage's, then the arguments; visibility timeout, retention of the
+    DLQ and encryption are the construct's. Checked at synth: the visibility timeout against six times the target's
+    timeout plus the window, and the maximum concurrency against the function's reserved concurrency.
+
+    Args:
+        scope: construct inside a ``ServiceStack``.
+        construct_id: its id; tests feed the consumer by it.
+        target: an ``ExpressWorkflow`` made with ``each_message=True``, or a ``ServiceFunction`` whose handler is a
+            ``service_runtime`` consumer (it gets ``CONSUMER_QUEUE_URL`` and ``CONSUMER_DLQ_URL``). A function reads
+            one queue.
+        subscriptions: the events; none for a queue that an API or another service fills.
+        batching: size, window, concurrency.
+        filters: conditions on messages (a pattern over the SQS record, ``{"body": {"detail": …}}``); what does not
+            match is deleted unseen. Prefer a subscription's pattern.
+        max_receive_count: how often a message is received before it goes to the DLQ, at least 1.
+        max_age: age of the oldest message at which someone should look.
+
+    Attributes:
+        queue: the queue.
+        dlq: its dead-letter queue.
+        rules: one per subscription.
+        pipe: the pipe to a workflow, else None.
+        alarms: DLQ depth, age of the oldest message, and the pipe's failures.
+
+    Raises:
+        ValueError: the workflow was not made for single messages, or the function already reads another queue.
+
+    Example:
+        >>> QueueConsumer(stack, "Reservations", target=function, subscriptions=[
+        ...     Subscription(source="commerce.order", detail_type="StockReservationRequested.v1")])
+    """
+
+    def __init__(  # noqa: PLR0913 - all keyword-only, all but the target with a default
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        target: ExpressWorkflow | ServiceFunction,
+        subscriptions: Sequence[Subscription] = (),
+        batching: Batching | None = None,
+        filters: Sequence[Mapping[str, Any]] = (),
+        max_receive_count: int = MAX_RECEIVE_COUNT,
+        max_age: Duration | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._stack = ServiceStack.of(self)
+        self._batching = batching or Batching()
+        self._filters = filters
+        timeout = _timeout(target)
+        self._required_visibility = (
+            VISIBILITY_FACTOR * timeout.to_seconds() + self._batching.window.to_seconds()
+        )
+        self.dlq = Queue(
+            self,
+            "Dlq",
+            encryption=QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=DLQ_RETENTION,
+            # Naming the source queue here would be circular: the queue names its DLQ.
+            redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.ALLOW_ALL),
+        )
+        self.queue = Queue(
+            self,
+            "Queue",
+            encryption=QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=Duration.seconds(self._required_visibility),
+            retention_period=DLQ_RETENTION,
+            dead_letter_queue=DeadLetterQueue(queue=self.dlq, max_receive_count=max_receive_count),
+        )
+        self.rules = [
+            self._rule(position, subscription) for position, subscription in enumerate(subscriptions)
+        ]
+        self.alarms: list[Alarm] = [
+            dlq_alarm(
+                self, "DlqAlarm", dlq=self.dlq, what=f"{construct_id}: a message that could not be handled"
+            ),
+            alarm_above(
+                self,
+                "AgeAlarm",
+                metric=self.queue.metric_approximate_age_of_oldest_message(
+                    period=PERIOD, statistic="Maximum"
+                ),
+                threshold=(max_age or Duration.minutes(15)).to_seconds(),
+                description=f"{construct_id}: the consumer falls behind; look at its errors and its concurrency.",
+            ),
+        ]
+        self.pipe: CfnPipe | None = None
+        if isinstance(target, ExpressWorkflow):
+            if not target.each_message:
+                raise ValueError(
+                    f"{target.node.path} handles whole inputs; make it with each_message=True, so that one message's"
+                    " failure is reported as its own"
+                )
+            self.pipe = self._connect_workflow(target)
+        else:
+            self._connect_function(target)
+        check_at_synth(self, self._faults)
+
+    def _rule(self, position: int, subscription: Subscription) -> Rule:
+        fact = subscription.detail_type.replace(".", "")
+        same_fact = f"{fact}{position}" if self.node.try_find_child(f"{fact}Rule") else fact
+        return Rule(
+            self,
+            f"{same_fact}Rule",
+            event_bus=self._stack.event_bus,
+            event_pattern=EventPattern(
+                source=[subscription.source],
+                detail_type=[subscription.detail_type],
+                detail=dict(subscription.pattern) if subscription.pattern else None,
+            ),
+            targets=[
+                SqsQueue(
+                    self.queue,
+                    dead_letter_queue=self.dlq,
+                    max_event_age=RULE_MAX_EVENT_AGE,
+                    retry_attempts=RULE_RETRY_ATTEMPTS,
+                )
+            ],
+        )
+
+    def _connect_function(self, target: ServiceFunction) -> None:
+        function: Function = target.function
+        marker = "QueueConsumerOf"
+        if function.node.try_get_context(marker) is not None:
+            raise ValueError(
+                f"{function.node.path} already reads {function.node.try_get_context(marker)}: one queue each"
+            )
+        function.node.set_context(marker, self.node.path)
+        concurrency = self._batching.max_concurrency or self._stack.stage.consumer_max_concurrency
+        function.add_environment("CONSUMER_QUEUE_URL", self.queue.queue_url)
+        function.add_environment("CONSUMER_DLQ_URL", self.dlq.queue_url)
+        self.dlq.grant_send_messages(function)
+        function.add_event_source(
+            SqsEventSource(
+                self.queue,
+                batch_size=self._batching.size,
+                max_batching_window=self._batching.window,
+                max_concurrency=concurrency,
+                report_batch_item_failures=True,
+                filters=[FilterCriteria.filter(dict(pattern)) for pattern in self._filters] or None,
+            )
+        )
+        reserved = target.reserved_concurrency
+
+        def concurrency_faults() -> list[str]:
+            if reserved is not None and concurrency > reserved:
+                return [
+                    (f"max_concurrency ({concurrency}) must not exceed the function's reserved concurrency ({reserved}):"
+                    " what is throttled in between is received in vain until it lands in the DLQ")
+                ]
+            return []
+
+        check_at_synth(self, concurrency_faults)
+
+    def _connect_workflow(self, target: ExpressWorkflow) -> CfnPipe:
+        role = Role(self, "PipeRole", assumed_by=pipe_principal())
+        role.add_to_policy(
+            PolicyStatement(
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                resources=[self.queue.queue_arn],
+            )
+        )
+        role.add_to_policy(
+            PolicyStatement(
+                actions=["states:StartSyncExecution"], resources=[target.state_machine.state_machine_arn]
+            )
+        )
+        pipe = CfnPipe(
+            self,
+            "Pipe",
+            role_arn=role.role_arn,
+            source=self.queue.queue_arn,
+            source_parameters=CfnPipe.PipeSourceParametersProperty(
+                sqs_queue_parameters=CfnPipe.PipeSourceSqsQueueParametersProperty(
+                    batch_size=self._batching.size,
+                    maximum_batching_window_in_seconds=self._batching.window.to_seconds(),
+                ),
+                filter_criteria=pipe_filter(self._stack, self._filters),
+            ),
+            target=target.state_machine.state_machine_arn,
+            target_parameters=CfnPipe.PipeTargetParametersProperty(
+                step_function_state_machine_parameters=CfnPipe.PipeTargetStateMachineParametersProperty(
+                    invocation_type="REQUEST_RESPONSE"
+                )
+            ),
+            log_configuration=pipe_logs(self),
+        )
+        # The pipe polls as soon as it exists: its permissions must be there first.
+        pipe.node.add_dependency(role)
+        self.alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref))
+        return pipe
+
+    def _faults(self) -> list[str]:
+        if self._required_visibility > MAX_VISIBILITY.to_seconds():
+            return [
+                (f"the visibility timeout would be {self._required_visibility} s, SQS allows 43200: shorten the target's"
+                " timeout or the batch window")
+            ]
+        return []
+
+
+def pipe_principal() -> ServicePrincipal:
+    """EventBridge Pipes, on behalf of this account only (the confused-deputy guard of its documentation)."""
+    return ServicePrincipal(
+        "pipes.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+    )
+
+
+def pipe_filter(
+    stack: ServiceStack, patterns: Sequence[Mapping[str, Any]]
+) -> CfnPipe.FilterCriteriaProperty | None:
+    """A pipe's filter: records that match one of the patterns pass.
+
+    Args:
+        stack: the stack, for its JSON with tokens.
+        patterns: event patterns over the source's records; none lets everything pass.
+    """
+    if not patterns:
+        return None
+    filters = [CfnPipe.FilterProperty(pattern=stack.to_json_string(dict(pattern))) for pattern in patterns]
+    return CfnPipe.FilterCriteriaProperty(filters=filters)
+
+
+def pipe_logs(scope: Construct) -> CfnPipe.PipeLogConfigurationProperty:
+    """A pipe's error log: which step failed and why, without the data.
+
+    Args:
+        scope: the construct that owns the pipe.
+    """
+    stack = ServiceStack.of(scope)
+    name = f"commerce-{stack.stage.name}-{Names.unique_resource_name(scope, max_length=64, separator='-')}"
+    logs = LogGroup(
+        scope,
+        "PipeLogs",
+        log_group_name=f"/aws/vendedlogs/pipes/{name}",
+        retention=stack.stage.log_retention,
+        # A fixed name: a retained group would make the next deployment of the same stack fail.
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    return CfnPipe.PipeLogConfigurationProperty(
+        level="ERROR",
+        cloudwatch_logs_log_destination=CfnPipe.CloudwatchLogsLogDestinationProperty(
+            log_group_arn=logs.log_group_arn
+        ),
+    )
+
+
+def _timeout(target: ExpressWorkflow | ServiceFunction) -> Duration:
+    timeout = target.timeout if isinstance(target, ExpressWorkflow) else target.function.timeout
+    if timeout is None:
+        raise ValueError(
+            f"{target.node.path} needs a timeout: the queue's visibility timeout follows from it"
+        )
+    return timeout
