@@ -1,0 +1,1 @@
+"""The operator's command line: what the Makefile's verbs do."""

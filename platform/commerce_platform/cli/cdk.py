@@ -1,0 +1,151 @@
+"""The CDK CLI, run so that work is never repeated: synthesized and deployed once per content."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+from typing import TYPE_CHECKING
+
+from commerce_platform.cli import process
+from commerce_platform.cli.emulator import tail
+from commerce_platform.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from commerce_platform.cli.cloud import Cloud
+    from commerce_platform.cli.workspace import App, Workspace
+
+QUIET = ("--no-notices", "--no-version-reporting")
+"""Neither fetches notices nor reports usage: both are round trips to the internet."""
+
+
+UNATTENDED = ("--require-approval", "never", "--method", "direct", "--progress", "events", "--ci")
+"""No questions, and no change sets: they are for reviewing, and nobody reviews here."""
+
+
+def cli(workspace: Workspace) -> Path:
+    """The pinned CDK CLI."""
+    return workspace.root / "node_modules" / ".bin" / "cdk"
+
+
+def assembly(workspace: Workspace, app: App, stage: str) -> Path:
+    """Where an app's synthesized assembly is kept; instances of the local cloud share it."""
+    return workspace.root / ".cache" / "cdk.out" / stage / app.name
+
+
+@contextlib.asynccontextmanager
+async def _locked(path: Path, operation: int) -> AsyncIterator[None]:
+    """Hold a file lock: one synthesizes an assembly at a time, and nobody while it is being deployed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, operation | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.1)
+        yield
+
+
+def is_synthesized(workspace: Workspace, app: App, stage: str) -> bool:
+    """Whether an app's assembly is there and made of what the app is now."""
+    folder = assembly(workspace, app, stage)
+    return (folder / "manifest.json").exists() and _inputs_of(folder).startswith(workspace.inputs(app, stage))
+
+
+def _key(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.inputs")
+
+
+def _inputs_of(folder: Path) -> str:
+    return _key(folder).read_text() if _key(folder).exists() else ""
+
+
+async def synthesize(workspace: Workspace, app: App, stage: str, *, validate: bool = False) -> Path:
+    """Synthesize an app for a stage, unless that has been done with these inputs.
+
+    Args:
+        workspace: Where the app is.
+        app: What to synthesize.
+        stage: For which stage.
+        validate: Run the CDK's template validator too. It takes twice as long as the synthesis, so `make lint` does.
+
+    Returns:
+        The assembly's folder.
+
+    Raises:
+        CliError: The app failed; carries the end of its output.
+    """
+    folder = assembly(workspace, app, stage)
+    inputs = f"{workspace.inputs(app, stage)} {'validated' if validate else ''}".strip()
+    async with _locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX):
+        if _inputs_of(folder).startswith(inputs) and (folder / "manifest.json").exists():
+            return folder
+        _key(folder).unlink(missing_ok=True)
+        log = folder.with_name(f"{folder.name}.log")
+        status = await process.run(
+            [cli(workspace), "synth", *QUIET, "--quiet", "--output", folder, "--context", f"stage={stage}"],
+            folder=app.folder,
+            log=log,
+            environment=process.tool_environment(CDK_VALIDATION="true" if validate else "false"),
+        )
+        if status:
+            raise CliError(
+                f"{app.name} could not be synthesized for stage {stage}:\n{tail(log, 30)}", f"Log: {log}"
+            )
+        _key(folder).write_text(inputs)
+    return folder
+
+
+def content(folder: Path) -> str:
+    """Digest of what an assembly would deploy: templates and asset manifests, whose hashes stand for the assets."""
+    whole = hashlib.sha256()
+    for pattern in ("**/*.template.json", "**/*.assets.json"):
+        for path in sorted(folder.glob(pattern)):
+            if not any(parent.name.startswith("asset.") for parent in path.parents):
+                whole.update(path.name.encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()
+
+
+async def bootstrap(workspace: Workspace, cloud: Cloud) -> None:
+    """Make the CDK's own stack in the cloud, unless it stands.
+
+    Raises:
+        CliError: The CDK CLI failed; carries the end of its output.
+    """
+    if await asyncio.to_thread(cloud.is_bootstrapped):
+        return
+    log = workspace.local / "logs" / "bootstrap.log"
+    status = await process.run(
+        [cli(workspace), "bootstrap", *QUIET, f"aws://{cloud.account}/{cloud.region}"],
+        folder=workspace.root,
+        log=log,
+        environment=cloud.environment,
+    )
+    if status:
+        raise CliError(f"The local cloud could not be bootstrapped:\n{tail(log, 30)}", f"Log: {log}")
+
+
+async def deploy(workspace: Workspace, app: App, stage: str, cloud: Cloud) -> None:
+    """Deploy an app's assembly to a local cloud.
+
+    Raises:
+        CliError: A resource failed; says which and why, as CloudFormation has it.
+    """
+    folder = assembly(workspace, app, stage)
+    log = workspace.local / "logs" / f"{app.name}.deploy.log"
+    async with _locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_SH):
+        status = await process.run(
+            [cli(workspace), "deploy", *QUIET, "--app", folder, "--all", *UNATTENDED],
+            folder=app.folder,
+            log=log,
+            environment=cloud.environment,
+        )
+    if status:
+        causes = await asyncio.to_thread(cloud.failure, app.stack_prefix(stage))
+        detail = "\n".join(f"    {cause}" for cause in causes) or tail(log, 30)
+        raise CliError(f"{app.name} was not deployed:\n{detail}", f"Log: {log}. What was done before stands.")

@@ -1,0 +1,339 @@
+"""The verbs, one function each. The Makefile calls them; `--help` of each says what it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from commerce_platform.cli import catalogue, cdk, emulator, standing
+from commerce_platform.cli.board import Board
+from commerce_platform.cli.cloud import Cloud, write_endpoints
+from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.process import tool_environment
+from commerce_platform.cli.state import State
+from commerce_platform.cli.workspace import LOCAL, PLATFORM, STAGES, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from commerce_platform.cli.workspace import App
+
+INTERRUPTED = 130
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def _stage(value: str) -> str:
+    if value not in STAGES:
+        raise typer.BadParameter(f"STAGE is one of {', '.join(STAGES)}; got {value!r}.")
+    return value
+
+
+Service = Annotated[str | None, typer.Option(help="A folder's name: cart-service. All of them without it.")]
+Stage = Annotated[str, typer.Option(callback=_stage, help=f"One of {', '.join(STAGES)}.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Where to serve the local cloud (4566).")]
+
+
+@cli.command()
+def up(port: Port = None) -> None:
+    """Start the local cloud, deploy every app, load the catalogue, run the demo."""
+    began = time.monotonic()
+    workspace = Workspace.here()
+    if not workspace.apps:
+        raise CliError("There is no app to deploy: no folder has a cdk.json and an app.py.")
+    with Board(output) as board:
+        cloud = _complete(standing.stand_up(workspace, board, workspace.apps, port))
+        endpoints = write_endpoints(workspace, cloud)
+        _load_catalogue(workspace, board, cloud, endpoints)
+    _demonstrate(workspace, cloud, endpoints)
+    output.print(f"\nEverything is up after {time.monotonic() - began:.0f} s. Stop it with: make down")
+
+
+@cli.command()
+def down() -> None:
+    """Stop the local cloud. What was in it is gone."""
+    workspace = Workspace.here()
+    stopped = emulator.stop(workspace)
+    if stopped:
+        output.print(f"The local cloud on port {stopped.port} is stopped.")
+    else:
+        output.print("The local cloud was not running.")
+
+
+@cli.command()
+def status() -> None:
+    """Show what runs, what is deployed, and whether it is current."""
+    workspace = Workspace.here()
+    cloud = standing.current(workspace)
+    if not cloud:
+        output.print("The local cloud does not run. Start it: make up")
+        return
+    state = State.load(workspace, cloud.identity())
+    instance = None if Cloud.given() else emulator.running(workspace)
+    if instance:
+        minutes = (time.time() - instance.started_at) / 60
+        code = (
+            "current"
+            if instance.code == workspace.emulator_code
+            else "older than its code here: make up restarts it"
+        )
+        output.print(f"Local cloud  {cloud.endpoint}  process {instance.pid}, up {minutes:.0f} min, {code}")
+    else:
+        output.print(f"Cloud of AWS_ENDPOINT_URL  {cloud.endpoint}")
+    urls = {name: service["apiUrl"] for name, service in cloud.endpoints()["services"].items()}
+    table = Table("App", "Deployed", "State", "API", box=None, pad_edge=False)
+    for app in workspace.apps:
+        known = state.apps.get(app.name)
+        if not known:
+            table.add_row(app.name, "-", "[red]not deployed[/]", "")
+            continue
+        is_current = known.inputs == workspace.inputs(app, LOCAL)
+        table.add_row(
+            app.name,
+            time.strftime("%H:%M:%S", time.localtime(known.at)),
+            "[green]current[/]" if is_current else "[yellow]stale: make up[/]",
+            urls.get(app.service, ""),
+        )
+    output.print(table)
+
+
+@cli.command()
+def demo() -> None:
+    """Fill a cart through the public API and show it."""
+    workspace = Workspace.here()
+    cloud = standing.require_current(workspace)
+    _demonstrate(workspace, cloud, cloud.endpoints())
+
+
+@cli.command()
+def token(
+    user: Annotated[str, typer.Option(help="The user's name; created if there is none.")] = "",
+    group: Annotated[str | None, typer.Option(help="A group to join: operators.")] = None,
+) -> None:
+    """Print an access token of the local cloud, and nothing else."""
+    from commerce_platform.cli.tokens import access_token  # noqa: PLC0415 - boto3 is slow to import
+
+    if not user:
+        raise CliError("Whose token?", "make token USER=alice [GROUP=operators]")
+    cloud = standing.require_current(Workspace.here())
+    auth = cloud.endpoints()["auth"]
+    if not auth["userPoolId"]:
+        raise CliError("The platform is not deployed: there is no user pool.", "Deploy it: make up")
+    typer.echo(access_token(cloud, auth["userPoolId"], auth["clientId"], user, group))
+
+
+@cli.command()
+def logs(service: Service = None, stage: Stage = LOCAL) -> None:
+    """Follow the log groups of a service's stacks."""
+    from commerce_platform.cli.logs import follow  # noqa: PLC0415 - boto3 is slow to import
+
+    workspace = Workspace.here()
+    cloud = standing.require_current(workspace) if stage == LOCAL else Cloud.of_the_caller()
+    with contextlib.suppress(KeyboardInterrupt):
+        follow(cloud, workspace.select(service), stage, output)
+
+
+@cli.command()
+def synth(service: Service = None, stage: Stage = LOCAL) -> None:
+    """Synthesize CloudFormation templates."""
+    workspace = Workspace.here()
+    _synthesize(workspace, workspace.select(service), stage)
+    for app in workspace.select(service):
+        for template in sorted(cdk.assembly(workspace, app, stage).glob("*.template.json")):
+            output.print(str(template.relative_to(workspace.root)), soft_wrap=True)
+
+
+@cli.command()
+def diff(service: Service = None, stage: Stage = LOCAL) -> None:
+    """Show what a deployment would change."""
+    workspace = Workspace.here()
+    _synthesize(workspace, workspace.select(service), stage)
+    for app in workspace.select(service):
+        _cdk(workspace, app, stage, "diff")
+
+
+@cli.command()
+def deploy(service: Service = None, stage: Stage = LOCAL) -> None:
+    """Deploy one app or all: to the local cloud (started if need be), or to AWS with the caller's credentials."""
+    workspace = Workspace.here()
+    apps = workspace.select(service)
+    if stage != LOCAL:
+        _synthesize(workspace, apps, stage)
+        for app in apps:
+            _cdk(workspace, app, stage, "deploy", "--all")
+        return
+    # A service cannot be deployed without the platform; where that stands unchanged, nothing is done to it.
+    needed = [app for app in workspace.apps if app in apps or app.name == PLATFORM]
+    with Board(output) as board:
+        cloud = _complete(standing.stand_up(workspace, board, needed))
+    write_endpoints(workspace, cloud)
+
+
+@cli.command()
+def destroy(service: Service = None, stage: Stage = LOCAL) -> None:
+    """Delete the stacks of one app or of all, services before the platform."""
+    workspace = Workspace.here()
+    apps = workspace.select(service)
+    _synthesize(workspace, apps, stage)
+    for app in reversed(apps):
+        _cdk(workspace, app, stage, "destroy", "--all", *(["--force"] if stage == LOCAL else []))
+        if stage == LOCAL:
+            cloud = standing.require_current(workspace)
+            state = State.load(workspace, cloud.identity())
+            state.apps.pop(app.name, None)
+            state.save(workspace)
+            write_endpoints(workspace, cloud)
+
+
+@cli.command("test")
+def run_tests(service: Service = None) -> None:
+    """Run every test of all projects or of one, end-to-end ones on a local cloud of their own."""
+    from commerce_platform.cli import suite  # noqa: PLC0415 - needed here alone
+
+    sys.exit(_complete(suite.everything(Workspace.here(), service, output)))
+
+
+@cli.command()
+def unit(service: Service = None) -> None:
+    """Run the unit tests of all projects or of one."""
+    from commerce_platform.cli import suite  # noqa: PLC0415 - needed here alone
+
+    sys.exit(suite.unit(Workspace.here(), service))
+
+
+@cli.command()
+def lint(service: Service = None) -> None:
+    """Check style, types, boundaries, and every template of every stage."""
+    from commerce_platform.cli import checks  # noqa: PLC0415 - needed here alone
+
+    with Board(output) as board:
+        _complete(checks.everything(Workspace.here(), service, board))
+
+
+T = TypeVar("T")
+
+
+def _complete(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end. A request to terminate unwinds as Ctrl-C does: children end, nothing is left half-started."""
+
+    async def interruptible() -> T:
+        task = asyncio.current_task()
+        if task:
+            for request in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(request, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _synthesize(workspace: Workspace, apps: Sequence[App], stage: str) -> None:
+    async def all_of_them() -> None:
+        slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+
+        async def one(app: App) -> None:
+            async with slots:
+                with board.step(app.name, f"synthesizing for {stage}", "synthesized"):
+                    await cdk.synthesize(workspace, app, stage)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for app in apps:
+                    tasks.create_task(one(app))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    with Board(errors) as board:
+        _complete(all_of_them())
+
+
+def _cdk(workspace: Workspace, app: App, stage: str, verb: str, *options: str) -> None:
+    """Run a verb of the CDK CLI in the foreground, on an assembly that has been synthesized."""
+    environment = standing.require_current(workspace).environment if stage == LOCAL else tool_environment()
+    command = [
+        str(cdk.cli(workspace)),
+        verb,
+        *cdk.QUIET,
+        "--app",
+        str(cdk.assembly(workspace, app, stage)),
+        *options,
+    ]
+    if subprocess.run(command, cwd=app.folder, env=environment, check=False).returncode:  # noqa: S603 - the pinned CLI
+        raise CliError(f"cdk {verb} failed for {app.name}, stage {stage}.")
+
+
+def _load_catalogue(workspace: Workspace, board: Board, cloud: Cloud, endpoints: dict[str, Any]) -> None:
+    """Load the catalogue where it has not been: into a new cloud, a new API, or after it was edited."""
+    from commerce_platform.cli.tokens import OPERATORS, access_token  # noqa: PLC0415 - boto3 is slow to import
+
+    if "product" not in endpoints["services"] or not catalogue.file(workspace).exists():
+        return
+    state = State.load(workspace, cloud.identity())
+    fingerprint = catalogue.fingerprint(workspace, endpoints)
+    if state.catalogue == fingerprint:
+        board.say("catalogue", "unchanged")
+        return
+    auth = endpoints["auth"]
+    with board.step("catalogue", "loading", "loaded"):
+        operator = access_token(cloud, auth["userPoolId"], auth["clientId"], "catalogue-loader", OPERATORS)
+        catalogue.load(workspace, endpoints["services"]["product"]["apiUrl"], operator)
+    state.catalogue = fingerprint
+    state.save(workspace)
+
+
+def _demonstrate(workspace: Workspace, cloud: Cloud, endpoints: dict[str, Any]) -> None:
+    """Run the demo and say what to try next, with commands that work as they stand."""
+    from commerce_platform.cli import demo as shop  # noqa: PLC0415 - needed here alone
+
+    services = endpoints["services"]
+    if not {"product", "cart"} <= services.keys():
+        output.print("The demo needs the product and cart services; they are not deployed.")
+        return
+    output.print()
+    basket = shop.run(endpoints, output)
+    product, cart = services["product"]["apiUrl"], services["cart"]["apiUrl"]
+    output.print(f"\nEndpoints    {workspace.endpoints_file} ({cloud.endpoint})", soft_wrap=True)
+    for name, service in services.items():
+        output.print(f"{name:<12} {service['apiUrl']}", soft_wrap=True)
+    output.print("\nTry next:")
+    for line in (
+        f"curl '{product}/products?limit=5'",
+        f"curl {product}/products/{basket.sku}",
+        f"curl {cart}/carts/{basket.cart_id}",
+        (
+            f"curl -X PUT {cart}/carts/{basket.cart_id}/items/{basket.sku} -d '{{\"quantity\": 3}}' "
+            "-H 'Content-Type: application/json'"
+        ),
+        f'curl {cart}/me/cart -H "Authorization: Bearer $(make token USER=alice)"',
+    ):
+        output.print(f"  {line}", soft_wrap=True, markup=False)
+    output.print("  make status                     what runs, and whether it is current")
+    output.print("  make logs SERVICE=cart-service  what its functions say")
+
+
+def main() -> None:
+    """Run a verb; errors meant for the user are printed without a traceback."""
+    try:
+        cli()
+    except CliError as error:
+        errors.print(error.problem, style="red", markup=False, soft_wrap=True)
+        if error.advice:
+            errors.print(error.advice, markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("Interrupted.")
+        sys.exit(INTERRUPTED)
