@@ -1,0 +1,142 @@
+"""Consumes the inventory's queue: what orders ask for and tell, and deliveries from the API."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
+
+import boto3
+from pydantic import Field, ValidationError
+from service_runtime import (
+    Event,
+    EventConsumer,
+    Message,
+    MessageConsumer,
+    NeverSucceeds,
+    RetryLater,
+    WireModel,
+    business_context,
+    correlation_id_or_new,
+    count,
+    logger,
+    rfc3339,
+    utc_now,
+)
+
+from inventory_service.contracts.consumed import OrderProgressed, StockReservationRequested
+from inventory_service.stock.runtime import domain
+from inventory_service.stock.runtime.domain import ContradictionError, Line, Request, Status
+from inventory_service.stock.runtime.settle import settle
+from inventory_service.stock.runtime.store import BusyError, Cause, StockStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inventory_service.stock.runtime.domain import Change, Reservation
+
+# Longer than the store's own attempts, so that a hot item has cooled down.
+BUSY_RETRY_SECONDS = 15
+
+orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
+
+
+class Receipt(WireModel):
+    """A delivery, as the API put it on the queue."""
+
+    sku: Annotated[str, Field(min_length=1, max_length=64)]
+    receipt_id: Annotated[str, Field(min_length=1, max_length=64)]
+    quantity: Annotated[int, Field(ge=1)]
+
+
+@orders.on("StockReservationRequested.v1", data=StockReservationRequested)
+def reserve_stock(event: Event[StockReservationRequested], _message: Message) -> None:
+    """Answer a request by reserving every line or none; the change feed says so to the order."""
+    request = Request(
+        request_id=event.metadata.event_id,
+        order_id=event.data.order_id,
+        lines=tuple(Line(sku=line.sku, quantity=line.quantity) for line in event.data.items),
+        expires_at=event.data.expires_at,
+    )
+    _settle(event, lambda reservation: domain.reserve(reservation, request, now=utc_now()))
+
+
+@orders.on("OrderConfirmed.v1", data=OrderProgressed)
+def commit_stock(event: Event[OrderProgressed], _message: Message) -> None:
+    """The order is paid: what is reserved for it will leave the house."""
+    _advance(event, Status.COMMITTED)
+
+
+@orders.on("OrderFulfilled.v1", data=OrderProgressed)
+def ship_stock(event: Event[OrderProgressed], _message: Message) -> None:
+    """The goods have left the house."""
+    _advance(event, Status.FULFILLED)
+
+
+@orders.on("OrderCancelled.v1", data=OrderProgressed)
+def release_stock(event: Event[OrderProgressed], _message: Message) -> None:
+    """Give back what is reserved; if nothing is yet, see to it that nothing ever will be."""
+    _advance(event, Status.RELEASED)
+
+
+def receive_stock(message: Message) -> None:
+    """Add a delivery to the stock, once per receipt."""
+    try:
+        receipt = Receipt.model_validate_json(message.body)
+    except ValidationError as error:
+        raise NeverSucceeds(f"not a receipt: {error}") from error
+    correlation_id = correlation_id_or_new(message.attributes.get("correlationId"))
+    cause = Cause(correlation_id=correlation_id, causation_id=message.message_id, at=rfc3339(utc_now()))
+    with business_context(correlation_id=correlation_id, sku=receipt.sku, receiptId=receipt.receipt_id):
+        try:
+            added = _store().receive(
+                sku=receipt.sku, receipt_id=receipt.receipt_id, quantity=receipt.quantity, cause=cause
+            )
+        except BusyError as busy:
+            raise RetryLater(BUSY_RETRY_SECONDS, str(busy)) from busy
+        logger.info("receipt counted" if added else "receipt was counted before", quantity=receipt.quantity)
+        if added:
+            count("PiecesReceived", receipt.quantity)
+
+
+def keep_stock(message: Message) -> None:
+    """Route a message: events come from the bus, everything else from the API."""
+    if "receiptId" in message.attributes:
+        receive_stock(message)
+    else:
+        orders.handle(message)
+
+
+def _advance(event: Event[OrderProgressed], target: Status) -> None:
+    order_id = event.data.order_id
+    _settle(event, lambda reservation: domain.advance(reservation, order_id, target))
+
+
+def _settle(
+    event: Event[StockReservationRequested] | Event[OrderProgressed],
+    decide: Callable[[Reservation | None], Change | None],
+) -> None:
+    cause = Cause(
+        correlation_id=event.metadata.correlation_id,
+        causation_id=event.metadata.event_id,
+        at=rfc3339(utc_now()),
+    )
+    try:
+        reservation = settle(_store(), event.data.order_id, decide, cause=cause)
+    except BusyError as busy:
+        raise RetryLater(BUSY_RETRY_SECONDS, str(busy)) from busy
+    except ContradictionError as contradiction:
+        raise NeverSucceeds(str(contradiction)) from contradiction
+    if reservation is None:
+        logger.info("late or repeated, nothing to do")
+    else:
+        logger.info("reservation changed", status=reservation.status, version=reservation.version)
+        count(f"Reservations{reservation.status.capitalize()}")
+
+
+@cache
+def _store() -> StockStore:
+    return StockStore(table_name=os.environ["STOCK_TABLE"], client=boto3.client("dynamodb"))
+
+
+handler = MessageConsumer(keep_stock)
