@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 DIGEST_LENGTH = 12
 
@@ -24,7 +25,8 @@ class Guard:
     """One function of the emulator as a patch knows it.
 
     Args:
-        function: Dotted path below `ministack.services`, e.g. `"pipes._poll_loop"`.
+        function: Dotted path below `ministack.services`, e.g. `"pipes._poll_loop"`, or below `ministack` where it
+            begins with `core.`.
         digest: The first 12 hex digits of the SHA-256 of its source.
     """
 
@@ -54,17 +56,27 @@ class Guard:
 
 
 def resolve(function: str) -> Callable[..., object]:
-    """Find a function of the emulator.
+    """Find a function or method of the emulator.
 
     Args:
-        function: Dotted path below `ministack.services`.
+        function: Dotted path below `ministack.services`, or below `ministack` where it begins with `core.`.
 
     Returns:
         The function.
     """
-    module, _, name = function.rpartition(".")
-    found: Callable[..., object] = getattr(import_module(f"ministack.services.{module}"), name)
+    found: Callable[..., object] = getattr(_owner(function), function.rpartition(".")[2])
     return found
+
+
+def _owner(function: str) -> ModuleType | type:
+    """Find the module or class that holds a function."""
+    path = function.split(".")[:-1]
+    package = "ministack" if path[0] == "core" else "ministack.services"
+    modules = [name for name in path if name[0].islower()]
+    owner: ModuleType | type = import_module(".".join([package, *modules]))
+    for name in path[len(modules) :]:
+        owner = getattr(owner, name)
+    return owner
 
 
 def source_digest(function: Callable[..., object]) -> str:
@@ -86,14 +98,12 @@ def edit(function: str, *replacements: tuple[str, str]) -> None:
     with the passages exchanged.
 
     Args:
-        function: Dotted path below `ministack.services`.
+        function: Dotted path as for `Guard`.
         replacements: Pairs of the old passage, which must occur exactly once, and the new one.
 
     Raises:
         EmulatorChangedError: A passage does not occur exactly once.
     """
-    module_name, _, _name = function.rpartition(".")
-    module = import_module(f"ministack.services.{module_name}")
     original = resolve(function)
     source = textwrap.dedent(inspect.getsource(original))
     for old, new in replacements:
@@ -102,5 +112,8 @@ def edit(function: str, *replacements: tuple[str, str]) -> None:
                 f"Expected ministack's {function} to hold the passage once, found it {source.count(old)} times:\n{old}"
             )
         source = source.replace(old, new)
+    made: dict[str, Callable[..., object]] = {}
     code = compile(source, f"<{__name__}.edit {function}>", "exec")
-    exec(code, module.__dict__)  # noqa: S102 - the source is the pinned emulator's own
+    exec(code, original.__globals__, made)  # type: ignore[attr-defined]  # noqa: S102 - the emulator's own source
+    name = function.rpartition(".")[2]
+    setattr(_owner(function), name, made[name])

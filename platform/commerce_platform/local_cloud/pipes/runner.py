@@ -1,8 +1,8 @@
-"""Run the pipes: one dispatcher that reads the sources, and a pool that takes the batches through.
+"""Run the pipes: one dispatcher that reads the sources, and a thread for each batch on its way.
 
 The dispatcher is woken by every write to a table or a queue (the emulator's `esm_wake`), so a change is on its way
-within a millisecond, and an idle cloud costs one look at each pipe every half second. Pipes share nothing but the
-pool: a slow or failing batch holds up no other pipe.
+within a millisecond, and an idle cloud costs one look at each pipe every half second. Pipes share no
+thread: a slow or failing batch holds up no other pipe.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import logging
 import math
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack.core.arn import parse_arn
-from ministack.core.concurrency import esm_wake
+from ministack.core.concurrency import esm_wake, spawn_background
 from ministack.core.responses import _request_account_id, _request_region
 from ministack.services import dynamodb, eventbridge, lambda_svc, pipes, sqs
 
@@ -33,7 +32,6 @@ logger = logging.getLogger("local_cloud.pipes")
 
 IDLE_LOOK_SECONDS = 0.5
 """How often a source is looked at without having been written to: messages become visible again by time alone."""
-POOL_THREADS = 64
 QUEUE_CONCURRENCY = 5
 """Batches of one queue in flight; AWS starts with five pollers per pipe too."""
 DEFAULT_BATCH = {"dynamodb": 1, "sqs": 10}
@@ -300,13 +298,12 @@ def _timestamp(seconds: float) -> str:
 
 
 class Dispatcher:
-    """Reads the sources of all running pipes and hands their batches to the pool."""
+    """Reads the sources of all running pipes and starts their batches on their way."""
 
     def __init__(self) -> None:
         self._woken = threading.Event()
         self._sources: dict[str, Source] = {}
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="pipe")
 
     def wake(self) -> None:
         """Look at the sources now."""
@@ -353,7 +350,7 @@ class Dispatcher:
                 batch = source.next_batch(pipe)
             if batch is None:
                 return
-            self._pool.submit(contextvars.copy_context().run, self._process, pipe, source, batch)
+            spawn_background(self._process, pipe, source, batch, thread_name=f"pipe-{pipe['Name']}")
 
     def _process(self, pipe: Pipe, source: Source, batch: Batch) -> None:
         outcome = deliver(pipe, batch.records)

@@ -1,0 +1,491 @@
+"""Step Functions where the emulator departs from the service.
+
+Replaces, in `services/stepfunctions.py`:
+
+- every execution's start sleeps 0.15 s (1765); an alias or version runs the machine's newest definition (1767);
+- the machine's `TimeoutSeconds`, `HeartbeatSeconds`, expressions in `TimeoutSeconds` (2219), `MaxDelaySeconds` and
+  `JitterStrategy` (2046) and the five minutes of Express executions are ignored; an abort ends no wait (1835);
+- `Succeed` ignores `Output` (1829); Parallel ignores `Arguments`, `Output` and `Assign`, its branches share
+  variables and task token and go on when one has failed (2564); a task token outlives its attempt (1970);
+- StartSyncExecution refuses aliases and versions, accepts Standard workflows and answers output for a failure
+  (1141); StartExecution is not idempotent (864); Express executions emit status events (1699);
+- SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
+- `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+from ministack.core.responses import error_response_json, json_response, now_iso
+from ministack.services import eventbridge, stepfunctions
+
+from commerce_platform.local_cloud import workflows
+from commerce_platform.local_cloud.extension.guard import Guard, edit
+from commerce_platform.local_cloud.workflows import CallbackSignal, Overdue, Scope, Stopped
+
+GUARDS = (
+    Guard("stepfunctions._run_execution", "996dff84e0e0"),
+    Guard("stepfunctions._run_sub_machine", "f8d844168b14"),
+    Guard("stepfunctions._fail_execution", "e6da895fa0b7"),
+    Guard("stepfunctions._execute_task", "53c818d247db"),
+    Guard("stepfunctions._invoke_with_callback", "bbb38423156a"),
+    Guard("stepfunctions._invoke_resource_with_timeout", "faeed0bf70d5"),
+    Guard("stepfunctions._with_retry_and_catch", "b351699db7b3"),
+    Guard("stepfunctions._run_parallel_branches", "b8c7f6915297"),
+    Guard("stepfunctions._scaled_sleep", "5ed19df2efa9"),
+    Guard("stepfunctions._start_execution", "9923282fc76c"),
+    Guard("stepfunctions._start_sync_execution", "8600470a0208"),
+    Guard("stepfunctions._invoke_nested_start_execution_sync", "d9f13c4aabed"),
+    Guard("stepfunctions._stop_execution", "44d2d84ccd5c"),
+    Guard("stepfunctions._emit_execution_status_event", "9c89e45693e3"),
+    Guard("stepfunctions._send_task_success", "12eff48bce57"),
+    Guard("stepfunctions._send_task_failure", "c2a489b4ed33"),
+    Guard("stepfunctions._send_task_heartbeat", "56879a4655d1"),
+    Guard("stepfunctions._execute_choice", "468955fcd4a4"),
+    Guard("stepfunctions._error_matches", "519b9dc729c5"),
+    Guard("stepfunctions._prefix_sdk_error", "dc105d4294e0"),
+    Guard("stepfunctions._invoke_events_put_events", "92d6ffabce62"),
+    Guard("stepfunctions._execution_version_arn", "1e02a9327083"),
+)
+
+Json = dict[str, Any]
+Response = tuple[int, dict[str, str], bytes]
+
+_TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SDK_SERVICES_WITH_PLAIN_CODES = frozenset({"sfn"})
+"""Services whose API's error codes lack the `Exception` that the SDK's class names, and so Step Functions', have."""
+
+_scopes: dict[str, Scope] = {}
+_version: ContextVar[str | None] = ContextVar("workflow_version", default=None)
+
+
+def apply() -> None:
+    """Replace what is wrong, in place where it is a few lines of a long function."""
+    helpers = {
+        "_commerce_check": lambda: workflows.scope().check(),
+        "_commerce_definition": _definition,
+        "_commerce_succeed": _succeed,
+        "_commerce_limits": _limits,
+        "_commerce_delay": workflows.retry_delay,
+        "_commerce_signal": lambda: CallbackSignal(workflows.scope()),
+        "_commerce_await": _await_callback,
+    }
+    vars(stepfunctions).update(helpers)
+    _edit_execution()
+    _edit_tasks()
+    stepfunctions._run_parallel_branches = _run_parallel_branches
+    stepfunctions._scaled_sleep = _scaled_sleep
+    _wrap_execution_lifecycle()
+    stepfunctions._send_task_success = _send_task_success
+    stepfunctions._send_task_failure = _send_task_failure
+    stepfunctions._send_task_heartbeat = _send_task_heartbeat
+    stepfunctions._error_matches = _error_matches
+    stepfunctions._invoke_events_put_events = _put_events
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"] = _put_events
+    prefix_sdk_error = stepfunctions._prefix_sdk_error
+
+    def sdk_error(service: str, code: str) -> str:
+        if service in _SDK_SERVICES_WITH_PLAIN_CODES and not code.endswith("Exception"):
+            code += "Exception"
+        name: str = prefix_sdk_error(service, code)
+        return name
+
+    stepfunctions._prefix_sdk_error = sdk_error
+
+
+def _edit_execution() -> None:
+    edit(
+        "stepfunctions._run_execution",
+        ("    time.sleep(0.15)\n", ""),
+        ('json.loads(sm["definition"])', "_commerce_definition(sm)"),
+        (
+            '            "StartTime": execution["startDate"],\n',
+            '            "StartTime": execution["startDate"],\n            "RoleArn": sm["roleArn"],\n',
+        ),
+        (
+            "            state_def = all_states.get(current_name)\n",
+            "            _commerce_check()\n            state_def = all_states.get(current_name)\n",
+        ),
+        (
+            "                current_input = _apply_input_path(state_def, current_input, ctx)\n"
+            "                current_input = _apply_output_path(state_def, current_input, ctx)\n",
+            "                current_input = _commerce_succeed(state_def, current_input, ctx)\n",
+        ),
+        # The status comes last: whoever sees SUCCEEDED finds the output too.
+        (
+            '            execution["status"] = "SUCCEEDED"\n            execution["output"] = output_json\n'
+            '            execution["stopDate"] = now_iso()\n',
+            '            execution["output"] = output_json\n            execution["stopDate"] = now_iso()\n'
+            '            execution["status"] = "SUCCEEDED"\n',
+        ),
+        (
+            '        if execution["status"] == "RUNNING":\n            output_json',
+            '        _commerce_check()\n        if execution["status"] == "RUNNING":\n            output_json',
+        ),
+    )
+    edit(
+        "stepfunctions._run_sub_machine",
+        (
+            "        state_def = states.get(current_name)\n",
+            "        _commerce_check()\n        state_def = states.get(current_name)\n",
+        ),
+        (
+            "            return _apply_output_path(state_def,\n"
+            "                                      _apply_input_path(state_def, current_input, ctx), ctx)\n",
+            "            return _commerce_succeed(state_def, current_input, ctx)\n",
+        ),
+    )
+
+
+def _edit_tasks() -> None:
+    edit(
+        "stepfunctions._execute_task",
+        ('    if is_callback:\n        ctx["Task"] = {"Token": new_uuid()}\n\n', ""),
+        (
+            '        ctx["State"]["RetryCount"] = sum(retry_counts.values())\n',
+            '        ctx["State"]["RetryCount"] = sum(retry_counts.values())\n'
+            '        if is_callback:\n            ctx["Task"] = {"Token": new_uuid()}\n',
+        ),
+        (
+            '                    resource, effective, ctx["Task"]["Token"], state_def)\n',
+            '                    resource, effective, ctx["Task"]["Token"],\n'
+            "                    _commerce_limits(state_def, raw_input, ctx))\n",
+        ),
+        (
+            '            elif "TimeoutSeconds" in state_def and ":activity:" not in resource:\n',
+            '            elif (":activity:" not in resource\n'
+            '                  and "TimeoutSeconds" in (limits := _commerce_limits(state_def, raw_input, ctx))):\n',
+        ),
+        ('state_def["TimeoutSeconds"])', 'limits["TimeoutSeconds"])'),
+        (
+            '                interval = retrier.get("IntervalSeconds", 1)\n'
+            '                backoff = retrier.get("BackoffRate", 2.0)\n'
+            "                sleep_sec = interval * (backoff ** count)\n"
+            "                _scaled_sleep(min(sleep_sec, 60))\n",
+            "                _scaled_sleep(_commerce_delay(retrier, count))\n",
+        ),
+    )
+    edit(
+        "stepfunctions._with_retry_and_catch",
+        (
+            '                interval = retrier.get("IntervalSeconds", 1)\n'
+            '                _scaled_sleep(min(interval * (retrier.get("BackoffRate", 2.0) ** count), 60))\n',
+            "                _scaled_sleep(_commerce_delay(retrier, count))\n",
+        ),
+    )
+    edit(
+        "stepfunctions._invoke_with_callback",
+        ("    evt = threading.Event()\n", "    evt = _commerce_signal()\n"),
+        (
+            '    timeout = state_def.get("TimeoutSeconds", 99999)\n'
+            "    if not evt.wait(timeout=timeout):\n"
+            "        _task_tokens.pop(token, None)\n"
+            '        raise _ExecutionError("States.Timeout",\n'
+            '                              "Task timed out waiting for callback")\n',
+            "    _commerce_await(token, state_def)\n",
+        ),
+    )
+
+
+def _definition(machine: Json) -> Json:
+    """Give the definition that the execution runs, and hold the execution to its time limit."""
+    version = stepfunctions._state_machine_versions.get(_version.get() or "") or machine
+    definition: Json = json.loads(version["definition"])
+    if machine.get("type") == "EXPRESS":
+        workflows.scope().limit(workflows.EXPRESS_LIMIT_SECONDS)
+    if "TimeoutSeconds" in definition:
+        workflows.scope().limit(float(definition["TimeoutSeconds"]))
+    return definition
+
+
+def _succeed(state: Json, given: Any, context: Json) -> Any:
+    if stepfunctions._state_query_language(state, context) == "JSONata":
+        return stepfunctions._apply_jsonata_output(state, given, context, default=given)
+    effective = stepfunctions._apply_input_path(state, given, context)
+    return stepfunctions._apply_output_path(state, effective, context)
+
+
+def _limits(state: Json, given: Any, context: Json) -> Json:
+    """Evaluate a task's time limits: numbers, JSONata expressions or JSONPath references."""
+    limits: Json = {}
+    for name in ("TimeoutSeconds", "HeartbeatSeconds"):
+        if name in state:
+            limits[name] = stepfunctions._jsonata_state_field(state, name, "number", given, context)
+        elif f"{name}Path" in state:
+            limits[name] = stepfunctions._resolve_path_or_ctx(state[f"{name}Path"], given, context)
+    return limits
+
+
+def _await_callback(token: str, limits: Json) -> None:
+    """Wait for a token's answer; the token is closed afterwards, whatever ended the waiting."""
+    info = stepfunctions._task_tokens[token]
+    try:
+        error = workflows.await_callback(
+            info, float(limits.get("TimeoutSeconds", math.inf)), float(limits.get("HeartbeatSeconds", math.inf))
+        )
+    except (Stopped, Overdue):
+        stepfunctions._task_tokens.pop(token, None)
+        raise
+    if error:
+        stepfunctions._task_tokens.pop(token, None)
+        raise stepfunctions._ExecutionError(error, "")
+
+
+def _scaled_sleep(seconds: float) -> None:
+    scaled = seconds * stepfunctions._SFN_WAIT_SCALE
+    if scaled > 0:
+        workflows.sleep(scaled)
+
+
+def _error_matches(wanted: list[str], error: str) -> bool:
+    """Say whether a retrier or catcher is for an error.
+
+    `States.Timeout` covers a missed heartbeat, and `States.TaskFailed` everything but a timeout
+    (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html).
+    """
+    if "States.ALL" in wanted or error in wanted:
+        return True
+    if error == "States.HeartbeatTimeout":
+        return "States.Timeout" in wanted
+    return "States.TaskFailed" in wanted and error != "States.Timeout"
+
+
+# --- Parallel ----------------------------------------------------------------------------------------------------
+
+
+def _run_parallel_branches(state: Json, given: Any, execution: Json, context: Json) -> tuple[Any, str | None]:
+    """Run the branches of one attempt of a Parallel state: each on its own copy of input, variables and token."""
+    is_jsonata = stepfunctions._state_query_language(state, context) == "JSONata"
+    if is_jsonata:
+        effective = stepfunctions._apply_jsonata_arguments(state, given, context)
+    else:
+        effective = stepfunctions._apply_input_path(state, given, context)
+        effective = stepfunctions._apply_parameters(state, effective, context)
+    branches = state.get("Branches", [])
+    results: list[Any] = [None] * len(branches)
+    failures: list[BaseException] = []
+    family = Scope(parent=workflows.scope())
+
+    def run(index: int, branch: Json) -> None:
+        workflows.current.set(family)
+        own = context | {"State": dict(context["State"]), "variables": dict(context.get("variables") or {})}
+        try:
+            results[index] = stepfunctions._run_sub_machine(
+                branch["States"], branch["StartAt"], effective, execution, own
+            )
+        except BaseException as error:  # noqa: BLE001 - the first failure of any branch is the state's, an end too
+            failures.append(error)
+            family.stop()
+
+    threads = [
+        threading.Thread(target=copy_context().run, args=(run, index, branch), daemon=True)
+        for index, branch in enumerate(branches)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        first = failures[0]
+        known = isinstance(first, stepfunctions._ExecutionError | Stopped | Overdue)
+        raise first if known else stepfunctions._ExecutionError("States.BranchFailed", str(first))
+    if is_jsonata:
+        output = stepfunctions._apply_jsonata_output(state, given, context, result=results, default=results)
+        stepfunctions._apply_state_assign(state, given, context, result=results)
+    else:
+        result = stepfunctions._apply_result_selector(state, results)
+        output = stepfunctions._apply_result_path(state, given, result)
+        output = stepfunctions._apply_output_path(state, output, context)
+    return output, stepfunctions._next_or_end(state)
+
+
+# --- Executions --------------------------------------------------------------------------------------------------
+
+
+def _wrap_execution_lifecycle() -> None:
+    run, fail, stop = stepfunctions._run_execution, stepfunctions._fail_execution, stepfunctions._stop_execution
+    start, start_sync = stepfunctions._start_execution, stepfunctions._start_sync_execution
+    emit = stepfunctions._emit_execution_status_event
+
+    def run_in_scope(arn: str) -> None:
+        scope = _scopes[arn] = Scope(parent=workflows.current.get())
+        outer = workflows.current.set(scope)
+        try:
+            run(arn)
+        except Overdue:
+            _end(arn, "TIMED_OUT", "ExecutionTimedOut")
+        except Stopped:
+            _end(arn, "ABORTED", "ExecutionAborted")
+        finally:
+            workflows.current.reset(outer)
+            del _scopes[arn]
+
+    def fail_running(execution: Json, error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING":
+            fail(execution, error, cause)
+
+    def stop_and_wake(data: Json) -> Response:
+        answer: Response = stop(data)
+        scope = _scopes.get(data.get("executionArn", ""))
+        if scope:
+            scope.stop()
+        return answer
+
+    def emit_for_standard(execution: Json) -> None:
+        if not _is_express(execution["stateMachineArn"]):
+            emit(execution)
+
+    def start_once(data: Json) -> Response:
+        arn = data.get("stateMachineArn", "")
+        running = _running_twin(arn, data)
+        if running:
+            twin: Response = json_response({key: running[key] for key in ("executionArn", "startDate")})
+            return twin
+        with_version = copy_context()
+        with_version.run(_version.set, stepfunctions._execution_version_arn(arn))
+        # An asynchronous child outlives the execution that started it.
+        with_version.run(workflows.current.set, None)
+        answer: Response = with_version.run(start, data)
+        return answer
+
+    def run_sync(data: Json) -> Response:
+        arn = data.get("stateMachineArn", "")
+        with_version = copy_context()
+        with_version.run(_version.set, stepfunctions._execution_version_arn(arn))
+        base = stepfunctions._resolve_state_machine_arn(arn) or arn
+        status, headers, body = with_version.run(start_sync, data | {"stateMachineArn": base})
+        answer = json.loads(body)
+        if status == 200 and answer["status"] != "SUCCEEDED":  # noqa: PLR2004 - HTTP
+            execution = stepfunctions._executions[answer["executionArn"]]
+            del answer["output"], answer["outputDetails"]
+            answer |= {key: execution[key] for key in ("error", "cause") if execution.get(key)}
+        elif status == 200:  # noqa: PLR2004 - HTTP
+            return status, headers, body
+        return status, headers, json.dumps(answer).encode()
+
+    def start_express(data: Json) -> Response:
+        base = stepfunctions._resolve_state_machine_arn(data.get("stateMachineArn", ""))
+        if base and not _is_express(base):
+            refusal: Response = error_response_json(
+                "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine", 400
+            )
+            return refusal
+        return run_sync(data)
+
+    stepfunctions._run_execution = run_in_scope
+    stepfunctions._fail_execution = fail_running
+    stepfunctions._stop_execution = stop_and_wake
+    stepfunctions._emit_execution_status_event = emit_for_standard
+    stepfunctions._start_execution = start_once
+    stepfunctions._start_sync_execution = start_express
+    vars(stepfunctions)["_commerce_run_sync"] = run_sync
+    edit(
+        "stepfunctions._invoke_nested_start_execution_sync",
+        ("_start_sync_execution(request)", "_commerce_run_sync(request)"),
+        # A child that failed ends with an error of its own, in the fields of the answer.
+        ("        error, cause = _nested_execution_failure(payload)\n", "        error, cause = _commerce_child_failure(payload)\n"),
+    )
+    vars(stepfunctions)["_commerce_child_failure"] = lambda child: ("States.TaskFailed", json.dumps(child))
+
+
+def _is_express(machine: str) -> bool:
+    return (stepfunctions._state_machines.get(machine) or {}).get("type") == "EXPRESS"
+
+
+def _end(arn: str, status: str, event: str) -> None:
+    execution = stepfunctions._executions.get(arn)
+    if execution is None or execution["status"] != "RUNNING":
+        return
+    execution["stopDate"] = now_iso()
+    execution["status"] = status
+    stepfunctions._add_event(execution, event)
+    stepfunctions._emit_execution_status_event(execution)
+
+
+def _running_twin(arn: str, data: Json) -> Json | None:
+    """Find a running Standard execution of the same name and input: starting it again is no error on AWS."""
+    base = stepfunctions._resolve_state_machine_arn(arn)
+    if not base or not data.get("name") or _is_express(base):
+        return None
+    name = f"{base.replace(':stateMachine:', ':execution:')}:{data['name']}"
+    found: Json | None = stepfunctions._executions.get(name)
+    if found and found["status"] == "RUNNING" and found["input"] == data.get("input", "{}"):
+        return found
+    return None
+
+
+# --- Callbacks ---------------------------------------------------------------------------------------------------
+
+_answering = threading.Lock()
+
+
+def _answer(token: str, note: Callable[[Json], None]) -> Response:
+    """Take an answer to a task token, the first one only."""
+    with _answering:
+        info = stepfunctions._task_tokens.get(token)
+        if info and not info["event"].is_set():
+            note(info)
+            answer: Response = json_response({})
+            return answer
+    if _TOKEN.fullmatch(token or ""):
+        message = "Task Timed Out: 'Provided task does not exist anymore'"
+        answer = error_response_json("TaskTimedOut", message, 400)
+    else:
+        answer = error_response_json("InvalidToken", "Invalid Token: 'Invalid token'", 400)
+    return answer
+
+
+def _send_task_success(data: Json) -> Response:
+    output = data.get("output", "{}")
+    try:
+        json.loads(output)
+    except ValueError as error:
+        refusal: Response = error_response_json("InvalidOutput", f"Invalid Output: '{error}'", 400)
+        return refusal
+
+    def succeed(info: Json) -> None:
+        info["result"] = output
+        info["event"].set()
+
+    return _answer(data.get("taskToken", ""), succeed)
+
+
+def _send_task_failure(data: Json) -> Response:
+    def fail(info: Json) -> None:
+        info["error"] = {"Error": data.get("error", ""), "Cause": data.get("cause", "")}
+        info["event"].set()
+
+    return _answer(data.get("taskToken", ""), fail)
+
+
+def _send_task_heartbeat(data: Json) -> Response:
+    def beat(info: Json) -> None:
+        info["heartbeat"] = time.monotonic()
+
+    return _answer(data.get("taskToken", ""), beat)
+
+
+# --- Integrations ------------------------------------------------------------------------------------------------
+
+
+def _put_events(_resource: str, given: Json) -> Json:
+    """Publish, and fail if any entry failed (https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html)."""
+    entries = [
+        entry | ({} if isinstance(entry.get("Detail"), str) else {"Detail": json.dumps(entry.get("Detail", {}))})
+        for entry in given.get("Entries", [])
+    ]
+    status, _headers, body = eventbridge._put_events(given | {"Entries": entries})
+    answer: Json = json.loads(body)
+    if status != 200:  # noqa: PLR2004 - HTTP
+        raise stepfunctions._ExecutionError(f"EventBridge.{answer.get('__type')}", answer.get("message", ""))
+    if answer["FailedEntryCount"]:
+        raise stepfunctions._ExecutionError("EventBridge.FailedEntry", json.dumps(answer))
+    return answer
