@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 CORRELATION_HEADER = "X-Correlation-Id"
 # Where a request's parts sit in a validation error's location; the field's own path follows.
 _LOCATIONS = frozenset({"body", "query", "path", "header"})
+# Behind a custom domain, a proxy event's path begins with the base path that holds the API's major version.
+_BASE_PATH = re.compile(r"^/v[1-9][0-9]*(?=/)")
+_JSON = "application/json"
 
 
 def request_correlation_id(event: Mapping[str, Any]) -> str:
@@ -65,14 +71,22 @@ def problem_responses(app: APIGatewayRestResolver) -> None:
 
 
 class RestResolver(APIGatewayRestResolver):
-    """A Powertools resolver whose log lines and answers, the failed ones included, carry the correlation id."""
+    """A Powertools resolver that takes JSON only and whose log lines and answers carry the correlation id."""
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
         """Serve one API Gateway proxy event."""
         raw = event if isinstance(event, dict) else event.raw_event
         correlation_id = request_correlation_id(raw)
         with business_context(correlation_id=correlation_id):
-            answer = super().resolve(event, context)
+            try:
+                answer = super().resolve(_with_json_body(raw), context)
+            except Problem as problem:
+                answer = {
+                    "statusCode": problem.status.value,
+                    "body": json.dumps(problem.document()),
+                    "isBase64Encoded": False,
+                    "multiValueHeaders": {"Content-Type": [CONTENT_TYPE], **_lists(problem.headers)},
+                }
         answer.setdefault("multiValueHeaders", {})[CORRELATION_HEADER] = [correlation_id]
         return answer
 
@@ -83,9 +97,40 @@ def rest_resolver(*, cors: CORSConfig | None = None) -> RestResolver:
     Args:
         cors: cross-origin settings; default none.
     """
-    app = RestResolver(cors=cors, enable_validation=True)
+    app = RestResolver(cors=cors, enable_validation=True, strip_prefixes=[_BASE_PATH])
     problem_responses(app)
     return app
+
+
+def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with a body that can be parsed as JSON, or none.
+
+    Powertools would also read forms, and fails on other types, on integers of thousands of digits and on JSON that
+    is nested too deeply.
+
+    Raises:
+        Problem: 415 for a body of another type, 400 for one that is not JSON.
+    """
+    body = event.get("body")
+    if not body:
+        return event
+    headers = event.get("headers") or {}
+    given = next((value for name, value in headers.items() if name.lower() == "content-type"), None) or _JSON
+    if given.partition(";")[0].strip().lower() != _JSON:
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail=f"The body must be {_JSON}, got {given[:100]!r}."
+        )
+    try:
+        text = base64.b64decode(body).decode() if event.get("isBase64Encoded") else body
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, detail="The body is not valid JSON.") from error
+    others = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    return {**event, "headers": {**others, "content-type": _JSON}, "body": text, "isBase64Encoded": False}
+
+
+def _lists(headers: Mapping[str, str]) -> dict[str, list[str]]:
+    return {name: [value] for name, value in headers.items()}
 
 
 def _field(location: tuple[Any, ...]) -> str:

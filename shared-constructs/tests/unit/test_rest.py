@@ -1,0 +1,126 @@
+"""A REST handler answers whatever it is sent: 4xx for what it cannot accept, never 5xx."""
+
+import json
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+import pytest
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path
+from pydantic import Field
+from service_runtime import Problem, RestResolver, WireModel, rest_resolver
+
+
+class Order(WireModel):
+    quantity: Annotated[int, Field(strict=True, ge=1, le=99)]
+
+
+@pytest.fixture
+def app(monkeypatch) -> RestResolver:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "commerce")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "shop")
+    app = rest_resolver()
+
+    @app.put("/things/<thing>")
+    def put(thing: Annotated[str, Path(pattern="^[A-Z]{1,5}$")], order: Order) -> Response[Any]:
+        return Response(200, "application/json", {"thing": thing, "quantity": order.quantity})
+
+    @app.get("/busy")
+    def busy() -> Response[Any]:
+        raise Problem(503, detail="Busy.", headers={"Retry-After": "1"})
+
+    @app.get("/broken")
+    def broken() -> Response[Any]:
+        raise RuntimeError("secret cause")
+
+    return app
+
+
+def answer(app, method: str, path: str, body: str | None = None, **event) -> SimpleNamespace:
+    headers = {"Content-Type": event.pop("content_type", "application/json"), **event.pop("headers", {})}
+    proxy_event = {
+        "httpMethod": method,
+        "path": path,
+        "headers": {name: value for name, value in headers.items() if value},
+        "body": body,
+        "requestContext": {"requestId": "request-1"},
+        **event,
+    }
+    raw = app.resolve(proxy_event, SimpleNamespace())
+    headers = {name: values[0] for name, values in raw["multiValueHeaders"].items()}
+    return SimpleNamespace(status=raw["statusCode"], headers=headers, body=json.loads(raw["body"]))
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "APPLICATION/JSON; charset=utf-8"])
+def test_json_is_read_however_its_type_is_written(app, content_type):
+    given = answer(app, "PUT", "/things/ABC", '{"quantity": 3}', content_type=content_type)
+    assert (given.status, given.body) == (200, {"thing": "ABC", "quantity": 3})
+
+
+def test_a_body_may_arrive_base64_encoded(app):
+    given = answer(app, "PUT", "/things/ABC", "eyJxdWFudGl0eSI6IDN9", isBase64Encoded=True)
+    assert given.body["quantity"] == 3
+
+
+def test_the_base_path_of_a_custom_domain_is_not_part_of_the_route(app):
+    assert answer(app, "PUT", "/v1/things/ABC", '{"quantity": 3}').status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx"],
+)
+def test_any_other_type_is_unsupported(app, content_type):
+    given = answer(app, "PUT", "/things/ABC", '{"quantity": 3}', content_type=content_type)
+    assert given.status == 415
+    assert content_type in given.body["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{", "{'quantity': 3}", '{"quantity": ' + "9" * 5000 + "}", "[" * 100_000],
+    ids=["open", "not JSON", "huge integer", "nested too deeply"],
+)
+def test_what_is_not_json_is_a_bad_request(app, body):
+    given = answer(app, "PUT", "/things/ABC", body)
+    assert (given.status, given.body["detail"]) == (400, "The body is not valid JSON.")
+
+
+@pytest.mark.parametrize("body", [None, "", "null", "[]", "3", '"x"'])
+def test_a_body_that_is_no_object_is_a_bad_request(app, body):
+    given = answer(app, "PUT", "/things/ABC", body)
+    assert (given.status, given.body["errors"][0]["field"]) == (400, "body")
+
+
+@pytest.mark.parametrize("quantity", ["0", "100", "1.0", '"3"', "true", "null", "NaN"])
+def test_an_invalid_field_is_named(app, quantity):
+    given = answer(app, "PUT", "/things/ABC", f'{{"quantity": {quantity}}}')
+    assert (given.status, given.body["errors"][0]["field"]) == (400, "quantity")
+    assert given.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_invalid_path_value_is_named(app):
+    given = answer(app, "PUT", "/things/abc", '{"quantity": 3}')
+    assert (given.status, given.body["errors"][0]["field"]) == (400, "thing")
+
+
+def test_a_problem_keeps_its_headers_and_the_correlation_id(app):
+    given = answer(app, "GET", "/busy", headers={"x-correlation-id": "c-1"})
+    assert (given.status, given.headers["Retry-After"], given.headers["X-Correlation-Id"]) == (
+        503,
+        "1",
+        "c-1",
+    )
+
+
+def test_an_unacceptable_correlation_id_is_replaced(app):
+    assert (
+        answer(app, "GET", "/busy", headers={"x-correlation-id": "c 1"}).headers["X-Correlation-Id"]
+        == "request-1"
+    )
+
+
+def test_an_unexpected_failure_hides_its_cause(app):
+    given = answer(app, "GET", "/broken")
+    assert given.status == 500
+    assert "secret" not in json.dumps(given.body)
