@@ -40,6 +40,7 @@ Public names (each is loaded on first use, so that a handler pays only for what 
     # REST handlers (Powertools resolver)
     raise Problem(409, detail="The product is retired.", errors=[...], headers={"Retry-After": "1"})
     problem_responses(app)                           # every error of an APIGatewayRestResolver as RFC 9457
+    problem_response(problem) -> Response            # for exception handlers of a service's own
     rest_resolver() -> APIGatewayRestResolver        # validation, problem documents, correlation id
     request_correlation_id(api_gateway_event) -> str
 """
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from service_runtime.observability import business_context, count, logger, metrics
     from service_runtime.problems import Problem
     from service_runtime.publisher import EntryFailure, Publisher, PublishError
-    from service_runtime.rest import RestResolver, problem_responses, request_correlation_id, rest_resolver
+    from service_runtime.rest import RestResolver, problem_response, problem_responses, request_correlation_id, rest_resolver
 
 _MODULES = {
     "consumer": ("EventConsumer", "Message", "MessageConsumer", "NeverSucceeds", "RetryLater"),
@@ -83,7 +84,7 @@ _MODULES = {
     "observability": ("business_context", "count", "logger", "metrics"),
     "problems": ("Problem",),
     "publisher": ("EntryFailure", "PublishError", "Publisher"),
-    "rest": ("RestResolver", "problem_responses", "request_correlation_id", "rest_resolver"),
+    "rest": ("RestResolver", "problem_response", "problem_responses", "request_correlation_id", "rest_resolver"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -110,6 +111,7 @@ __all__ = [
     "event_id",
     "logger",
     "metrics",
+    "problem_response",
     "problem_responses",
     "request_correlation_id",
     "rest_resolver",

@@ -27,6 +27,14 @@ _LOCATIONS = frozenset({"body", "query", "path", "header"})
 # Behind a custom domain, a proxy event's path begins with the base path that holds the API's major version.
 _BASE_PATH = re.compile(r"^/v[1-9][0-9]*(?=/)")
 _JSON = "application/json"
+_THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
 
 
 def request_correlation_id(event: Mapping[str, Any]) -> str:
@@ -55,16 +63,21 @@ def problem_responses(app: APIGatewayRestResolver) -> None:
 
     def invalid(error: RequestValidationError) -> Response[str]:
         errors = [{"field": _field(fault["loc"]), "message": fault["msg"]} for fault in error.errors()]
-        return _response(Problem(400, detail="The request is not valid.", errors=errors))
+        return problem_response(Problem(400, detail="The request is not valid.", errors=errors))
 
     def service_error(error: ServiceError) -> Response[str]:
-        return _response(Problem(error.status_code, detail=str(error.msg)))
+        return problem_response(Problem(error.status_code, detail=str(error.msg)))
 
     def unexpected(error: Exception) -> Response[str]:
+        if _is_throttled(error):
+            logger.warning("request throttled", exc_info=error)
+            return problem_response(
+                Problem(503, detail="Too busy. Try again later.", headers={"Retry-After": "1"})
+            )
         logger.error("request failed", exc_info=error)
-        return _response(Problem(500, detail="The request could not be served. Try again later."))
+        return problem_response(Problem(500, detail="The request could not be served. Try again later."))
 
-    app.exception_handler(Problem)(_response)
+    app.exception_handler(Problem)(problem_response)
     app.exception_handler(RequestValidationError)(invalid)
     app.exception_handler(ServiceError)(service_error)
     app.exception_handler(Exception)(unexpected)
@@ -129,6 +142,12 @@ def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "headers": {**others, "content-type": _JSON}, "body": text, "isBase64Encoded": False}
 
 
+def _is_throttled(error: Exception) -> bool:
+    # By shape: a handler without boto3 should not load botocore for this.
+    answer = getattr(error, "response", None)
+    return isinstance(answer, dict) and answer.get("Error", {}).get("Code") in _THROTTLED
+
+
 def _lists(headers: Mapping[str, str]) -> dict[str, list[str]]:
     return {name: [value] for name, value in headers.items()}
 
@@ -138,7 +157,12 @@ def _field(location: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in path) or "body"
 
 
-def _response(problem: Problem) -> Response[str]:
+def problem_response(problem: Problem) -> Response[str]:
+    """The answer that tells a problem; for exception handlers of a service's own.
+
+    Args:
+        problem: what to tell.
+    """
     return Response(
         status_code=problem.status.value,
         content_type=CONTENT_TYPE,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
+from botocore.exceptions import ClientError
 from pydantic import Field
 from service_runtime import Problem, RestResolver, WireModel, rest_resolver
 
@@ -28,6 +29,10 @@ def app(monkeypatch) -> RestResolver:
     @app.get("/busy")
     def busy() -> Response[Any]:
         raise Problem(503, detail="Busy.", headers={"Retry-After": "1"})
+
+    @app.get("/throttled")
+    def throttled() -> Response[Any]:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem")
 
     @app.get("/broken")
     def broken() -> Response[Any]:
@@ -124,3 +129,8 @@ def test_an_unexpected_failure_hides_its_cause(app):
     given = answer(app, "GET", "/broken")
     assert given.status == 500
     assert "secret" not in json.dumps(given.body)
+
+
+def test_a_throttled_service_is_a_reason_to_come_back(app):
+    given = answer(app, "GET", "/throttled")
+    assert (given.status, given.headers["Retry-After"]) == (503, "1")
