@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PERIOD = Duration.minutes(1)
 
 
-def alarm_above(  # noqa: PLR0913 - an alarm's own settings, all but two named
+def alarm_above(
     scope: Construct,
     construct_id: str,
     *,

@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Definition = dict[str, Any]
 
@@ -150,23 +150,35 @@ def integrations(definition: Mapping[str, Any]) -> Iterator[Integration]:
         ValueError: a Task's resource is not a service integration (``arn:aws:states:::…``).
     """
     for name, state in states(definition):
-        if state.get("Type") != "Task":
-            continue
-        match = _RESOURCE.fullmatch(str(state.get("Resource")))
-        if match is None:
-            raise ValueError(
-                f"state {name!r}: Resource must be a service integration like arn:aws:states:::dynamodb:getItem or"
-                f" arn:aws:states:::aws-sdk:dynamodb:query, got {state.get('Resource')!r}"
-            )
-        yield Integration(
-            state=name,
-            resource=state["Resource"],
-            service=match["service"],
-            action=match["action"],
-            pattern=match["pattern"] or "",
-            sdk=bool(match["sdk"]),
-            body=state,
+        if state.get("Type") == "Task":
+            yield integration_of(name, state)
+
+
+def integration_of(name: str, state: Definition) -> Integration:
+    """The AWS call that a Task state makes.
+
+    Args:
+        name: the state's name.
+        state: the state.
+
+    Raises:
+        ValueError: its resource is not a service integration (``arn:aws:states:::…``).
+    """
+    match = _RESOURCE.fullmatch(str(state.get("Resource")))
+    if match is None:
+        raise ValueError(
+            f"state {name!r}: Resource must be a service integration like arn:aws:states:::dynamodb:getItem or"
+            f" arn:aws:states:::aws-sdk:dynamodb:query, got {state.get('Resource')!r}"
         )
+    return Integration(
+        state=name,
+        resource=state["Resource"],
+        service=match["service"],
+        action=match["action"],
+        pattern=match["pattern"] or "",
+        sdk=bool(match["sdk"]),
+        body=state,
+    )
 
 
 def for_each_message(definition: Definition) -> Definition:
@@ -179,8 +191,8 @@ def for_each_message(definition: Definition) -> Definition:
     Args:
         definition: starts with an event; its output is ignored.
     """
-    inner = {"StartAt": "Parse event", "States": {"Parse event": _PARSE, **definition["States"]}}
-    inner["States"]["Parse event"] = {**_PARSE, "Next": definition["StartAt"]}
+    parse = {"Type": "Pass", "Output": "{% $parse($states.input.body) %}", "Next": definition["StartAt"]}
+    inner = {"StartAt": "Parse event", "States": {"Parse event": parse, **definition["States"]}}
     message = {
         # A Parallel of one branch: the only state whose Catch covers whatever fails inside, expressions included.
         "Handle": {
@@ -221,9 +233,6 @@ def for_each_message(definition: Definition) -> Definition:
             },
         },
     }
-
-
-_PARSE: Definition = {"Type": "Pass", "Output": "{% $parse($states.input.body) %}"}
 
 
 def _fill(node: Any, values: Mapping[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
@@ -87,7 +87,7 @@ class StreamRetry:
     """
 
     attempts: int = 20
-    max_age: Duration = Duration.hours(6)
+    max_age: Duration = field(default_factory=lambda: Duration.hours(6))
 
 
 class ChangeFeed(Construct):
@@ -130,7 +130,7 @@ class ChangeFeed(Construct):
         ...     data="{'sku': $new.sku, 'name': $new.name, 'version': $new.version}")])
     """
 
-    def __init__(  # noqa: PLR0913 - all keyword-only
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -320,13 +320,17 @@ def _republish(expression: str, source: str) -> Definition:
             "JitterStrategy": "FULL",
         }
     ]
-    made = f"{{% ($records := $states.result.Items.{{'dynamodb': {{'NewImage': $, 'ApproximateCreationDateTime': $now}}}};{expression}) %}}"
+    made = (
+        "{% ($entered := $toMillis($states.context.State.EnteredTime) / 1000;"
+        " $records := $states.result.Items.{'dynamodb': {'NewImage': $, 'ApproximateCreationDateTime': $entered}};"
+        f"{expression}) %}}"
+    )
     read = {
         "Type": "Task",
         "TimeoutSeconds": 30,
         "Retry": retry,
         "Assign": {
-            "events": made.replace("$now", "$toMillis($states.context.State.EnteredTime) / 1000"),
+            "events": made,
             "pages": "{% $pages + 1 %}",
             "startKey": "{% $exists($states.result.LastEvaluatedKey) ? $states.result.LastEvaluatedKey : null %}",
         },

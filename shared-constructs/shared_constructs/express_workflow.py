@@ -40,7 +40,7 @@ class _Workflow(Construct):
 
     _TYPE: StateMachineType
 
-    def __init__(  # noqa: PLR0913 - all keyword-only, all but the definition with a default
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -184,7 +184,7 @@ class ExpressWorkflow(_Workflow):
 
     _TYPE = StateMachineType.EXPRESS
 
-    def __init__(  # noqa: PLR0913 - all keyword-only, all but the definition with a default
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -227,7 +227,7 @@ class StandardWorkflow(_Workflow):
 
     _TYPE = StateMachineType.STANDARD
 
-    def __init__(  # noqa: PLR0913 - all keyword-only, all but the definition with a default
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from constructs import Construct
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from shared_constructs.asl import Definition
     from shared_constructs.queue_consumer import Batching, Subscription
+
+
+_FIELD = re.compile(r"\$(?:data|metadata)(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
 class Projection(Construct):
@@ -53,7 +57,7 @@ class Projection(Construct):
         ...     key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"}, attributes={"name": "$data.name"})
     """
 
-    def __init__(  # noqa: PLR0913 - all keyword-only
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -92,7 +96,7 @@ def _definition(key: Mapping[str, str], attributes: Mapping[str, str]) -> Defini
     Only the attributes that the event has can be set, and DynamoDB refuses names and values that an expression does
     not use, so the expression is put together from those that exist.
     """
-    keys = ", ".join(f"'{name}': $typed({expression})" for name, expression in key.items())
+    keys = ", ".join(f"'{name}': $typed({_complete(expression)})" for name, expression in key.items())
     fields = ",\n".join(
         f"{{'n': '#{position}', 'p': ':{position}', 'name': '{name}', 'value': {expression}}}"
         for position, (name, expression) in enumerate(attributes.items())
@@ -142,3 +146,12 @@ $gone := $fields[$not($exists(value))];
             "Already newer": {"Type": "Succeed"},
         },
     }
+
+
+def _complete(expression: str) -> str:
+    """A key expression that gives nothing when a field it reads is absent, rather than the key of another item.
+
+    (JSONata concatenates what is absent as empty text.) DynamoDB refuses such a key, and the message fails.
+    """
+    read = " and ".join(f"$exists({path})" for path in sorted(set(_FIELD.findall(expression))))
+    return f"({read}) ? ({expression})" if read else expression

@@ -144,7 +144,7 @@ class QueueConsumer(Construct):
         ...     Subscription(source="commerce.order", detail_type="StockReservationRequested.v1")])
     """
 
-    def __init__(  # noqa: PLR0913 - all keyword-only, all but the target with a default
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -260,8 +260,10 @@ class QueueConsumer(Construct):
         def concurrency_faults() -> list[str]:
             if reserved is not None and concurrency > reserved:
                 return [
-                    (f"max_concurrency ({concurrency}) must not exceed the function's reserved concurrency ({reserved}):"
-                    " what is throttled in between is received in vain until it lands in the DLQ")
+                    (
+                        f"max_concurrency ({concurrency}) must not exceed the function's reserved concurrency ({reserved}):"
+                        " what is throttled in between is received in vain until it lands in the DLQ"
+                    )
                 ]
             return []
 
@@ -308,8 +310,10 @@ class QueueConsumer(Construct):
     def _faults(self) -> list[str]:
         if self._required_visibility > MAX_VISIBILITY.to_seconds():
             return [
-                (f"the visibility timeout would be {self._required_visibility} s, SQS allows 43200: shorten the target's"
-                " timeout or the batch window")
+                (
+                    f"the visibility timeout would be {self._required_visibility} s, SQS allows 43200: shorten the target's"
+                    " timeout or the batch window"
+                )
             ]
         return []
 

@@ -38,26 +38,17 @@ _FIELDS = {
 }  # fmt: skip
 _TERMINAL = frozenset({"Succeed", "Fail"})
 _CATCHING = frozenset({"Task", "Parallel", "Map"})
-# Step Functions developer guide, "Integrating optimized services": the patterns that each optimized integration has.
-_OPTIMIZED_PATTERNS = {
-    "dynamodb": {""},
-    "sqs": {"", ".waitForTaskToken"},
-    "sns": {"", ".waitForTaskToken"},
-    "events": {"", ".waitForTaskToken"},
-    "lambda": {"", ".waitForTaskToken"},
-    "states": {"", ".sync", ".sync:2", ".waitForTaskToken"},
-    "apigateway": {"", ".waitForTaskToken"},
-    "http": {""},
-}
-_OPTIMIZED_ACTIONS = {
-    "dynamodb": {"getItem", "putItem", "updateItem", "deleteItem"},
-    "sqs": {"sendMessage"},
-    "sns": {"publish"},
-    "events": {"putEvents"},
-    "lambda": {"invoke"},
-    "states": {"startExecution"},
-    "apigateway": {"invoke"},
-    "http": {"invoke"},
+# Step Functions developer guide, "Integrating optimized services": actions and patterns of each.
+_CALLABLE = frozenset({"", ".waitForTaskToken"})
+_OPTIMIZED: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "dynamodb": (frozenset({"getItem", "putItem", "updateItem", "deleteItem"}), frozenset({""})),
+    "sqs": (frozenset({"sendMessage"}), _CALLABLE),
+    "sns": (frozenset({"publish"}), _CALLABLE),
+    "events": (frozenset({"putEvents"}), _CALLABLE),
+    "lambda": (frozenset({"invoke"}), _CALLABLE),
+    "states": (frozenset({"startExecution"}), _CALLABLE | {".sync", ".sync:2"}),
+    "apigateway": (frozenset({"invoke"}), _CALLABLE),
+    "http": (frozenset({"invoke"}), frozenset({""})),
 }
 _RESOURCE = re.compile(
     r"arn:[^:]+:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9-]+):(?P<action>[A-Za-z]+)(?P<pattern>\..+)?"
@@ -141,18 +132,8 @@ def _check_state(state: State, siblings: Mapping[str, State], workflow_type: str
     if kind not in _FIELDS:
         yield f"Type must be one of {', '.join(_FIELDS)}, got {kind!r}"
         return
-    if state.get("QueryLanguage", "JSONata") != "JSONata":
-        yield "QueryLanguage must be JSONata"
-    for field in state:
-        if field in _JSONPATH_FIELDS:
-            yield f"{field} is a JSONPath field, which a JSONata state refuses; use Arguments, Output or Assign"
-        elif field not in _FIELDS[kind]:
-            yield f"{field} is not a field of a {kind} state; allowed are {', '.join(sorted(_FIELDS[kind]))}"
-    if kind not in _TERMINAL | {"Choice"} and ("Next" in state) == (state.get("End") is True):
-        yield 'needs either "Next" or "End": true, and not both'
-    for target in _targets(state):
-        if target not in siblings:
-            yield f"leads to {target!r}, which is not a state beside it; those are {', '.join(siblings)}"
+    yield from _check_fields(state, kind)
+    yield from _check_transitions(state, siblings)
     if kind == "Choice":
         yield from _check_choice(state)
     if kind == "Task":
@@ -165,6 +146,24 @@ def _check_state(state: State, siblings: Mapping[str, State], workflow_type: str
         {k: v for k, v in state.items() if k not in {"ItemProcessor", "Branches"}}
     ):
         yield from _check_expression(expression)
+
+
+def _check_fields(state: State, kind: str) -> Iterator[str]:
+    if state.get("QueryLanguage", "JSONata") != "JSONata":
+        yield "QueryLanguage must be JSONata"
+    for field in state:
+        if field in _JSONPATH_FIELDS:
+            yield f"{field} is a JSONPath field, which a JSONata state refuses; use Arguments, Output or Assign"
+        elif field not in _FIELDS[kind]:
+            yield f"{field} is not a field of a {kind} state; allowed are {', '.join(sorted(_FIELDS[kind]))}"
+
+
+def _check_transitions(state: State, siblings: Mapping[str, State]) -> Iterator[str]:
+    if state["Type"] not in _TERMINAL | {"Choice"} and ("Next" in state) == (state.get("End") is True):
+        yield 'needs either "Next" or "End": true, and not both'
+    for target in _targets(state):
+        if target not in siblings:
+            yield f"leads to {target!r}, which is not a state beside it; those are {', '.join(siblings)}"
 
 
 def _check_choice(state: State) -> Iterator[str]:
@@ -190,21 +189,12 @@ def _check_task(state: State, workflow_type: str) -> Iterator[str]:
     if match is None:
         yield f"Resource must be a service integration (arn:aws:states:::…), got {resource!r}"
         return
-    service, pattern = match["service"], match["pattern"] or ""
+    service, action, pattern = match["service"], match["action"], match["pattern"] or ""
     if match["sdk"]:
         if pattern not in _SDK_PATTERNS:
             yield f"aws-sdk integrations know only the pattern .waitForTaskToken, got {pattern}"
-    elif service in _OPTIMIZED_ACTIONS:
-        if match["action"] not in _OPTIMIZED_ACTIONS[service]:
-            known = ", ".join(sorted(_OPTIMIZED_ACTIONS[service]))
-            yield f"the optimized {service} integration offers {known}; write arn:aws:states:::aws-sdk:{service}:… for others"
-        if pattern not in _OPTIMIZED_PATTERNS[service]:
-            yield (
-                f"the optimized {service} integration does not support {pattern};"
-                f" use arn:aws:states:::aws-sdk:{service}:{match['action']}{pattern}"
-            )
     else:
-        yield f"there is no optimized integration {service!r} known here; use arn:aws:states:::aws-sdk:{service}:…"
+        yield from _check_optimized(service, action, pattern)
     if pattern and workflow_type == "EXPRESS":
         yield f"an Express workflow cannot use {pattern}: callbacks and jobs need a Standard workflow"
     if pattern == ".waitForTaskToken":
@@ -212,6 +202,24 @@ def _check_task(state: State, workflow_type: str) -> Iterator[str]:
             yield "a wait for a callback needs TimeoutSeconds: without it a lost answer blocks for a year"
         if "$states.context.Task.Token" not in str(state.get("Arguments")):
             yield "a wait for a callback must hand out $states.context.Task.Token in its Arguments"
+
+
+def _check_optimized(service: str, action: str, pattern: str) -> Iterator[str]:
+    if service not in _OPTIMIZED:
+        yield f"there is no optimized integration {service!r} known here; use arn:aws:states:::aws-sdk:{service}:…"
+        return
+    actions, patterns = _OPTIMIZED[service]
+    if action not in actions:
+        offered = ", ".join(sorted(actions))
+        yield (
+            f"the optimized {service} integration offers {offered}, not {action};"
+            f" use arn:aws:states:::aws-sdk:{service}:{action}"
+        )
+    if pattern not in patterns:
+        yield (
+            f"the optimized {service} integration does not support {pattern};"
+            f" use arn:aws:states:::aws-sdk:{service}:{action}{pattern}"
+        )
 
 
 def _check_handlers(state: State) -> Iterator[str]:
