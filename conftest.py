@@ -1,0 +1,29 @@
+"""Of every project's tests at once: which of them share the local cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parent
+
+
+def is_end_to_end(path: Path) -> bool:
+    """Whether a test goes through the public URLs of the local cloud."""
+    parts = path.relative_to(ROOT).parts
+    return "e2e" in parts or parts[0] == "tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the local cloud, and keep it on one worker: first, because it takes longest."""
+    for item in items:
+        if is_end_to_end(item.path):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("local cloud"))
+    ordered: Sequence[pytest.Item] = sorted(items, key=lambda item: not is_end_to_end(item.path))
+    items[:] = ordered

@@ -1,0 +1,154 @@
+"""The tests: which there are, where each runs, and the local cloud that the end-to-end ones get to themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from commerce_platform.cli import emulator, process
+from commerce_platform.cli.cloud import ACCOUNT, REGION
+from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.workspace import PLATFORM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from commerce_platform.cli.workspace import Workspace
+
+WORKERS = "2"
+END_TO_END = "e2e"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment of a test run: no test can reach an AWS account, whatever the caller is signed in to."""
+    kept = {name: value for name, value in process.tool_environment().items() if not name.startswith("AWS_")}
+    credentials = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "test"}
+    region = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+    return {**kept, **credentials, **region, "CDK_VALIDATION": "false", **changes}
+
+
+def folders(workspace: Workspace, service: str | None) -> list[Path]:
+    """The test folders of all projects, and those that take several services at once; or of one project."""
+    chosen = [workspace.folder(service)] if service else [*workspace.projects, workspace.root]
+    return [folder / "tests" for folder in chosen if (folder / "tests").is_dir()]
+
+
+def guards(workspace: Workspace) -> Path:
+    """Tests of the emulator's extension. They run in the emulator's own environment."""
+    return workspace.root / PLATFORM / "tests" / "local_cloud"
+
+
+def pytest_command(*arguments: str | Path) -> list[str]:
+    """Pytest in the development environment, on as many processes as there are processors to keep busy."""
+    parallel = ["-n", WORKERS, "--dist", "loadgroup"]
+    return [sys.executable, "-m", "pytest", "-q", *parallel, *map(str, arguments)]
+
+
+def unit(workspace: Workspace, service: str | None) -> int:
+    """Run the unit tests.
+
+    Returns:
+        Pytest's exit status.
+    """
+    paths = [path / "unit" for path in folders(workspace, service) if (path / "unit").is_dir()]
+    if not paths:
+        raise CliError(f"There are no unit tests in {service}.")
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        pytest_command(*paths), cwd=workspace.root, env=environment(), check=False
+    ).returncode
+
+
+async def everything(workspace: Workspace, service: str | None, output: Console) -> int:
+    """Run every test.
+
+    The extension's tests run while the local cloud for the end-to-end tests comes up; then everything else runs in
+    one session, so its last line counts it all.
+
+    Args:
+        workspace: Where the tests are.
+        service: One project's tests only.
+        output: Where progress goes.
+
+    Returns:
+        The exit status: 0 if every test passed.
+    """
+    paths = folders(workspace, service)
+    if not paths:
+        raise CliError(f"There are no tests in {service}.")
+    with_guards = guards(workspace) in [path / "local_cloud" for path in paths]
+    needs_cloud = any(path == workspace.root / "tests" or (path / END_TO_END).is_dir() for path in paths)
+    port = emulator.free_port()
+    local = workspace.root / ".cache" / "tests" / str(port)
+    private = dataclasses.replace(workspace, local=local)
+    settings = environment(COMMERCE_LOCAL_DIR=str(local), COMMERCE_ENDPOINTS=str(private.endpoints_file))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            guarded = tasks.create_task(_guards(workspace, local, output)) if with_guards else None
+            standing = (
+                tasks.create_task(_cloud(workspace, local, port, settings, output)) if needs_cloud else None
+            )
+        if standing and standing.result():
+            return standing.result()
+        chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
+        tests = await asyncio.create_subprocess_exec(
+            *pytest_command(*chosen), cwd=workspace.root, env=settings
+        )
+        try:
+            passed = await tests.wait() == 0
+        finally:
+            if tests.returncode is None:
+                tests.terminate()
+                await tests.wait()
+    finally:
+        emulator.stop(private)
+    guards_passed = not guarded or guarded.result()
+    if passed and guards_passed:
+        shutil.rmtree(local, ignore_errors=True)
+        return 0
+    if not guards_passed:
+        output.print("The tests of the emulator's extension failed; see above.", style="red")
+    return 1
+
+
+async def _guards(workspace: Workspace, local: Path, output: Console) -> bool:
+    """Run the tests of the emulator's extension; a failure is shown whole, success in one line."""
+    log = local / "logs" / "extension.log"
+    python = workspace.root / ".venv-emulator" / "bin" / "python"
+    status = await process.run(
+        [python, "-m", "pytest", "-q", guards(workspace)],
+        folder=workspace.root,
+        log=log,
+        environment=environment(),
+    )
+    text = log.read_text(errors="replace")
+    output.print("Emulator's extension:", text if status else text.splitlines()[-1], markup=False)
+    return status == 0
+
+
+async def _cloud(
+    workspace: Workspace, local: Path, port: int, settings: dict[str, str], output: Console
+) -> int:
+    """Bring up a local cloud for the tests the way a person does."""
+    began = time.monotonic()
+    log = local / "logs" / "up.log"
+    status = await process.run(
+        [sys.executable, "-m", "commerce_platform.cli", "up", "--port", str(port)],
+        folder=workspace.root,
+        log=log,
+        # The CLI would take AWS_ENDPOINT_URL for the cloud to use; the tests have a new one of their own.
+        environment={name: value for name, value in settings.items() if name != "AWS_ENDPOINT_URL"},
+    )
+    if status:
+        output.print(
+            f"The local cloud for the tests did not come up:\n{log.read_text(errors='replace')}", markup=False
+        )
+    else:
+        output.print(f"Local cloud for the end-to-end tests: up after {time.monotonic() - began:.0f} s")
+    return status
