@@ -1,0 +1,43 @@
+"""Run a synthesized template without AWS: render and execute direct integrations, run functions and workflows.
+
+    from shared_constructs.testing import Deployment, synthesize
+
+    with Deployment(synthesize(build, service="product")) as d:
+        response = d.request("PUT", "/products/EST-1", body={…}, claims={"sub": "u", "scope": "commerce/operate"})
+        assert response.status == 201
+
+The names below load what they need on first use, so that `shared_constructs.testing.apigateway` alone loads neither
+moto nor the CDK.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .apigateway import HttpResponse as HttpResponse
+    from .apigateway import IntegrationRequest as IntegrationRequest
+    from .deployment import Deployment as Deployment
+    from .injection import HOSTILE_VALUES as HOSTILE_VALUES
+    from .injection import Probe as Probe
+    from .injection import inject as inject
+    from .templates import synthesize as synthesize
+
+_MODULES = {
+    "Deployment": "deployment",
+    "HOSTILE_VALUES": "injection",
+    "HttpResponse": "apigateway",
+    "IntegrationRequest": "apigateway",
+    "Probe": "injection",
+    "inject": "injection",
+    "synthesize": "templates",
+}
+
+__all__ = [*_MODULES]  # noqa: PLE0604 - the table's keys are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(_MODULES)}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,42 @@
+"""Amazon API Gateway's REST APIs as a library: mapping templates, validators, integrations, gateway responses.
+
+The same code serves the testing kit (methods from a synthesized template, back end intercepted by moto) and the local
+cloud (methods from the emulator's store, back end the emulator). It imports neither the CDK nor moto nor pytest.
+"""
+
+from .cloudformation import Resource, apis_from_resources
+from .errors import (
+    GatewayEngineError,
+    InvalidTemplateError,
+    TemplateExecutionError,
+    UnknownRouteError,
+    UnsupportedFeatureError,
+)
+from .gateway import Exchange, Gateway, GatewayError
+from .integration import AwsEndpoint, Backend, BackendResponse, IntegrationRequest
+from .model import Api, GatewayResponse, Headers, HttpRequest, HttpResponse, Integration, IntegrationResponse, Method
+
+__all__ = [
+    "Api",
+    "AwsEndpoint",
+    "Backend",
+    "BackendResponse",
+    "Exchange",
+    "Gateway",
+    "GatewayEngineError",
+    "GatewayError",
+    "GatewayResponse",
+    "Headers",
+    "HttpRequest",
+    "HttpResponse",
+    "Integration",
+    "IntegrationRequest",
+    "IntegrationResponse",
+    "InvalidTemplateError",
+    "Method",
+    "Resource",
+    "TemplateExecutionError",
+    "UnknownRouteError",
+    "UnsupportedFeatureError",
+    "apis_from_resources",
+]
