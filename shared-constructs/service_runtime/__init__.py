@@ -66,7 +66,13 @@ if TYPE_CHECKING:
     from service_runtime.observability import business_context, count, logger, metrics
     from service_runtime.problems import Problem
     from service_runtime.publisher import EntryFailure, Publisher, PublishError
-    from service_runtime.rest import RestResolver, problem_response, problem_responses, request_correlation_id, rest_resolver
+    from service_runtime.rest import (
+        RestResolver,
+        problem_response,
+        problem_responses,
+        request_correlation_id,
+        rest_resolver,
+    )
 
 _MODULES = {
     "consumer": ("EventConsumer", "Message", "MessageConsumer", "NeverSucceeds", "RetryLater"),
@@ -84,7 +90,13 @@ _MODULES = {
     "observability": ("business_context", "count", "logger", "metrics"),
     "problems": ("Problem",),
     "publisher": ("EntryFailure", "PublishError", "Publisher"),
-    "rest": ("RestResolver", "problem_response", "problem_responses", "request_correlation_id", "rest_resolver"),
+    "rest": (
+        "RestResolver",
+        "problem_response",
+        "problem_responses",
+        "request_correlation_id",
+        "rest_resolver",
+    ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
