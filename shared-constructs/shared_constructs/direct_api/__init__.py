@@ -60,10 +60,107 @@ body() (whole body; message and workflow input only), claim("sub"), correlation_
 (RFC 3339 UTC), request_epoch() (seconds), text("CUST#", claim("sub")), and str, int, bool constants.
 
 Conditions: equals(attribute, value), not_equals, one_of(attribute, *constants), exists, not_exists, less_than, at_most,
-greater_than, at_least, all_of, any_of; in `Query.sort`: equals(value), begins_with(value), at_least(value)…
-without the attribute. Require(condition, otherwise=Problem(409, "…") | Succeed(202)).
+greater_than, at_least, all_of, any_of; in `Query.sort`: begins_with(value), sort_equals(value), sort_at_least(value),
+sort_at_most(value). Require(condition, otherwise=Problem(409, "…") | Succeed(202)).
 
 Every item written carries version (N, +1 per change), createdAt, updatedAt, correlationId, causationId (the request id).
 Response fields are read from the attribute of the same JSON name, or Annotated[…, Stored("attribute")]; a list kept as a
 map is Annotated[list[Line], Stored("lines", as_map=True)].
 '''
+
+from shared_constructs.direct_api.api import IAM, PUBLIC, Cors, DirectApi, Scopes, Throttle
+from shared_constructs.direct_api.conditions import (
+    Require,
+    all_of,
+    any_of,
+    at_least,
+    at_most,
+    begins_with,
+    equals,
+    exists,
+    greater_than,
+    less_than,
+    not_equals,
+    not_exists,
+    one_of,
+    sort_at_least,
+    sort_at_most,
+    sort_equals,
+)
+from shared_constructs.direct_api.operations import (
+    DeleteItem,
+    GetItem,
+    InvokeFunction,
+    Page,
+    PutEvent,
+    PutItem,
+    Query,
+    SendToQueue,
+    StartWorkflow,
+    UpdateItem,
+)
+from shared_constructs.direct_api.outcomes import Problem, Succeed
+from shared_constructs.direct_api.shapes import ModelError, Stored
+from shared_constructs.direct_api.templates import RouteError
+from shared_constructs.direct_api.values import (
+    body,
+    claim,
+    correlation_id,
+    header,
+    path,
+    query,
+    request_epoch,
+    request_id,
+    request_time,
+    text,
+)
+
+__all__ = [
+    "IAM",
+    "PUBLIC",
+    "Cors",
+    "DeleteItem",
+    "DirectApi",
+    "GetItem",
+    "InvokeFunction",
+    "ModelError",
+    "Page",
+    "Problem",
+    "PutEvent",
+    "PutItem",
+    "Query",
+    "Require",
+    "RouteError",
+    "Scopes",
+    "SendToQueue",
+    "StartWorkflow",
+    "Stored",
+    "Succeed",
+    "Throttle",
+    "UpdateItem",
+    "all_of",
+    "any_of",
+    "at_least",
+    "at_most",
+    "begins_with",
+    "body",
+    "claim",
+    "correlation_id",
+    "equals",
+    "exists",
+    "greater_than",
+    "header",
+    "less_than",
+    "not_equals",
+    "not_exists",
+    "one_of",
+    "path",
+    "query",
+    "request_epoch",
+    "request_id",
+    "request_time",
+    "sort_at_least",
+    "sort_at_most",
+    "sort_equals",
+    "text",
+]

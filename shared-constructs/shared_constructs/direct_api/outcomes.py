@@ -1,0 +1,80 @@
+"""What a route answers when something other than the ordinary happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from shared_constructs.direct_api.vtl import json_string
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error answer as RFC 9457 has it.
+
+    Attributes:
+        status: 400–599.
+        detail: what happened, for the caller; never an internal cause.
+        title: defaults to the status's name.
+        type: URI of the kind of problem; `about:blank` means that the status says it all.
+        retry_after_seconds: answers a Retry-After header.
+    """
+
+    status: int
+    detail: str
+    title: str = ""
+    type: str = "about:blank"
+    retry_after_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 400 <= self.status <= 599:  # noqa: PLR2004 - the range is the definition
+            msg = f"a Problem's status must be between 400 and 599, got {self.status}"
+            raise ValueError(msg)
+
+    def json(self, *, detail: str | None = None) -> str:
+        """Return the document as template text; `detail` (JSON text) replaces the static one."""
+        title = self.title or HTTPStatus(self.status).phrase
+        return (
+            f'{{"type":{json_string(self.type)},"title":{json_string(title)},"status":{self.status},'
+            f'"detail":{detail or json_string(self.detail)},"instance":"$context.requestId"}}'
+        )
+
+    def template(self) -> str:
+        """Return the part of a response template that answers with this problem."""
+        retry = (
+            f'#set($context.responseOverride.header.Retry-After = "{self.retry_after_seconds}")'
+            if self.retry_after_seconds is not None
+            else ""
+        )
+        return (
+            f"#set($context.responseOverride.status = {self.status}){retry}"
+            '#set($context.responseOverride.header.Content-Type = "application/problem+json")'
+            f"{self.json()}"
+        )
+
+
+@dataclass(frozen=True)
+class Succeed:
+    """A successful answer without a body: the state asked for is already there.
+
+    Attributes:
+        status: 200–299.
+    """
+
+    status: int = 204
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 299:  # noqa: PLR2004 - the range is the definition
+            msg = f"Succeed's status must be between 200 and 299, got {self.status}"
+            raise ValueError(msg)
+
+    def template(self) -> str:
+        """Return the part of a response template that answers with this status."""
+        body = "" if self.status == HTTPStatus.NO_CONTENT else "{}"
+        return (
+            f"#set($context.responseOverride.status = {self.status})"
+            f'#set($context.responseOverride.header.Content-Type = "application/json"){body}'
+        )
+
+
+Outcome = Problem | Succeed
