@@ -1,0 +1,9 @@
+# ruff: noqa: INP001 - a script that the CDK CLI runs
+"""Entry point of `cdk synth` and `cdk deploy`."""
+
+from product_service.stack import build
+from shared_constructs import ServiceApp
+
+app = ServiceApp(service="product")
+build(app)
+app.synth()

@@ -1,0 +1,28 @@
+"""The product service: a table, an API in front of it and the feed of its changes. No function."""
+
+from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+
+from product_service.catalogue.infrastructure import PRODUCT_CHANGED, CatalogueApi
+
+
+class ProductData(ServiceStack):
+    """What must survive a redeployment: the products."""
+
+    def __init__(self, app: ServiceApp) -> None:
+        super().__init__(app, kind=StackKind.STATEFUL)
+        self.products = ServiceTable(self, "Products", indexes=("gsi1",), stream=True)
+
+
+class ProductService(ServiceStack):
+    """What serves and publishes them."""
+
+    def __init__(self, app: ServiceApp, *, products: ServiceTable) -> None:
+        super().__init__(app, kind=StackKind.STATELESS)
+        CatalogueApi(self, "Catalogue", products=products)
+        ChangeFeed(self, "Changes", table=products, events=[PRODUCT_CHANGED])
+
+
+def build(app: ServiceApp) -> None:
+    """Both stacks of the service."""
+    data = ProductData(app)
+    ProductService(app, products=data.products)

@@ -1,0 +1,31 @@
+"""What this service promises to others."""
+
+import pytest
+from product_service.contracts import published
+from product_service.contracts.published import ProductChanged
+from pydantic import ValidationError
+from shared_constructs.testing.contracts import check_schemas
+
+CHANGED = {
+    "sku": "TARTE-CITRON",
+    "name": "Tarte au citron",
+    "category": "tartes",
+    "price": {"amountMinor": 620, "currency": "EUR"},
+    "status": "ACTIVE",
+    "version": 1,
+    "updatedAt": "2026-11-21T08:00:00Z",
+}
+
+
+def test_the_committed_schemas_are_those_of_the_models():
+    check_schemas(published)
+
+
+def test_a_consumer_of_version_1_reads_an_event_with_further_fields():
+    assert ProductChanged.model_validate({**CHANGED, "weightGrams": 120}).name == "Tarte au citron"
+
+
+@pytest.mark.parametrize("field", sorted(CHANGED))
+def test_every_field_that_consumers_rely_on_is_required(field):
+    with pytest.raises(ValidationError, match=field):
+        ProductChanged.model_validate({name: value for name, value in CHANGED.items() if name != field})
