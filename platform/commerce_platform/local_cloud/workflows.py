@@ -145,9 +145,7 @@ class CallbackSignal:
         return self._set
 
 
-def await_callback(
-    info: dict[str, Any], timeout_seconds: float, heartbeat_seconds: float
-) -> str | None:
+def await_callback(info: dict[str, Any], timeout_seconds: float, heartbeat_seconds: float) -> str | None:
     """Wait for the answer to a task token.
 
     Args:

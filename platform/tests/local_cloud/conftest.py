@@ -89,7 +89,9 @@ class Queue:
 
     def depth(self) -> dict[str, int]:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        found = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.url, AttributeNames=names)[
+            "Attributes"
+        ]
         return {"visible": int(found[names[0]]), "in_flight": int(found[names[1]])}
 
 

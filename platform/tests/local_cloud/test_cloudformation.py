@@ -264,7 +264,10 @@ def test_parameters_of_type_ssm_imports_and_conditions_resolve(cloud):
         },
         stack="importing",
         Parameters={
-            "Found": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/commerce/local/platform/x/v1"}
+            "Found": {
+                "Type": "AWS::SSM::Parameter::Value<String>",
+                "Default": "/commerce/local/platform/x/v1",
+            }
         },
         Outputs={"Found": {"Value": {"Ref": "Found"}}, "Copy": {"Value": {"Fn::GetAtt": ["Copy", "Value"]}}},
     )

@@ -93,7 +93,9 @@ def test_filters_on_typed_json_let_through_what_matches_any_of_them(cloud):
         filters=[
             {
                 "eventName": ["INSERT"],
-                "dynamodb": {image: {"pk": {"S": [{"prefix": "ORDER#"}]}, "gone": {"BOOL": [{"exists": False}]}}},
+                "dynamodb": {
+                    image: {"pk": {"S": [{"prefix": "ORDER#"}]}, "gone": {"BOOL": [{"exists": False}]}}
+                },
             },
             {"dynamodb": {image: {"status": {"S": [{"anything-but": ["OLD"]}]}}}},
         ],
@@ -137,7 +139,9 @@ def test_an_express_workflow_enriches_the_batch_and_dynamic_parameters_read_its_
 
 def test_an_enrichment_that_answers_nothing_ends_the_batch_without_the_target(cloud):
     queue, target = cloud.queue("source"), cloud.queue("target")
-    pipe(cloud, queue.arn, target.arn, Enrichment=express(cloud, "{% $states.input[body='keep'] ? [1] : [] %}"))
+    pipe(
+        cloud, queue.arn, target.arn, Enrichment=express(cloud, "{% $states.input[body='keep'] ? [1] : [] %}")
+    )
     queue.send("drop")
     cloud.eventually(lambda: sum(queue.depth().values()) == 0)
     queue.send("keep")
@@ -293,7 +297,12 @@ def test_a_record_older_than_its_limit_is_given_up(cloud):
 def test_entries_that_the_bus_refuses_are_retried_until_it_takes_them(cloud):
     bus, seen = bus_with_queue(cloud)
     source = cloud.table()
-    mixed = {"EventBridgeEventBusParameters": {"DetailType": "Changed.v1", "Source": "$.dynamodb.NewImage.source.S"}}
+    mixed = {
+        "EventBridgeEventBusParameters": {
+            "DetailType": "Changed.v1",
+            "Source": "$.dynamodb.NewImage.source.S",
+        }
+    }
     stream = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 1}
     pipe(cloud, source, bus, stream=stream, TargetParameters=mixed)
     cloud.put("taken", source={"S": "commerce.x"})
@@ -347,7 +356,13 @@ def test_an_updated_template_changes_the_filter_of_a_running_pipe(cloud):
     bus, seen = bus_with_queue(cloud)
     source = cloud.table()
     for wanted in ("a", "b"):
-        pipe(cloud, source, bus, filters=[{"dynamodb": {"Keys": {"pk": {"S": [wanted]}}}}], TargetParameters=BUS)
+        pipe(
+            cloud,
+            source,
+            bus,
+            filters=[{"dynamodb": {"Keys": {"pk": {"S": [wanted]}}}}],
+            TargetParameters=BUS,
+        )
         cloud.put("a", before={"S": wanted})
         cloud.put("b", before={"S": wanted})
         [event] = seen.receive()

@@ -34,7 +34,9 @@ def waiting(queue, **fields):
 
 def start(cloud, machine, given=None, **options):
     sfn = cloud.client("stepfunctions")
-    return sfn.start_execution(stateMachineArn=machine, input=json.dumps(given or {}), **options)["executionArn"]
+    return sfn.start_execution(stateMachineArn=machine, input=json.dumps(given or {}), **options)[
+        "executionArn"
+    ]
 
 
 # --- JSONata -----------------------------------------------------------------------------------------------------
@@ -91,7 +93,11 @@ def test_an_undefined_result_fails_the_evaluation(cloud):
 
 def test_variables_choices_and_maps(cloud):
     states = {
-        "Set": {"Type": "Pass", "Assign": {"limit": 2, "seen": "{% $states.input.items %}"}, "Next": "Choose"},
+        "Set": {
+            "Type": "Pass",
+            "Assign": {"limit": 2, "seen": "{% $states.input.items %}"},
+            "Next": "Choose",
+        },
         "Choose": {
             "Type": "Choice",
             "Choices": [
@@ -288,7 +294,9 @@ def test_a_wait_for_an_answer_ends_at_its_limit_given_as_an_expression(cloud):
 
 def test_a_missed_heartbeat_ends_the_wait_and_a_kept_one_prolongs_it(cloud):
     tokens, sfn = cloud.queue("tokens"), cloud.client("stepfunctions")
-    task = waiting(tokens, HeartbeatSeconds=1, Catch=[{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "Dead"}])
+    task = waiting(
+        tokens, HeartbeatSeconds=1, Catch=[{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "Dead"}]
+    )
     machine = cloud.state_machine(jsonata({"Ask": task, "Dead": passing("dead")}))
     silent, alive = start(cloud, machine), start(cloud, machine)
     first, second = tokens.receive(2)
@@ -360,7 +368,11 @@ def test_only_the_first_answer_to_a_token_counts(cloud):
 
 @pytest.mark.parametrize(
     ("token", "output", "code"),
-    [("nonsense", "{}", "InvalidToken"), (str(uuid.uuid4()), "{}", "TaskTimedOut"), ("any", "not json", "InvalidOutput")],
+    [
+        ("nonsense", "{}", "InvalidToken"),
+        (str(uuid.uuid4()), "{}", "TaskTimedOut"),
+        ("any", "not json", "InvalidOutput"),
+    ],
 )
 def test_an_answer_that_nothing_waits_for_is_refused_as_aws_does(cloud, token, output, code):
     with pytest.raises(ClientError, match=code):
@@ -399,7 +411,9 @@ def test_an_sdk_call_waits_for_its_token(cloud):
     }
     execution = start(cloud, cloud.state_machine(jsonata(states)))
     dynamodb = cloud.client("dynamodb")
-    item = cloud.eventually(lambda: dynamodb.get_item(TableName="table", Key={"pk": {"S": "wait"}}).get("Item"))
+    item = cloud.eventually(
+        lambda: dynamodb.get_item(TableName="table", Key={"pk": {"S": "wait"}}).get("Item")
+    )
     cloud.client("stepfunctions").send_task_success(taskToken=item["token"]["S"], output='{"ok": true}')
     assert json.loads(cloud.ended(execution)["output"]) == {"ok": True}
 
@@ -427,9 +441,12 @@ def test_a_synchronous_start_takes_an_alias_and_runs_its_version(cloud):
     version = sfn.publish_state_machine_version(stateMachineArn=machine)["stateMachineVersionArn"]
     routing = [{"stateMachineVersionArn": version, "weight": 100}]
     alias = sfn.create_state_machine_alias(name="live", routingConfiguration=routing)["stateMachineAliasArn"]
-    sfn.update_state_machine(stateMachineArn=machine, definition=json.dumps(jsonata({"Only": passing("two")})))
+    sfn.update_state_machine(
+        stateMachineArn=machine, definition=json.dumps(jsonata({"Only": passing("two")}))
+    )
     outputs = [
-        json.loads(sfn.start_sync_execution(stateMachineArn=arn)["output"]) for arn in (machine, version, alias)
+        json.loads(sfn.start_sync_execution(stateMachineArn=arn)["output"])
+        for arn in (machine, version, alias)
     ]
     assert outputs == ["two", "one", "one"]
 

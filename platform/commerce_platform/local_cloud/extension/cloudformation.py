@@ -219,7 +219,13 @@ def _update_connection(name: str, props: Properties) -> dict[str, Any]:
     return _connection_attributes(name)
 
 
-_API_DESTINATION = ("ConnectionArn", "InvocationEndpoint", "HttpMethod", "InvocationRateLimitPerSecond", "Description")
+_API_DESTINATION = (
+    "ConnectionArn",
+    "InvocationEndpoint",
+    "HttpMethod",
+    "InvocationRateLimitPerSecond",
+    "Description",
+)
 
 
 def _api_destination_request(name: str, props: Properties) -> Properties:
@@ -256,7 +262,9 @@ def _put_bus_policy(props: Properties) -> None:
         statement = json.loads(statement)
     policy = eventbridge._event_bus_policies.get(bus) or {"Version": "2012-10-17", "Statement": []}
     others = [other for other in policy["Statement"] if other.get("Sid") != statement_id]
-    eventbridge._event_bus_policies[bus] = policy | {"Statement": [*others, statement | {"Sid": statement_id}]}
+    eventbridge._event_bus_policies[bus] = policy | {
+        "Statement": [*others, statement | {"Sid": statement_id}]
+    }
 
 
 def _create_bus_policy(_logical_id: str, props: Properties, _stack_name: str) -> Created:
@@ -357,7 +365,9 @@ def _keep_the_validator_of_methods() -> None:
 
     def set_validator(props: Properties) -> None:
         resource = apigateway_v1._resources[props["RestApiId"]][props["ResourceId"]]
-        resource["resourceMethods"][props["HttpMethod"]]["requestValidatorId"] = props.get("RequestValidatorId")
+        resource["resourceMethods"][props["HttpMethod"]]["requestValidatorId"] = props.get(
+            "RequestValidatorId"
+        )
 
     def create_with_validator(logical_id: str, props: Properties, stack_name: str) -> Created:
         created: Created = create(logical_id, props, stack_name)
@@ -438,12 +448,16 @@ def _accept_alarms_on_metric_math() -> None:
         created: Created = create(logical_id, props, stack_name)
         return created
 
-    def update_any(physical_id: str, old: Properties, new: Properties, stack_name: str, *rest: Any) -> Created:
+    def update_any(
+        physical_id: str, old: Properties, new: Properties, stack_name: str, *rest: Any
+    ) -> Created:
         if "Metrics" in new:
             delete_any(physical_id, old)
             return inert(new.get("AlarmName") or physical_id)
         if "Metrics" in old:
-            created: Created = create(physical_id, new | {"AlarmName": new.get("AlarmName", physical_id)}, stack_name)
+            created: Created = create(
+                physical_id, new | {"AlarmName": new.get("AlarmName", physical_id)}, stack_name
+            )
             return created
         updated: Created = update(physical_id, old, new, stack_name, *rest)
         return updated

@@ -27,11 +27,16 @@ def apply() -> None:
     """Report the class, keep the worker."""
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
     if script.count(_REPORT) != 1:
-        raise EmulatorChangedError("ministack's Python worker no longer reports exceptions as the patch expects")
+        raise EmulatorChangedError(
+            "ministack's Python worker no longer reports exceptions as the patch expects"
+        )
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_REPORT, _REPORT_WITH_CLASS)
     edit(
         "core.lambda_runtime.Worker.invoke",
-        ('if response.get("status") == "error":', 'if response.get("status") == "error" and "type" not in response:'),
+        (
+            'if response.get("status") == "error":',
+            'if response.get("status") == "error" and "type" not in response:',
+        ),
     )
     edit(
         "lambda_svc._execute_function_warm",

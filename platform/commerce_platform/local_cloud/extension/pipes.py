@@ -53,7 +53,6 @@ PARAMETERS = (
 """What the emulator's record of a pipe leaves out."""
 
 
-
 def apply() -> None:
     """Keep the parameters, and run the pipes."""
     update_pipe, describe_response = pipes._update_pipe, pipes._describe_response
@@ -116,14 +115,18 @@ def _register(body: Body) -> Body:
     source_parameters = body.get("SourceParameters") or {}
     desired = str(body.get("DesiredState") or "RUNNING").upper()
     if desired not in pipes._VALID_REQUESTED_STATE:
-        raise ValueError(f"DesiredState must be one of {list(pipes._VALID_REQUESTED_STATE)}, got {desired!r}.")
+        raise ValueError(
+            f"DesiredState must be one of {list(pipes._VALID_REQUESTED_STATE)}, got {desired!r}."
+        )
     pipe: Body = pipes.register_pipe(
         name=body["Name"],
         source=body["Source"],
         target=body["Target"],
         role_arn=body.get("RoleArn") or "",
         desired_state="STOPPED",
-        starting_position=(source_parameters.get("DynamoDBStreamParameters") or {}).get("StartingPosition", "LATEST"),
+        starting_position=(source_parameters.get("DynamoDBStreamParameters") or {}).get(
+            "StartingPosition", "LATEST"
+        ),
         tags=body.get("Tags") or {},
         description=body.get("Description") or "",
     )

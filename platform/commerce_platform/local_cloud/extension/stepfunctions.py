@@ -10,6 +10,7 @@ Replaces, in `services/stepfunctions.py`:
 - StartSyncExecution refuses aliases and versions, accepts Standard workflows and answers output for a failure
   (1141); StartExecution is not idempotent (864); Express executions emit status events (1699);
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
+- the one second of a JSONata expression is measured by the clock of a busy machine (3050);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112).
 """
 
@@ -51,6 +52,8 @@ GUARDS = (
     Guard("stepfunctions._send_task_heartbeat", "56879a4655d1"),
     Guard("stepfunctions._execute_choice", "468955fcd4a4"),
     Guard("stepfunctions._error_matches", "519b9dc729c5"),
+    Guard("stepfunctions._evaluate_jsonata", "d970811e01da"),
+    Guard("stepfunctions._jsonata_result_defined", "b29bf2f6b91a"),
     Guard("stepfunctions._prefix_sdk_error", "dc105d4294e0"),
     Guard("stepfunctions._invoke_events_put_events", "92d6ffabce62"),
     Guard("stepfunctions._execution_version_arn", "1e02a9327083"),
@@ -62,6 +65,9 @@ Response = tuple[int, dict[str, str], bytes]
 _TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SDK_SERVICES_WITH_PLAIN_CODES = frozenset({"sfn"})
 """Services whose API's error codes lack the `Exception` that the SDK's class names, and so Step Functions', have."""
+
+EXPRESSION_LIMIT_MILLISECONDS = 30_000
+"""The time limit of one JSONata expression; the service's is a second."""
 
 _scopes: dict[str, Scope] = {}
 _version: ContextVar[str | None] = ContextVar("workflow_version", default=None)
@@ -79,6 +85,9 @@ def apply() -> None:
         "_commerce_await": _await_callback,
     }
     vars(stepfunctions).update(helpers)
+    # A second of the service's own hardware: two hundred executions here share two cores and one interpreter.
+    for evaluation in ("_evaluate_jsonata", "_jsonata_result_defined"):
+        edit(f"stepfunctions.{evaluation}", ("timeout=1000", f"timeout={EXPRESSION_LIMIT_MILLISECONDS}"))
     _edit_execution()
     _edit_tasks()
     stepfunctions._run_parallel_branches = _run_parallel_branches
@@ -229,7 +238,9 @@ def _await_callback(token: str, limits: Json) -> None:
     info = stepfunctions._task_tokens[token]
     try:
         error = workflows.await_callback(
-            info, float(limits.get("TimeoutSeconds", math.inf)), float(limits.get("HeartbeatSeconds", math.inf))
+            info,
+            float(limits.get("TimeoutSeconds", math.inf)),
+            float(limits.get("HeartbeatSeconds", math.inf)),
         )
     except (Stopped, Overdue):
         stepfunctions._task_tokens.pop(token, None)
@@ -311,7 +322,11 @@ def _run_parallel_branches(state: Json, given: Any, execution: Json, context: Js
 
 
 def _wrap_execution_lifecycle() -> None:
-    run, fail, stop = stepfunctions._run_execution, stepfunctions._fail_execution, stepfunctions._stop_execution
+    run, fail, stop = (
+        stepfunctions._run_execution,
+        stepfunctions._fail_execution,
+        stepfunctions._stop_execution,
+    )
     start, start_sync = stepfunctions._start_execution, stepfunctions._start_sync_execution
     emit = stepfunctions._emit_execution_status_event
 
@@ -375,7 +390,9 @@ def _wrap_execution_lifecycle() -> None:
         base = stepfunctions._resolve_state_machine_arn(data.get("stateMachineArn", ""))
         if base and not _is_express(base):
             refusal: Response = error_response_json(
-                "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine", 400
+                "StateMachineTypeNotSupported",
+                "This operation is not supported by this type of state machine",
+                400,
             )
             return refusal
         return run_sync(data)
@@ -391,7 +408,10 @@ def _wrap_execution_lifecycle() -> None:
         "stepfunctions._invoke_nested_start_execution_sync",
         ("_start_sync_execution(request)", "_commerce_run_sync(request)"),
         # A child that failed ends with an error of its own, in the fields of the answer.
-        ("        error, cause = _nested_execution_failure(payload)\n", "        error, cause = _commerce_child_failure(payload)\n"),
+        (
+            "        error, cause = _nested_execution_failure(payload)\n",
+            "        error, cause = _commerce_child_failure(payload)\n",
+        ),
     )
     vars(stepfunctions)["_commerce_child_failure"] = lambda child: ("States.TaskFailed", json.dumps(child))
 
@@ -479,7 +499,8 @@ def _send_task_heartbeat(data: Json) -> Response:
 def _put_events(_resource: str, given: Json) -> Json:
     """Publish, and fail if any entry failed (https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html)."""
     entries = [
-        entry | ({} if isinstance(entry.get("Detail"), str) else {"Detail": json.dumps(entry.get("Detail", {}))})
+        entry
+        | ({} if isinstance(entry.get("Detail"), str) else {"Detail": json.dumps(entry.get("Detail", {}))})
         for entry in given.get("Entries", [])
     ]
     status, _headers, body = eventbridge._put_events(given | {"Entries": entries})

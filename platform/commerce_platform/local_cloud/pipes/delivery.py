@@ -190,7 +190,9 @@ def _to_workflow(pipe: Pipe, events: list[Any], failures: _Failures) -> None:
     payload = _payloads(pipe, events)
     parameters = _parameters(pipe, "StepFunctionStateMachineParameters")
     if parameters.get("InvocationType") == "FIRE_AND_FORGET":
-        _call(stepfunctions._start_execution, {"stateMachineArn": pipe["Target"], "input": json.dumps(payload)})
+        _call(
+            stepfunctions._start_execution, {"stateMachineArn": pipe["Target"], "input": json.dumps(payload)}
+        )
         return
     _note_item_failures(_run_express(pipe["Target"], payload), events, failures)
 
@@ -220,7 +222,9 @@ def _note_item_failures(response: Any, events: list[Any], failures: _Failures) -
 # --- Calls -------------------------------------------------------------------------------------------------------
 
 
-def _call(operation: Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]], data: dict[str, Any]) -> Any:
+def _call(
+    operation: Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]], data: dict[str, Any]
+) -> Any:
     status, _headers, body = operation(data)
     answer = json.loads(body)
     if status >= HTTP_ERROR:

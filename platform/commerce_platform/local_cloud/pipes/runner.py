@@ -162,7 +162,10 @@ class StreamSource:
             and parameters.get("OnPartialBatchItemFailure") == "AUTOMATIC_BISECT"
         ):
             middle = len(failed) // 2
-            self.pending[:0] = [Batch(failed[:middle], batch.attempts), Batch(failed[middle:], batch.attempts)]
+            self.pending[:0] = [
+                Batch(failed[:middle], batch.attempts),
+                Batch(failed[middle:], batch.attempts),
+            ]
             return
         limit = int(parameters.get("MaximumRetryAttempts", -1))
         longest_age = int(parameters.get("MaximumRecordAgeInSeconds", -1))
@@ -239,7 +242,9 @@ def _receive(url: str, size: int) -> list[dict[str, Any]]:
 
 def _delete(pipe: Pipe, records: list[Record]) -> None:
     if records:
-        sqs._delete_messages_for_esm(queue_url(pipe["Source"]), {record["receiptHandle"] for record in records})
+        sqs._delete_messages_for_esm(
+            queue_url(pipe["Source"]), {record["receiptHandle"] for record in records}
+        )
 
 
 def _queue_record(message: dict[str, Any], pipe: Pipe) -> Record:
@@ -260,7 +265,9 @@ def _queue_record(message: dict[str, Any], pipe: Pipe) -> Record:
         "receiptHandle": message["receipt_handle"],
         "body": message["body"],
         "attributes": attributes | {name: str(value) for name, value in optional.items() if value},
-        "messageAttributes": lambda_svc._sqs_message_attributes_to_camel_case(message.get("message_attributes") or {}),
+        "messageAttributes": lambda_svc._sqs_message_attributes_to_camel_case(
+            message.get("message_attributes") or {}
+        ),
         "md5OfBody": message.get("md5_body") or "",
         "eventSource": "aws:sqs",
         "eventSourceARN": pipe["Source"],

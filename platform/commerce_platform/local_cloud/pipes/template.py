@@ -50,7 +50,9 @@ def _steps(path: str) -> list[str | int]:
                 "it understands .name, .*, [0], [*] and ['name']"
             )
         name, dot_star, index, star, quoted = match.groups()
-        steps.append(int(index) if index else "*" if dot_star or star else name if name is not None else quoted)
+        steps.append(
+            int(index) if index else "*" if dot_star or star else name if name is not None else quoted
+        )
         position = match.end()
     return steps
 
@@ -60,11 +62,17 @@ def _follow(steps: list[str | int], value: Any, depth: int = 0) -> Any:
         return value
     step, rest = steps[0], steps[1:]
     if step == "*":
-        members = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        members = (
+            list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        )
         found = (_follow(rest, member, depth + 1) for member in members)
         return [member for member in found if member is not _MISSING]
     if isinstance(step, int):
-        return _follow(rest, value[step], depth + 1) if isinstance(value, list) and step < len(value) else _MISSING
+        return (
+            _follow(rest, value[step], depth + 1)
+            if isinstance(value, list) and step < len(value)
+            else _MISSING
+        )
     if not isinstance(value, dict) or step not in value:
         return _MISSING
     member = value[step]

@@ -1,0 +1,93 @@
+"""Events that cannot be delivered go to the target's dead-letter queue.
+
+Replaces, in `services/eventbridge.py`: `_invoke_target` (2237), which drops an event whose target is gone with a log
+line; and `_dispatch_to_lambda` (2425), which invokes a function once, without the retries and the dead-letter queue
+of an asynchronous invocation. A local target is there or it is not, so nothing is ever worth EventBridge's own
+retries: as on AWS, an event for a target that does not exist goes to the dead-letter queue at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
+
+from commerce_platform.local_cloud.extension.guard import Guard
+
+logger = logging.getLogger("local_cloud.eventbridge")
+
+GUARDS = (
+    Guard("eventbridge._invoke_target", "550e304af080"),
+    Guard("eventbridge._dispatch_to_lambda", "1f95adbaed3a"),
+    Guard("eventbridge._pattern_event_view", "a472224bb7b0"),
+    Guard("lambda_svc.invoke_async_with_retry", "289fe4d3cbd4"),
+)
+
+Json = dict[str, Any]
+
+
+def apply() -> None:
+    """Put the check for the target before its invocation."""
+    invoke_target = eventbridge._invoke_target
+
+    def invoke(target: Json, event: Json, rule: Json, view: Any = None) -> None:
+        if _exists(target.get("Arn", "")):
+            invoke_target(target, event, rule, view)
+        else:
+            _dead_letter(target, event, rule)
+
+    eventbridge._invoke_target = invoke
+    eventbridge._dispatch_to_lambda = _invoke_function
+
+
+def _exists(arn: str) -> bool:
+    try:
+        spec = parse_arn(arn)
+    except ArnParseError:
+        return False
+    match spec.service:
+        case "sqs":
+            return sqs._queue_by_arn(arn) is not None
+        case "states":
+            return stepfunctions._resolve_state_machine_arn(arn) is not None
+        case "lambda":
+            return bool(lambda_svc._get_func_record_for_ref(arn)[0])
+        case "sns":
+            return arn in sns._topics
+        case "events" if spec.resource.startswith("event-bus/"):
+            name = spec.resource.partition("/")[2]
+            return bool(eventbridge._event_buses.contains_scoped(spec.account_id, spec.region, name))
+    return True
+
+
+def _dead_letter(target: Json, event: Json, rule: Json) -> None:
+    arn = target.get("Arn", "")
+    logger.warning("Rule %s: target %s does not exist", rule.get("Name"), arn)
+    queue = sqs._queue_by_arn((target.get("DeadLetterConfig") or {}).get("Arn", ""))
+    if queue is None:
+        return
+    attributes = {
+        "RULE_ARN": rule.get("Arn", ""),
+        "TARGET_ARN": arn,
+        "ERROR_CODE": "NO_RESOURCE",
+        "ERROR_MESSAGE": "The specified target does not exist.",
+        "RETRY_ATTEMPTS": "0",
+    }
+    message = {
+        "QueueUrl": queue["url"],
+        "MessageBody": json.dumps(eventbridge._pattern_event_view(event).event_with_detail()),
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+        },
+    }
+    sqs._act_send_message(message, queue["url"])
+
+
+def _invoke_function(arn: str, payload: str) -> None:
+    function, config, _name = lambda_svc._get_func_record_for_ref(arn)
+    lambda_svc.invoke_async_with_retry(
+        lambda_svc._execution_record_for_config(function, config), json.loads(payload)
+    )

@@ -1,0 +1,157 @@
+"""Queues, rules and event source mappings where the emulator departs from AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def dead_lettered(cloud, count):
+    """A queue whose dead-letter queue holds `count` messages."""
+    dlq = cloud.queue("dlq")
+    policy = json.dumps({"deadLetterTargetArn": dlq.arn, "maxReceiveCount": 1})
+    source = cloud.queue("source", VisibilityTimeout="0", RedrivePolicy=policy)
+    source.send(*range(count))
+    sqs = cloud.client("sqs")
+
+    def all_moved():
+        sqs.receive_message(QueueUrl=source.url, MaxNumberOfMessages=10)
+        return dlq.depth()["visible"] == count
+
+    cloud.eventually(all_moved)
+    return source, dlq
+
+
+def test_a_redrive_returns_messages_to_the_queue_they_came_from_as_new_ones(cloud):
+    source, dlq = dead_lettered(cloud, 3)
+    sqs = cloud.client("sqs")
+    sqs.start_message_move_task(SourceArn=dlq.arn)
+
+    def finished():
+        [task] = sqs.list_message_move_tasks(SourceArn=dlq.arn)["Results"]
+        return task if task["Status"] == "COMPLETED" else None
+
+    task = cloud.eventually(finished)
+    assert (task["ApproximateNumberOfMessagesMoved"], task["SourceArn"]) == (3, dlq.arn)
+    assert dlq.depth()["visible"] == 0
+    answer = sqs.receive_message(QueueUrl=source.url, MaxNumberOfMessages=10, AttributeNames=["All"])
+    assert sorted(message["Body"] for message in answer["Messages"]) == ["0", "1", "2"]
+    assert {message["Attributes"]["ApproximateReceiveCount"] for message in answer["Messages"]} == {"1"}
+
+
+def test_a_redrive_can_be_slowed_and_cancelled(cloud):
+    _source, dlq = dead_lettered(cloud, 5)
+    sqs, other = cloud.client("sqs"), cloud.queue("other")
+    started = sqs.start_message_move_task(
+        SourceArn=dlq.arn, DestinationArn=other.arn, MaxNumberOfMessagesPerSecond=5
+    )
+    with pytest.raises(ClientError, match="already a task running"):
+        sqs.start_message_move_task(SourceArn=dlq.arn)
+    cloud.eventually(lambda: other.depth()["visible"])
+    sqs.cancel_message_move_task(TaskHandle=started["TaskHandle"])
+    cloud.eventually(
+        lambda: sqs.list_message_move_tasks(SourceArn=dlq.arn)["Results"][0]["Status"] == "CANCELLED"
+    )
+    assert 0 < other.depth()["visible"] < 5
+    assert other.depth()["visible"] + dlq.depth()["visible"] == 5
+
+
+def test_only_a_dead_letter_queue_is_redriven(cloud):
+    with pytest.raises(ClientError, match="must be configured as a Dead Letter Queue"):
+        cloud.client("sqs").start_message_move_task(SourceArn=cloud.queue("plain").arn)
+
+
+def test_a_dead_letter_queue_knows_its_sources(cloud):
+    source, dlq = dead_lettered(cloud, 0)
+    assert cloud.client("sqs").list_dead_letter_source_queues(QueueUrl=dlq.url)["queueUrls"] == [source.url]
+
+
+def test_an_event_for_a_target_that_is_gone_goes_to_the_dead_letter_queue(cloud):
+    events, dlq, target = cloud.client("events"), cloud.queue("dlq"), cloud.queue("target")
+    cloud.rule_to(target, {"source": ["commerce.x"]}, DeadLetterConfig={"Arn": dlq.arn})
+    cloud.client("sqs").delete_queue(QueueUrl=target.url)
+    events.put_events(Entries=[{"Source": "commerce.x", "DetailType": "Fact.v1", "Detail": '{"n": 1}'}])
+    answer = cloud.client("sqs").receive_message(QueueUrl=dlq.url, MessageAttributeNames=["All"])
+    [message] = answer["Messages"]
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert (attributes["ERROR_CODE"], attributes["TARGET_ARN"]) == ("NO_RESOURCE", target.arn)
+    assert json.loads(message["Body"])["detail"] == {"n": 1}
+
+
+def test_a_rule_that_invokes_a_function_retries_and_dead_letters_its_failure(cloud):
+    dlq = cloud.queue("dlq")
+    function = cloud.function(
+        "def handler(event, context): raise ValueError(event['detail']['n'])", DeadLetterConfig={"TargetArn": dlq.arn}
+    )
+    cloud.client("lambda").put_function_event_invoke_config(FunctionName="function", MaximumRetryAttempts=0)
+    events = cloud.client("events")
+    events.put_rule(Name="rule", EventPattern='{"source": ["commerce.x"]}')
+    events.put_targets(Rule="rule", Targets=[{"Id": "function", "Arn": function}])
+    events.put_events(Entries=[{"Source": "commerce.x", "DetailType": "Fact.v1", "Detail": '{"n": 1}'}])
+    assert len(dlq.receive()) == 1
+
+
+def consumer(cloud, source, queue, **options):
+    cloud.function(source, Timeout=10)
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName="function", EventSourceArn=queue.arn, BatchSize=10, **options
+    )
+
+
+def test_a_mapping_filters_with_every_operator_of_event_patterns(cloud):
+    queue, seen = cloud.queue("source"), cloud.queue("seen")
+    pattern = {"body": {"$or": [{"kind": [{"wildcard": "order-*"}]}, {"size": [{"numeric": [">", 5]}]}]}}
+    consumer(
+        cloud,
+        f"""
+        import boto3
+        sqs = boto3.client("sqs")
+        def handler(event, context):
+            for record in event["Records"]:
+                sqs.send_message(QueueUrl={seen.url!r}, MessageBody=record["body"])
+        """,
+        queue,
+        FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)}]},
+    )
+    queue.send({"kind": "cart-1"}, {"kind": "order-1"}, {"size": 5}, {"size": 6})
+    found = seen.receive(2, within=20)
+    assert sorted(json.dumps(message) for message in found) == ['{"kind": "order-1"}', '{"size": 6}']
+    cloud.eventually(lambda: sum(queue.depth().values()) == 0)
+
+
+@pytest.mark.parametrize("identifier", ["", None, "unknown"])
+def test_an_identifier_that_names_no_message_fails_the_whole_batch(cloud, identifier):
+    dlq = cloud.queue("dlq")
+    policy = json.dumps({"deadLetterTargetArn": dlq.arn, "maxReceiveCount": 1})
+    queue = cloud.queue("source", VisibilityTimeout="1", RedrivePolicy=policy)
+    queue.send("a", "b")
+    consumer(
+        cloud,
+        f"def handler(e, c): return {{'batchItemFailures': [{{'itemIdentifier': {identifier!r}}}]}}",
+        queue,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    assert sorted(dlq.receive(2, within=20)) == ["a", "b"]
+
+
+def test_a_partial_response_returns_only_the_messages_it_names(cloud):
+    dlq = cloud.queue("dlq")
+    policy = json.dumps({"deadLetterTargetArn": dlq.arn, "maxReceiveCount": 1})
+    queue = cloud.queue("source", VisibilityTimeout="1", RedrivePolicy=policy)
+    queue.send("good", "bad")
+    consumer(
+        cloud,
+        """
+        def handler(event, context):
+            bad = [record["messageId"] for record in event["Records"] if record["body"] == "bad"]
+            return {"batchItemFailures": [{"itemIdentifier": each} for each in bad]}
+        """,
+        queue,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    assert dlq.receive(within=20) == ["bad"]
+    time.sleep(0.1)
+    assert dlq.depth()["visible"] == 0
