@@ -50,8 +50,9 @@ class Place:
         return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]  # any service
 
     def arn(self, service: str, resource: str) -> str:
-        """An ARN in this account and region."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+        """An ARN in this account and region (IAM has none)."""
+        region = "" if service == "iam" else self.region
+        return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
 
 Identity = tuple[str, dict[str, str]]
