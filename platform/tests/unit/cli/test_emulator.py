@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from commerce_platform.cli import emulator
+from commerce_platform.cli.errors import CliError
+
+
+@contextmanager
+def listening(handler=None):
+    """Something on a loopback port: mute, or an HTTP server."""
+    if handler is None:
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            yield server.getsockname()[1]
+        return
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+class OtherMiniStack(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"version": "1.4.0"}')
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+def record(workspace, pid):
+    workspace.local.mkdir(parents=True, exist_ok=True)
+    instance = emulator.Instance(pid, 4999, "digest", 0.0)
+    (workspace.local / "instance.json").write_text(json.dumps(instance.__dict__))
+
+
+def written(path):
+    """Wait until another process has written a file."""
+    while not path.exists() or not path.read_text():
+        time.sleep(0.01)
+
+
+def fake_emulator(workspace, script):
+    """An interpreter of the emulator's environment that runs something else."""
+    python = workspace.root / ".venv-emulator" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!{sys.executable}\n{script}\n")
+    python.chmod(0o755)
+
+
+def test_a_port_that_another_program_listens_on_is_refused_with_a_way_out():
+    with listening(OtherMiniStack) as port, pytest.raises(CliError) as refused:
+        emulator.require_free(port)
+    assert f"Port {port} is in use by another local cloud (MiniStack 1.4.0)" in refused.value.problem
+    assert f"make up PORT={port + 1}" in refused.value.advice
+
+
+def test_a_port_that_something_else_holds_is_refused_too(monkeypatch):
+    monkeypatch.setattr(emulator, "health", lambda _port: None)
+    with listening() as port, pytest.raises(CliError, match="in use by another program"):
+        emulator.require_free(port)
+
+
+def test_a_free_port_is_accepted():
+    emulator.require_free(emulator.free_port())
+
+
+def test_a_process_id_that_belongs_to_another_program_by_now_is_stale(workspace):
+    record(workspace, os.getpid())
+    assert emulator.running(workspace) is None
+    assert not (workspace.local / "instance.json").exists()
+
+
+def test_a_process_that_has_ended_is_stale(workspace):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    record(workspace, ended.pid)
+    assert emulator.running(workspace) is None
+
+
+@pytest.mark.parametrize("content", ["", "not json", '{"pid": 1}'])
+def test_an_unreadable_record_is_no_instance(workspace, content):
+    workspace.local.mkdir()
+    (workspace.local / "instance.json").write_text(content)
+    assert emulator.running(workspace) is None
+
+
+def test_a_server_that_ends_while_it_starts_shows_its_last_words(workspace):
+    fake_emulator(workspace, "raise SystemExit('the disk is full')")
+    with pytest.raises(CliError) as crashed:
+        asyncio.run(emulator.start(workspace, emulator.free_port()))
+    assert "the disk is full" in crashed.value.problem
+    assert "exit status 1" in crashed.value.problem
+    assert "local-cloud.log" in crashed.value.advice
+    assert emulator.running(workspace) is None
+
+
+def test_a_server_that_never_answers_is_stopped(workspace, monkeypatch):
+    fake_emulator(
+        workspace,
+        "import pathlib, os, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)",
+    )
+    monkeypatch.setattr(emulator, "START_SECONDS", 1.0)
+    with pytest.raises(CliError, match="did not answer on port"):
+        asyncio.run(emulator.start(workspace, emulator.free_port()))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((workspace.local / "pid").read_text()), 0)
+
+
+def test_interrupting_the_start_leaves_no_process(workspace):
+    fake_emulator(
+        workspace,
+        "import pathlib, os, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)",
+    )
+
+    async def interrupted():
+        starting = asyncio.create_task(emulator.start(workspace, emulator.free_port()))
+        await asyncio.to_thread(written, workspace.local / "pid")
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    asyncio.run(interrupted())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((workspace.local / "pid").read_text()), 0)
+    assert not (workspace.local / "instance.json").exists()
+
+
+def test_a_missing_environment_says_how_to_make_it(workspace):
+    with pytest.raises(CliError) as refused:
+        asyncio.run(emulator.start(workspace, emulator.free_port()))
+    assert refused.value.advice == "Install it: make setup"
+
+
+def test_no_credential_of_the_user_reaches_the_functions(workspace, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the user's")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    fake_emulator(
+        workspace, "import os; raise SystemExit(sorted(n for n in os.environ if n.startswith('AWS_')))"
+    )
+    with pytest.raises(CliError) as crashed:
+        asyncio.run(emulator.start(workspace, emulator.free_port()))
+    assert "ACCESS_KEY" not in crashed.value.problem
+    assert "PROFILE" not in crashed.value.problem
+
+
+def test_stopping_what_does_not_run_removes_what_it_left(workspace):
+    record(workspace, os.getpid())
+    workspace.endpoints_file.write_text("{}")
+    assert emulator.stop(workspace) is None
+    assert not workspace.endpoints_file.exists()

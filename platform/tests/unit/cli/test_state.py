@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+from commerce_platform.cli.state import Deployed, State
+
+CART = Deployed(inputs="in", content="out", at=1.0)
+
+
+def test_what_was_deployed_is_remembered(workspace):
+    State("this cloud", {"cart-service": CART}, "catalogue").save(workspace)
+    assert State.load(workspace, "this cloud") == State("this cloud", {"cart-service": CART}, "catalogue")
+
+
+def test_a_cloud_that_was_restarted_has_nothing_deployed(workspace):
+    State("this cloud", {"cart-service": CART}).save(workspace)
+    assert State.load(workspace, "another cloud") == State("another cloud")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"cloud": "this cloud", "apps": {"x": {}}, "catalogue": ""}'])
+def test_an_unreadable_record_means_nothing_is_known(workspace, content):
+    workspace.local.mkdir()
+    (workspace.local / "state.json").write_text(content)
+    assert State.load(workspace, "this cloud") == State("this cloud")
