@@ -41,7 +41,7 @@ Public names (each is loaded on first use, so that a handler pays only for what 
     raise Problem(409, detail="The product is retired.", errors=[...], headers={"Retry-After": "1"})
     problem_responses(app)                           # every error of an APIGatewayRestResolver as RFC 9457
     problem_response(problem) -> Response            # for exception handlers of a service's own
-    rest_resolver() -> APIGatewayRestResolver        # validation, problem documents, correlation id
+    rest_resolver() -> RestResolver                  # JSON only, validation, problems, CORS, correlation id
     request_correlation_id(api_gateway_event) -> str
 """
 

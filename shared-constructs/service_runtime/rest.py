@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,10 @@ from service_runtime.observability import business_context, logger
 from service_runtime.problems import CONTENT_TYPE, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_lambda_powertools.event_handler import CORSConfig
+    from collections.abc import Mapping, Sequence
 
 CORRELATION_HEADER = "X-Correlation-Id"
+ORIGINS_VARIABLE = "CORS_ORIGINS"
 # Where a request's parts sit in a validation error's location; the field's own path follows.
 _LOCATIONS = frozenset({"body", "query", "path", "header"})
 # Behind a custom domain, a proxy event's path begins with the base path that holds the API's major version.
@@ -43,10 +43,9 @@ def request_correlation_id(event: Mapping[str, Any]) -> str:
     Args:
         event: the proxy event.
     """
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    given = headers.get(CORRELATION_HEADER.lower())
+    given = _header(event, CORRELATION_HEADER)
     if given and correlation_id_or_new(given) == given:
-        return str(given)
+        return given
     return correlation_id_or_new((event.get("requestContext") or {}).get("requestId"))
 
 
@@ -84,7 +83,15 @@ def problem_responses(app: APIGatewayRestResolver) -> None:
 
 
 class RestResolver(APIGatewayRestResolver):
-    """A Powertools resolver that takes JSON only and whose log lines and answers carry the correlation id."""
+    """A Powertools resolver that takes JSON only and whose log lines and answers carry the correlation id.
+
+    Args:
+        origins: browser origins that may read the answers, ``*`` for any.
+    """
+
+    def __init__(self, *, origins: Sequence[str]) -> None:
+        super().__init__(enable_validation=True, strip_prefixes=[_BASE_PATH])
+        self._origins = origins
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
         """Serve one API Gateway proxy event."""
@@ -100,17 +107,31 @@ class RestResolver(APIGatewayRestResolver):
                     "isBase64Encoded": False,
                     "multiValueHeaders": {"Content-Type": [CONTENT_TYPE], **_lists(problem.headers)},
                 }
-        answer.setdefault("multiValueHeaders", {})[CORRELATION_HEADER] = [correlation_id]
+        headers = answer.setdefault("multiValueHeaders", {})
+        headers.update(_lists({CORRELATION_HEADER: correlation_id, **self._cors_headers(raw)}))
         return answer
 
+    def _cors_headers(self, event: Mapping[str, Any]) -> dict[str, str]:
+        """On every answer, problems included; the preflight is the gateway's."""
+        exposed = {"Access-Control-Expose-Headers": f"{CORRELATION_HEADER},Retry-After"}
+        if "*" in self._origins:
+            return {"Access-Control-Allow-Origin": "*", **exposed}
+        caller = _header(event, "Origin")
+        if caller and caller in self._origins:
+            return {"Access-Control-Allow-Origin": caller, **exposed, "Vary": "Origin"}
+        return {"Vary": "Origin"} if self._origins else {}
 
-def rest_resolver(*, cors: CORSConfig | None = None) -> RestResolver:
-    """A resolver with request validation, problem documents and the correlation id in logs and answers.
+
+def rest_resolver(*, origins: Sequence[str] | None = None) -> RestResolver:
+    """A resolver with request validation, problem documents, CORS and the correlation id in logs and answers.
 
     Args:
-        cors: cross-origin settings; default none.
+        origins: browser origins that may read the answers; default those of the variable ``CORS_ORIGINS``, separated
+            by commas, none without it.
     """
-    app = RestResolver(cors=cors, enable_validation=True, strip_prefixes=[_BASE_PATH])
+    if origins is None:
+        origins = tuple(filter(None, os.environ.get(ORIGINS_VARIABLE, "").split(",")))
+    app = RestResolver(origins=origins)
     problem_responses(app)
     return app
 
@@ -127,8 +148,7 @@ def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:
     body = event.get("body")
     if not body:
         return event
-    headers = event.get("headers") or {}
-    given = next((value for name, value in headers.items() if name.lower() == "content-type"), None) or _JSON
+    given = _header(event, "Content-Type") or _JSON
     if given.partition(";")[0].strip().lower() != _JSON:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail=f"The body must be {_JSON}, got {given[:100]!r}."
@@ -138,8 +158,15 @@ def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:
         json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Problem(HTTPStatus.BAD_REQUEST, detail="The body is not valid JSON.") from error
-    others = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    others = {
+        name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"
+    }
     return {**event, "headers": {**others, "content-type": _JSON}, "body": text, "isBase64Encoded": False}
+
+
+def _header(event: Mapping[str, Any], name: str) -> str | None:
+    headers = event.get("headers") or {}
+    return next((value for given, value in headers.items() if given.lower() == name.lower()), None)
 
 
 def _is_throttled(error: Exception) -> bool:

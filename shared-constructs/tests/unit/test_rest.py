@@ -134,3 +134,21 @@ def test_an_unexpected_failure_hides_its_cause(app):
 def test_a_throttled_service_is_a_reason_to_come_back(app):
     given = answer(app, "GET", "/throttled")
     assert (given.status, given.headers["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.parametrize(
+    ("origins", "caller", "allowed"),
+    [
+        ("*", "https://a.example", "*"),
+        ("https://a.example,https://b.example", "https://b.example", "https://b.example"),
+        ("https://a.example", "https://evil.example", None),
+        ("", "https://a.example", None),
+    ],
+)
+def test_only_the_stages_origins_may_read_answers_and_problems(monkeypatch, origins, caller, allowed):
+    monkeypatch.setenv("CORS_ORIGINS", origins)
+    for content_type in ("application/json", "text/plain"):
+        given = answer(
+            rest_resolver(), "PUT", "/nowhere", "{}", content_type=content_type, headers={"origin": caller}
+        )
+        assert given.headers.get("Access-Control-Allow-Origin") == allowed
