@@ -120,7 +120,7 @@ clean: ## Stop the local cloud and remove what was generated (ALL=1: the environ
 $(TOOLS):
 	@# An environment that was moved, or whose interpreter has gone, is made again.
 	@{ grep -qs ' $(CURDIR)/.venv$$' .venv/pyvenv.cfg && .venv/bin/python -c ''; } 2>/dev/null || rm -rf .venv
-	@$(MAKE) .venv/bin/uv
+	@$(MAKE) -s .venv/bin/uv
 	@echo 'Installing the tools (.venv) from requirements/dev.lock' >&2
 	@$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/bootstrap.lock
 	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.lock

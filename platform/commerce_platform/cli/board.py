@@ -65,8 +65,9 @@ class Board:
             self.say(subject, doing)
         try:
             yield
-        except BaseException:
-            self.say(subject, f"failed {doing}", style="red", seconds=time.monotonic() - began)
+        except BaseException as error:
+            verb = "failed" if isinstance(error, Exception) else "stopped"
+            self.say(subject, f"{verb} {doing}", style="red", seconds=time.monotonic() - began)
             raise
         else:
             if done:

@@ -147,5 +147,12 @@ async def deploy(workspace: Workspace, app: App, stage: str, cloud: Cloud) -> No
         )
     if status:
         causes = await asyncio.to_thread(cloud.failure, app.stack_prefix(stage))
-        detail = "\n".join(f"    {cause}" for cause in causes) or tail(log, 30)
+        detail = "\n".join(f"    {cause}" for cause in causes) or last_words(log)
         raise CliError(f"{app.name} was not deployed:\n{detail}", f"Log: {log}. What was done before stands.")
+
+
+def last_words(log: Path) -> str:
+    """What the CDK CLI says of a failure before CloudFormation has made anything: from its cross on, or the end."""
+    lines = log.read_text(errors="replace").splitlines()
+    crosses = [number for number, line in enumerate(lines) if line.lstrip().startswith("❌")]
+    return "\n".join(f"    {line}" for line in lines[crosses[-1] :]) if crosses else tail(log, 30)
