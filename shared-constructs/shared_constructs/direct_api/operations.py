@@ -28,6 +28,7 @@ from shared_constructs.direct_api.templates import (
     object_of,
 )
 from shared_constructs.direct_api.values import (
+    ANYTHING,
     BodyField,
     Context,
     Document,
@@ -165,7 +166,7 @@ def _failures(rules: Sequence[str], *, conditional: str = "", bindings: Bindings
 
 
 def _rules(bindings: Bindings) -> list[str]:
-    return [each.rule for each in bindings.parameters.values() if each.name != "X-Correlation-Id"]
+    return [each.rule for each in bindings.parameters.values() if each.pattern != ANYTHING]
 
 
 def _statement(action: str, *resources: str, conditions: Mapping[str, Any] | None = None) -> iam.PolicyStatement:
@@ -236,10 +237,8 @@ class GetItem:
             action = "Query"
             expressions = Expressions(request)
             keys = " AND ".join(f"{expressions.name(each)} = {expressions.value(value)}" for each, value in self.key.items())
-            where = expressions.condition(self.where)
-            accepted = (
-                f'{{{head},\n"KeyConditionExpression":"{keys}",\n"FilterExpression":"{where}"{expressions.json()}}}'
-            )
+            where = _filter(expressions, self.where)
+            accepted = f'{{{head},\n"KeyConditionExpression":"{keys}"{where}{expressions.json()}}}'
             refused = f"{{{head}}}"
             item = "#set($item = \"\")\n#foreach($each in $input.path('$.Items'))#set($item = $each)#end\n"
         shape = structure_of(self.response, "response")
@@ -255,6 +254,13 @@ class GetItem:
             bindings=(request, answer),
             keys=(self.table, None, self.key),
         )
+
+
+def _filter(expressions: Expressions, condition: Condition) -> str:
+    """Return the member FilterExpression, after a comma, if anything of the condition is there."""
+    presence, expression = expressions.condition(condition)
+    member = f',\n"FilterExpression":"{expression}"'
+    return f"#if({presence}){member}#end" if presence else member
 
 
 def _key(bindings: Bindings, key: Mapping[str, Value]) -> str:
@@ -351,9 +357,7 @@ class Query:
         head += f',"ScanIndexForward":{str(not self.newest_first).lower()}'
         if self.consistent:
             head += ',"ConsistentRead":true'
-        where = ""
-        if self.where:
-            where = f',\n"FilterExpression":"{expressions.condition(self.where)}"'
+        where = _filter(expressions, self.where) if self.where else ""
         limit = Parameter(Source.QUERY, "limit", self.page.pattern, required=False, number=False)
         limit_reference = request.reference(limit)
         cursor = request.reference(
@@ -392,7 +396,7 @@ class Query:
     def _sort(self, request: Bindings, expressions: Expressions, sort_key: str) -> str:
         assert self.sort is not None  # noqa: S101 - the caller looked
         presence = request.presence(self.sort.value)
-        name, value = expressions.name(sort_key), expressions.value(self.sort.value)
+        name, value = expressions.name(sort_key, presence), expressions.value(self.sort.value)
         match self.sort.operator:
             case Operator.BEGINS_WITH:
                 text = f" AND begins_with({name}, {value})"
@@ -411,7 +415,7 @@ class Query:
                 f"#set({variable} = $util.base64Decode({variable}))#end"
             )
             entries.append(f'{json_string(name)}:{{"S":"{JSON.string(variable)}"}}')
-        return f',\n#if({cursor} != "")"ExclusiveStartKey":{{{",".join(entries)}}},#end\n"ReturnConsumedCapacity":"NONE"'
+        return f'#if({cursor} != ""),\n"ExclusiveStartKey":{{{",".join(entries)}}}#end'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -638,7 +642,7 @@ def _versioning(expressions: Expressions) -> list[str]:
     ]
 
 
-_IF_MATCH: Final = Parameter(Source.HEADER, "If-Match", r"[\s\S]*", required=False, number=False)
+_IF_MATCH: Final = Parameter(Source.HEADER, "If-Match", ANYTHING, required=False, number=False)
 
 
 def _bind_if_match(bindings: Bindings) -> str:
@@ -663,25 +667,26 @@ def _conditions(  # noqa: PLR0913 - the parts of one expression
     conditions: Sequence[Require],
 ) -> str:
     """Return the member ConditionExpression, after a comma, or nothing."""
-    first = expressions.name(next(iter(key))) if if_match or conditions or not upsert else ""
+    key_attribute = next(iter(key))
     parts: list[tuple[str | None, str]] = []
     if not upsert:
-        parts.append((None, f"attribute_exists({first})"))
+        parts.append((None, f"attribute_exists({expressions.name(key_attribute)})"))
     for each in conditions:
-        expression = expressions.condition(each.condition)
-        parts.append((None, f"(attribute_not_exists({first}) OR {expression})" if upsert else expression))
+        presence, expression = expressions.condition(each.condition)
+        if upsert:
+            expression = f"(attribute_not_exists({expressions.name(key_attribute, presence)}) OR {expression})"
+        parts.append((presence, expression))
     if if_match:
         expected = _bind_if_match(request)
-        versioned = f'{expected} != "" && {expected} != "*"'
-        parts.append((f'{expected} == "*"', f"attribute_exists({first})"))
+        anything, versioned = f'{expected} == "*"', f'{expected} != "" && {expected} != "*"'
+        parts.append((anything, f"attribute_exists({expressions.name(key_attribute, anything)})"))
         current = expressions.raw(f'{{"N":"${{{expected[1:]}}}"}}', versioned)
-        parts.append((versioned, f"{expressions.name('version')} = {current}"))
+        parts.append((versioned, f"{expressions.name('version', versioned)} = {current}"))
     if not parts:
         return ""
-    expression = joined(parts, comma=" AND ", separator="sepc")
-    if any(condition is None for condition, _ in parts):
-        return f',\n"ConditionExpression":"{expression}"'
-    return f',\n#if($ifMatch != "")"ConditionExpression":"{expression}",#end\n"ReturnConsumedCapacity":"NONE"'
+    member = f',\n"ConditionExpression":"{joined(parts, comma=" AND ", separator="sepc")}"'
+    presences = [presence for presence, _ in parts]
+    return member if None in presences else f"#if({' || '.join(f'({each})' for each in presences)}){member}#end"
 
 
 def _outcomes(bindings: Bindings, *, missing: Outcome, if_match: bool, conditions: Sequence[Require]) -> str:

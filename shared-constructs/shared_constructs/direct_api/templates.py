@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from shared_constructs.direct_api.conditions import AllOf, Comparison, Condition, OneOf, Operator
 from shared_constructs.direct_api.shapes import Elements, Entries, Member, Nullable, Scalar, Shape, Structure
 from shared_constructs.direct_api.values import (
+    ANYTHING,
     CORRELATION_ID,
     BodyField,
     Claim,
@@ -90,7 +91,7 @@ class Bindings:
                 return variable
             case Context.CORRELATION_ID:
                 caller = self.reference(
-                    Parameter(Source.HEADER, "X-Correlation-Id", r"[\s\S]*", required=False, number=False)
+                    Parameter(Source.HEADER, "X-Correlation-Id", ANYTHING, required=False, number=False)
                 )
                 self.lines.append('#set($correlationId = "$context.requestId")')
                 self.lines.append(f"#if({caller}.matches('{CORRELATION_ID}'))#set($correlationId = {caller})#end")
@@ -124,7 +125,7 @@ class Bindings:
         self.parameters[parameter.source, parameter.name] = (
             parameter if known is None or parameter.required else known
         )
-        if parameter.name != "X-Correlation-Id":
+        if parameter.pattern != ANYTHING:
             absent = "" if parameter.required else f'{variable} != "" && '
             self._check(f"{absent}!{variable}.matches('{parameter.pattern}')")
             if parameter.number:
@@ -499,13 +500,18 @@ class Expressions:
     """Names and values of DynamoDB expressions, collected while they are written."""
 
     bindings: Bindings
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, list[str | None]] = field(default_factory=dict)
     values: list[tuple[str | None, str, str]] = field(default_factory=list)
 
-    def name(self, attribute: str) -> str:
-        """Return the placeholder of an attribute name, as template text."""
-        alias = self.names.setdefault(attribute, f"n{len(self.names)}")
-        return json_text(f"#{alias}")
+    def name(self, attribute: str, presence: str | None = None) -> str:
+        """Return the placeholder of an attribute name, as template text.
+
+        Args:
+            attribute: its name.
+            presence: the condition under which this use is rendered; DynamoDB refuses names that nothing uses.
+        """
+        self.names.setdefault(attribute, []).append(presence)
+        return json_text(f"#n{list(self.names).index(attribute)}")
 
     def raw(self, attribute_value: str, presence: str | None = None) -> str:
         """Return the placeholder of an attribute value given as template text."""
@@ -513,44 +519,55 @@ class Expressions:
         self.values.append((presence, alias, attribute_value))
         return alias
 
-    def value(self, value: Document) -> str:
-        """Return the placeholder of a value."""
-        return self.raw(self.bindings.attribute(value), self.bindings.presence(value))
+    def value(self, value: Document, presence: str | None = None) -> str:
+        """Return the placeholder of a value; `presence` if it is rendered under more than its own condition."""
+        return self.raw(self.bindings.attribute(value), presence or self.bindings.presence(value))
 
-    def condition(self, condition: Condition) -> str:
-        """Return the condition as an expression, without parts whose optional value is absent."""
+    def condition(self, condition: Condition) -> tuple[str | None, str]:
+        """Return a condition as an expression, and the Velocity condition under which anything of it is there.
+
+        Parts whose optional value is absent are left out.
+        """
         match condition:
             case Comparison(Operator.EXISTS | Operator.NOT_EXISTS, attribute):
-                return f"{condition.operator}({self.name(attribute)})"
+                return None, f"{condition.operator}({self.name(attribute)})"
             case Comparison(operator, attribute, value):
-                return f"{self.name(attribute)} {operator} {self.value(value)}"
+                presence = self.bindings.presence(value)
+                return presence, f"{self.name(attribute, presence)} {operator} {self.value(value)}"
             case OneOf(attribute, choices):
                 options = ", ".join(self.value(choice) for choice in choices)
-                return f"{self.name(attribute)} IN ({options})"
+                return None, f"{self.name(attribute)} IN ({options})"
             case AllOf(conditions):
-                return "(" + " AND ".join(self.condition(each) for each in conditions) + ")"
+                return self._combined(conditions, " AND ")
             case _:
-                return "(" + " OR ".join(self.condition(each) for each in condition.conditions) + ")"
+                return self._combined(condition.conditions, " OR ")
+
+    def _combined(self, conditions: Sequence[Condition], operator: str) -> tuple[str | None, str]:
+        parts = [self.condition(each) for each in conditions]
+        there = [presence for presence, _ in parts]
+        anything = None if None in there else " || ".join(f"({each})" for each in there)
+        return anything, f"({joined(parts, comma=operator, separator=f'sepx{len(self.values)}')})"
 
     def json(self) -> str:
         """Return the members of the request that define the placeholders, each after a comma."""
-        members = ""
-        if self.names:
-            names = ",".join(f'{json_string("#" + alias)}:{json_string(name)}' for name, alias in self.names.items())
-            members += f',\n"ExpressionAttributeNames":{{{names}}}'
-        if self.values:
-            values = joined([(presence, f'"{alias}":{text}') for presence, alias, text in self.values], separator="sepv")
-            members += f',\n"ExpressionAttributeValues":{{{values}}}'
-        return members
+        names: list[tuple[str | None, str]] = []
+        for number, (name, uses) in enumerate(self.names.items()):
+            presence = None if None in uses else " || ".join(f"({each})" for each in dict.fromkeys(uses))
+            names.append((presence, f'{json_string(f"#n{number}")}:{json_string(name)}'))
+        values = [(presence, f'"{alias}":{text}') for presence, alias, text in self.values]
+        return _member("ExpressionAttributeNames", names) + _member("ExpressionAttributeValues", values)
 
 
-def leaves(condition: Condition) -> Iterator[Comparison | OneOf]:
-    """Yield the comparisons of a condition."""
-    if isinstance(condition, Comparison | OneOf):
-        yield condition
-    else:
-        for each in condition.conditions:
-            yield from leaves(each)
+def _member(name: str, entries: Sequence[tuple[str | None, str]]) -> str:
+    """A JSON object after a comma; nothing at all if it would be empty, which DynamoDB refuses."""
+    if not entries:
+        return ""
+    text = f',\n"{name}":{{{joined(entries, separator=f"sep{name[-5:]}")}}}'
+    conditions = [condition for condition, _ in entries]
+    if None in conditions:
+        return text
+    anything = " || ".join(f"({each})" for each in dict.fromkeys(conditions))
+    return f"#if({anything}){text}#end"
 
 
 def holds(bindings: Bindings, old: str, condition: Condition) -> str | None:

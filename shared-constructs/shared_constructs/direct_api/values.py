@@ -16,6 +16,10 @@ PRINTABLE: Final = r"[^\x00-\x1f\x7f]{1,1024}"
 CORRELATION_ID: Final = r"[A-Za-z0-9-]{1,64}"
 
 
+#: Any value; for headers that are interpreted rather than refused.
+ANYTHING: Final = r"[\s\S]*"
+
+
 class Source(StrEnum):
     """The part of the request that holds a parameter."""
 

@@ -217,7 +217,8 @@ class Gateway:
             "message": error.message,
             "messageString": json.dumps(error.message, ensure_ascii=False),
             "responseType": error.response_type,
-            "validationErrorString": error.details,
+            # Between the quotes that AWS's own examples put around it, so escaped.
+            "validationErrorString": json.dumps(error.details, ensure_ascii=False)[1:-1],
         }
         headers = {"Content-Type": "application/json", "x-amzn-RequestId": exchange.context["requestId"]}
         for target, source in custom.response_parameters.items():
