@@ -56,8 +56,9 @@ def main() -> None:
     for name in INHERITED_BY_WORKERS:
         os.environ.pop(name, None)
     # Imported here: the emulator reads its configuration from the environment when it is imported.
-    from commerce_platform.local_cloud import extension  # noqa: PLC0415
     from ministack import app  # noqa: PLC0415
+
+    from commerce_platform.local_cloud import extension  # noqa: PLC0415
 
     extension.apply()
     app.main()

@@ -18,11 +18,11 @@ EXPRESS_LIMIT_SECONDS = 300.0
 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html)."""
 
 
-class Stopped(BaseException):  # noqa: N818 - not an error
+class Stopped(BaseException):
     """The execution, or the Parallel state around this branch, has ended; no state may catch that."""
 
 
-class Overdue(BaseException):  # noqa: N818 - not an error of a state
+class Overdue(BaseException):
     """The execution has reached the time limit of its state machine; no state may catch that."""
 
 
@@ -41,7 +41,7 @@ class Scope:
 
     def __post_init__(self) -> None:
         if self.parent:
-            self._changed = self.parent._changed  # noqa: SLF001 - one condition wakes the whole family
+            self._changed = self.parent._changed
 
     def limit(self, seconds: float) -> None:
         """End the execution once it has lasted this long from now."""
@@ -66,14 +66,14 @@ class Scope:
         """
         scope: Scope | None = self
         while scope:
-            if scope._stopped:  # noqa: SLF001 - its own class
+            if scope._stopped:
                 raise Stopped
             if time.monotonic() >= scope.deadline:
                 raise Overdue
             scope = scope.parent
 
     def _nearest_deadline(self) -> float:
-        return min(self.deadline, self.parent._nearest_deadline() if self.parent else math.inf)  # noqa: SLF001
+        return min(self.deadline, self.parent._nearest_deadline() if self.parent else math.inf)
 
     def wait(self, done: Callable[[], bool], until: float = math.inf) -> bool:
         """Wait until something is done.

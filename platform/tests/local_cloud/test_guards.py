@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ministack.services import pipes
-
 from commerce_platform.local_cloud import __main__ as entry
 from commerce_platform.local_cloud import extension
 from commerce_platform.local_cloud.extension.guard import EmulatorChangedError, Guard, edit
+from ministack.services import pipes
 
 GUARDS = [(name, guard) for name, patch in extension.patches().items() for guard in patch.GUARDS]
 

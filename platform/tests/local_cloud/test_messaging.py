@@ -84,7 +84,8 @@ def test_an_event_for_a_target_that_is_gone_goes_to_the_dead_letter_queue(cloud)
 def test_a_rule_that_invokes_a_function_retries_and_dead_letters_its_failure(cloud):
     dlq = cloud.queue("dlq")
     function = cloud.function(
-        "def handler(event, context): raise ValueError(event['detail']['n'])", DeadLetterConfig={"TargetArn": dlq.arn}
+        "def handler(event, context): raise ValueError(event['detail']['n'])",
+        DeadLetterConfig={"TargetArn": dlq.arn},
     )
     cloud.client("lambda").put_function_event_invoke_config(FunctionName="function", MaximumRetryAttempts=0)
     events = cloud.client("events")

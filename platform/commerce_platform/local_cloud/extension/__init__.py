@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     from commerce_platform.local_cloud.extension.guard import Guard
 
-PATCHES = ("cloudformation", "pipes", "stepfunctions", "function_errors", "sqs", "eventbridge", "event_source_mapping")
+PATCHES = (
+    "cloudformation",
+    "pipes",
+    "stepfunctions",
+    "function_errors",
+    "sqs",
+    "eventbridge",
+    "event_source_mapping",
+)
 """Modules of this package, in the order in which they are applied."""
 
 

@@ -18,15 +18,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import apigateway_v1, cloudwatch, cognito, eventbridge, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from commerce_platform.local_cloud.extension.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("local_cloud.cloudformation")
 
@@ -148,7 +151,7 @@ def _inert(name: str) -> ResourceType:
 def _call(function: Callable[..., Response], *args: Any) -> dict[str, Any]:
     """Call one of the emulator's API operations; its refusal fails the resource with the API's own message."""
     status, _headers, body = function(*args)
-    if status >= 400:  # noqa: PLR2004 - HTTP's own boundary
+    if status >= HTTPStatus.BAD_REQUEST:
         raise ValueError(body.decode() if isinstance(body, bytes) else str(body))
     answer: dict[str, Any] = json.loads(body) if body else {}
     return answer

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
 from commerce_platform.local_cloud.extension.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("local_cloud.eventbridge")
 
@@ -48,19 +51,19 @@ def _exists(arn: str) -> bool:
         spec = parse_arn(arn)
     except ArnParseError:
         return False
-    match spec.service:
-        case "sqs":
-            return sqs._queue_by_arn(arn) is not None
-        case "states":
-            return stepfunctions._resolve_state_machine_arn(arn) is not None
-        case "lambda":
-            return bool(lambda_svc._get_func_record_for_ref(arn)[0])
-        case "sns":
-            return arn in sns._topics
-        case "events" if spec.resource.startswith("event-bus/"):
-            name = spec.resource.partition("/")[2]
-            return bool(eventbridge._event_buses.contains_scoped(spec.account_id, spec.region, name))
-    return True
+    if spec.service == "events" and spec.resource.startswith("event-bus/"):
+        name = spec.resource.partition("/")[2]
+        return bool(eventbridge._event_buses.contains_scoped(spec.account_id, spec.region, name))
+    look_up = _LOOK_UPS.get(spec.service)
+    return look_up is None or bool(look_up(arn))
+
+
+_LOOK_UPS: dict[str, Callable[[str], object]] = {
+    "lambda": lambda arn: lambda_svc._get_func_record_for_ref(arn)[0],
+    "sns": lambda arn: arn in sns._topics,
+    "sqs": lambda arn: sqs._queue_by_arn(arn) is not None,
+    "states": stepfunctions._resolve_state_machine_arn,
+}
 
 
 def _dead_letter(target: Json, event: Json, rule: Json) -> None:

@@ -46,7 +46,9 @@ def apply() -> None:
         ),
         (
             '                    "errorType": error_type,\n',
-            '                    "errorType": error_type,\n'
-            '                    **({"stackTrace": result["stack"]} if "stack" in result else {}),\n',
+            """\
+                    "errorType": error_type,
+                    **({"stackTrace": result["stack"]} if "stack" in result else {}),
+""",
         ),
     )

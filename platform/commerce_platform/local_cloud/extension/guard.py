@@ -114,6 +114,6 @@ def edit(function: str, *replacements: tuple[str, str]) -> None:
         source = source.replace(old, new)
     made: dict[str, Callable[..., object]] = {}
     code = compile(source, f"<{__name__}.edit {function}>", "exec")
-    exec(code, original.__globals__, made)  # type: ignore[attr-defined]  # noqa: S102 - the emulator's own source
+    exec(code, original.__globals__, made)  # noqa: S102 - the emulator's own source
     name = function.rpartition(".")[2]
     setattr(_owner(function), name, made[name])

@@ -8,7 +8,8 @@ the local cloud cannot run is refused by name when the pipe is made.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, pipes
@@ -17,6 +18,9 @@ from ministack.services.cloudformation import provisioners
 from commerce_platform.local_cloud.extension.guard import Guard
 from commerce_platform.local_cloud.pipes.delivery import BATCH_LIMIT, ENRICHMENTS, TARGETS
 from commerce_platform.local_cloud.pipes.runner import DEFAULT_BATCH, SOURCES, Dispatcher, watch_writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GUARDS = (
     Guard("pipes._poll_loop", "98a67a7527a8"),
@@ -55,58 +59,58 @@ PARAMETERS = (
 
 def apply() -> None:
     """Keep the parameters, and run the pipes."""
-    update_pipe, describe_response = pipes._update_pipe, pipes._describe_response
     dispatcher = Dispatcher()
     watch_writes(dispatcher)
-
-    def create(name: str, body: Body) -> Response:
-        if name in pipes._pipes:
-            answer: Response = pipes._error(409, "ConflictException", f"Pipe {name} already exists.")
-            return answer
-        try:
-            pipe = _register(body | {"Name": name})
-        except ValueError as error:
-            answer = pipes._error(400, "ValidationException", str(error))
-            return answer
-        answer = pipes._json_resp(200, pipes._lifecycle_response(pipe))
-        return answer
-
-    def update(name: str, body: Body) -> Response:
-        pipe = pipes._pipes.get(name)
-        if pipe is not None:
-            try:
-                _require_runnable(pipe | body)
-            except ValueError as error:
-                answer: Response = pipes._error(400, "ValidationException", str(error))
-                return answer
-            pipe.update({key: body[key] for key in PARAMETERS if key in body})
-        answer = update_pipe(name, body)
-        return answer
-
-    def describe(pipe: Body) -> Body:
-        described: Body = describe_response(pipe)
-        return described | {key: pipe[key] for key in PARAMETERS if pipe.get(key)}
-
-    def create_from_template(logical_id: str, props: Body, stack_name: str) -> tuple[str, Body]:
-        name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=64)
-        pipe = _register(props | {"Name": name, "Tags": provisioners._tag_map(props.get("Tags"))})
-        return name, {"Arn": pipe["Arn"], "Name": name, "CurrentState": pipe["CurrentState"]}
-
-    def fields_of_template(props: Body) -> Body:
-        fields = {key: props.get(key) or "" for key in ("Description", "RoleArn", "Target")}
-        return (
-            fields
-            | {"DesiredState": props.get("DesiredState", "RUNNING")}
-            | {key: props.get(key) for key in PARAMETERS}
-        )
-
-    pipes._create_pipe = create
-    pipes._update_pipe = update
-    pipes._describe_response = describe
     pipes._poll_loop = dispatcher.run
-    provisioners._pipes_pipe_fields = fields_of_template
-    provisioners._pipes_pipe_create = create_from_template
-    provisioners._RESOURCE_HANDLERS["AWS::Pipes::Pipe"]["create"] = create_from_template
+    pipes._create_pipe = _create
+    pipes._update_pipe = partial(_update, pipes._update_pipe)
+    pipes._describe_response = partial(_describe, pipes._describe_response)
+    provisioners._pipes_pipe_fields = _fields_of_template
+    provisioners._pipes_pipe_create = _create_from_template
+    provisioners._RESOURCE_HANDLERS["AWS::Pipes::Pipe"]["create"] = _create_from_template
+
+
+def _create(name: str, body: Body) -> Response:
+    if name in pipes._pipes:
+        return _refusal(409, "ConflictException", f"Pipe {name} already exists.")
+    try:
+        pipe = _register(body | {"Name": name})
+    except ValueError as error:
+        return _refusal(400, "ValidationException", str(error))
+    answer: Response = pipes._json_resp(200, pipes._lifecycle_response(pipe))
+    return answer
+
+
+def _update(original: Callable[[str, Body], Response], name: str, body: Body) -> Response:
+    pipe = pipes._pipes.get(name)
+    if pipe is not None:
+        try:
+            _require_runnable(pipe | body)
+        except ValueError as error:
+            return _refusal(400, "ValidationException", str(error))
+        pipe.update({key: body[key] for key in PARAMETERS if key in body})
+    return original(name, body)
+
+
+def _describe(original: Callable[[Body], Body], pipe: Body) -> Body:
+    return original(pipe) | {key: pipe[key] for key in PARAMETERS if pipe.get(key)}
+
+
+def _create_from_template(logical_id: str, props: Body, stack_name: str) -> tuple[str, Body]:
+    name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=64)
+    pipe = _register(props | {"Name": name, "Tags": provisioners._tag_map(props.get("Tags"))})
+    return name, {"Arn": pipe["Arn"], "Name": name, "CurrentState": pipe["CurrentState"]}
+
+
+def _fields_of_template(props: Body) -> Body:
+    fields = {key: props.get(key) or "" for key in ("Description", "RoleArn", "Target")}
+    state = {"DesiredState": props.get("DesiredState", "RUNNING")}
+    return fields | state | {key: props.get(key) for key in PARAMETERS}
+
+
+def _refusal(status: int, code: str, message: str) -> Response:
+    refusal: Response = pipes._error(status, code, message)
+    return refusal
 
 
 def _register(body: Body) -> Body:

@@ -59,7 +59,9 @@ class MoveTask:
     @property
     def handle(self) -> str:
         """The task's name for CancelMessageMoveTask."""
-        return base64.b64encode(json.dumps({"sourceArn": self.source, "started": self.started}).encode()).decode()
+        return base64.b64encode(
+            json.dumps({"sourceArn": self.source, "started": self.started}).encode()
+        ).decode()
 
     def described(self) -> Json:
         """Give the task as ListMessageMoveTasks does."""
@@ -104,7 +106,11 @@ class MoveTask:
                 return False
             origin = (message.get("sys") or {}).get("DeadLetterQueueSourceArn")
             target = _queue(self.destination or origin or "")
-            system = {key: value for key, value in (message.get("sys") or {}).items() if key != "DeadLetterQueueSourceArn"}
+            system = {
+                key: value
+                for key, value in (message.get("sys") or {}).items()
+                if key != "DeadLetterQueueSourceArn"
+            }
             moved = {key: message.get(key) for key in _CARRIED} | {
                 "id": new_uuid(),
                 "receipt_handle": None,
@@ -145,7 +151,9 @@ def apply() -> None:
 def _queue(arn: str) -> Json:
     queue: Json | None = sqs._queue_by_arn(arn)
     if queue is None:
-        raise sqs._Err("ResourceNotFoundException", f"The resource that you specified for the ARN doesn't exist: {arn}")
+        raise sqs._Err(
+            "ResourceNotFoundException", f"The resource that you specified for the ARN doesn't exist: {arn}"
+        )
     return queue
 
 
@@ -176,7 +184,9 @@ def _start(data: Json, _url: str) -> Json:
     with _starting:
         tasks = _tasks.setdefault(source, [])
         if tasks and tasks[-1].status == "RUNNING":
-            raise sqs._Err("InvalidParameterValue", "There is already a task running. Only one active task is allowed.")
+            raise sqs._Err(
+                "InvalidParameterValue", "There is already a task running. Only one active task is allowed."
+            )
         task = MoveTask(source, destination, int(per_second) if per_second else None, len(queue["messages"]))
         tasks.append(task)
     spawn_background(task.run, thread_name="redrive")
@@ -201,4 +211,6 @@ def _cancel(data: Json, _url: str) -> Json:
 
 def _list_sources(data: Json, url: str) -> Json:
     queue = sqs._get_q(data.get("QueueUrl") or url)
-    return {"queueUrls": [sqs._externalize_url(each) for each in _sources_of(queue["attributes"]["QueueArn"])]}
+    return {
+        "queueUrls": [sqs._externalize_url(each) for each in _sources_of(queue["attributes"]["QueueArn"])]
+    }

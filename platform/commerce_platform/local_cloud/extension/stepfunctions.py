@@ -21,9 +21,9 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable
-from contextvars import ContextVar, copy_context
-from typing import Any
+from contextvars import Context, ContextVar, copy_context
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import error_response_json, json_response, now_iso
 from ministack.services import eventbridge, stepfunctions
@@ -59,6 +59,9 @@ GUARDS = (
     Guard("stepfunctions._execution_version_arn", "1e02a9327083"),
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Json = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
@@ -85,14 +88,12 @@ def apply() -> None:
         "_commerce_await": _await_callback,
     }
     vars(stepfunctions).update(helpers)
-    # A second of the service's own hardware: two hundred executions here share two cores and one interpreter.
-    for evaluation in ("_evaluate_jsonata", "_jsonata_result_defined"):
-        edit(f"stepfunctions.{evaluation}", ("timeout=1000", f"timeout={EXPRESSION_LIMIT_MILLISECONDS}"))
     _edit_execution()
     _edit_tasks()
     stepfunctions._run_parallel_branches = _run_parallel_branches
     stepfunctions._scaled_sleep = _scaled_sleep
-    _wrap_execution_lifecycle()
+    _run_in_scopes()
+    _start_as_aws_does()
     stepfunctions._send_task_success = _send_task_success
     stepfunctions._send_task_failure = _send_task_failure
     stepfunctions._send_task_heartbeat = _send_task_heartbeat
@@ -116,90 +117,139 @@ def _edit_execution() -> None:
         ("    time.sleep(0.15)\n", ""),
         ('json.loads(sm["definition"])', "_commerce_definition(sm)"),
         (
-            '            "StartTime": execution["startDate"],\n',
-            '            "StartTime": execution["startDate"],\n            "RoleArn": sm["roleArn"],\n',
+            '"StartTime": execution["startDate"],',
+            '"StartTime": execution["startDate"], "RoleArn": sm["roleArn"],',
         ),
         (
             "            state_def = all_states.get(current_name)\n",
-            "            _commerce_check()\n            state_def = all_states.get(current_name)\n",
+            "            _commerce_check(); state_def = all_states.get(current_name)\n",
         ),
         (
-            "                current_input = _apply_input_path(state_def, current_input, ctx)\n"
-            "                current_input = _apply_output_path(state_def, current_input, ctx)\n",
-            "                current_input = _commerce_succeed(state_def, current_input, ctx)\n",
+            """\
+                current_input = _apply_input_path(state_def, current_input, ctx)
+                current_input = _apply_output_path(state_def, current_input, ctx)
+""",
+            """\
+                current_input = _commerce_succeed(state_def, current_input, ctx)
+""",
         ),
         # The status comes last: whoever sees SUCCEEDED finds the output too.
         (
-            '            execution["status"] = "SUCCEEDED"\n            execution["output"] = output_json\n'
-            '            execution["stopDate"] = now_iso()\n',
-            '            execution["output"] = output_json\n            execution["stopDate"] = now_iso()\n'
-            '            execution["status"] = "SUCCEEDED"\n',
-        ),
-        (
-            '        if execution["status"] == "RUNNING":\n            output_json',
-            '        _commerce_check()\n        if execution["status"] == "RUNNING":\n            output_json',
+            """\
+        if execution["status"] == "RUNNING":
+            output_json = json.dumps(current_input)
+            execution["status"] = "SUCCEEDED"
+            execution["output"] = output_json
+            execution["stopDate"] = now_iso()
+""",
+            """\
+        _commerce_check()
+        if execution["status"] == "RUNNING":
+            output_json = json.dumps(current_input)
+            execution["output"] = output_json
+            execution["stopDate"] = now_iso()
+            execution["status"] = "SUCCEEDED"
+""",
         ),
     )
     edit(
         "stepfunctions._run_sub_machine",
         (
             "        state_def = states.get(current_name)\n",
-            "        _commerce_check()\n        state_def = states.get(current_name)\n",
+            "        _commerce_check(); state_def = states.get(current_name)\n",
         ),
         (
-            "            return _apply_output_path(state_def,\n"
-            "                                      _apply_input_path(state_def, current_input, ctx), ctx)\n",
-            "            return _commerce_succeed(state_def, current_input, ctx)\n",
+            """\
+            return _apply_output_path(state_def,
+                                      _apply_input_path(state_def, current_input, ctx), ctx)
+""",
+            """\
+            return _commerce_succeed(state_def, current_input, ctx)
+""",
         ),
     )
+    # A second of the service's own hardware: two hundred executions here share two cores and one interpreter.
+    for evaluation in ("_evaluate_jsonata", "_jsonata_result_defined"):
+        edit(f"stepfunctions.{evaluation}", ("timeout=1000", f"timeout={EXPRESSION_LIMIT_MILLISECONDS}"))
 
 
 def _edit_tasks() -> None:
     edit(
         "stepfunctions._execute_task",
-        ('    if is_callback:\n        ctx["Task"] = {"Token": new_uuid()}\n\n', ""),
         (
-            '        ctx["State"]["RetryCount"] = sum(retry_counts.values())\n',
-            '        ctx["State"]["RetryCount"] = sum(retry_counts.values())\n'
-            '        if is_callback:\n            ctx["Task"] = {"Token": new_uuid()}\n',
+            """\
+    if is_callback:
+        ctx["Task"] = {"Token": new_uuid()}
+
+""",
+            "",
         ),
         (
-            '                    resource, effective, ctx["Task"]["Token"], state_def)\n',
-            '                    resource, effective, ctx["Task"]["Token"],\n'
-            "                    _commerce_limits(state_def, raw_input, ctx))\n",
+            """\
+        ctx["State"]["RetryCount"] = sum(retry_counts.values())
+""",
+            """\
+        ctx["State"]["RetryCount"] = sum(retry_counts.values())
+        if is_callback:
+            ctx["Task"] = {"Token": new_uuid()}
+""",
         ),
         (
-            '            elif "TimeoutSeconds" in state_def and ":activity:" not in resource:\n',
-            '            elif (":activity:" not in resource\n'
-            '                  and "TimeoutSeconds" in (limits := _commerce_limits(state_def, raw_input, ctx))):\n',
+            """\
+                    resource, effective, ctx["Task"]["Token"], state_def)
+""",
+            """\
+                    resource, effective, ctx["Task"]["Token"], _commerce_limits(state_def, raw_input, ctx))
+""",
+        ),
+        (
+            """\
+            elif "TimeoutSeconds" in state_def and ":activity:" not in resource:
+""",
+            """\
+            elif (":activity:" not in resource
+                  and "TimeoutSeconds" in (limits := _commerce_limits(state_def, raw_input, ctx))):
+""",
         ),
         ('state_def["TimeoutSeconds"])', 'limits["TimeoutSeconds"])'),
         (
-            '                interval = retrier.get("IntervalSeconds", 1)\n'
-            '                backoff = retrier.get("BackoffRate", 2.0)\n'
-            "                sleep_sec = interval * (backoff ** count)\n"
-            "                _scaled_sleep(min(sleep_sec, 60))\n",
-            "                _scaled_sleep(_commerce_delay(retrier, count))\n",
+            """\
+                interval = retrier.get("IntervalSeconds", 1)
+                backoff = retrier.get("BackoffRate", 2.0)
+                sleep_sec = interval * (backoff ** count)
+                _scaled_sleep(min(sleep_sec, 60))
+""",
+            """\
+                _scaled_sleep(_commerce_delay(retrier, count))
+""",
         ),
     )
     edit(
         "stepfunctions._with_retry_and_catch",
         (
-            '                interval = retrier.get("IntervalSeconds", 1)\n'
-            '                _scaled_sleep(min(interval * (retrier.get("BackoffRate", 2.0) ** count), 60))\n',
-            "                _scaled_sleep(_commerce_delay(retrier, count))\n",
+            """\
+                interval = retrier.get("IntervalSeconds", 1)
+                _scaled_sleep(min(interval * (retrier.get("BackoffRate", 2.0) ** count), 60))
+""",
+            """\
+                _scaled_sleep(_commerce_delay(retrier, count))
+""",
         ),
     )
     edit(
         "stepfunctions._invoke_with_callback",
         ("    evt = threading.Event()\n", "    evt = _commerce_signal()\n"),
         (
-            '    timeout = state_def.get("TimeoutSeconds", 99999)\n'
-            "    if not evt.wait(timeout=timeout):\n"
-            "        _task_tokens.pop(token, None)\n"
-            '        raise _ExecutionError("States.Timeout",\n'
-            '                              "Task timed out waiting for callback")\n',
-            "    _commerce_await(token, state_def)\n",
+            """\
+    timeout = state_def.get("TimeoutSeconds", 99999)
+    if not evt.wait(timeout=timeout):
+        _task_tokens.pop(token, None)
+        raise _ExecutionError("States.Timeout",
+                              "Task timed out waiting for callback")
+""",
+            """\
+    _commerce_await(token, state_def)
+""",
         ),
     )
 
@@ -321,14 +371,12 @@ def _run_parallel_branches(state: Json, given: Any, execution: Json, context: Js
 # --- Executions --------------------------------------------------------------------------------------------------
 
 
-def _wrap_execution_lifecycle() -> None:
+def _run_in_scopes() -> None:
     run, fail, stop = (
         stepfunctions._run_execution,
         stepfunctions._fail_execution,
         stepfunctions._stop_execution,
     )
-    start, start_sync = stepfunctions._start_execution, stepfunctions._start_sync_execution
-    emit = stepfunctions._emit_execution_status_event
 
     def run_in_scope(arn: str) -> None:
         scope = _scopes[arn] = Scope(parent=workflows.current.get())
@@ -354,6 +402,15 @@ def _wrap_execution_lifecycle() -> None:
             scope.stop()
         return answer
 
+    stepfunctions._run_execution = run_in_scope
+    stepfunctions._fail_execution = fail_running
+    stepfunctions._stop_execution = stop_and_wake
+
+
+def _start_as_aws_does() -> None:
+    start, start_sync = stepfunctions._start_execution, stepfunctions._start_sync_execution
+    emit = stepfunctions._emit_execution_status_event
+
     def emit_for_standard(execution: Json) -> None:
         if not _is_express(execution["stateMachineArn"]):
             emit(execution)
@@ -364,56 +421,48 @@ def _wrap_execution_lifecycle() -> None:
         if running:
             twin: Response = json_response({key: running[key] for key in ("executionArn", "startDate")})
             return twin
-        with_version = copy_context()
-        with_version.run(_version.set, stepfunctions._execution_version_arn(arn))
+        context = _context_of(arn)
         # An asynchronous child outlives the execution that started it.
-        with_version.run(workflows.current.set, None)
-        answer: Response = with_version.run(start, data)
+        context.run(workflows.current.set, None)
+        answer: Response = context.run(start, data)
         return answer
 
     def run_sync(data: Json) -> Response:
         arn = data.get("stateMachineArn", "")
-        with_version = copy_context()
-        with_version.run(_version.set, stepfunctions._execution_version_arn(arn))
         base = stepfunctions._resolve_state_machine_arn(arn) or arn
-        status, headers, body = with_version.run(start_sync, data | {"stateMachineArn": base})
+        status, headers, body = _context_of(arn).run(start_sync, data | {"stateMachineArn": base})
         answer = json.loads(body)
-        if status == 200 and answer["status"] != "SUCCEEDED":  # noqa: PLR2004 - HTTP
+        if answer.get("status", "SUCCEEDED") != "SUCCEEDED":
             execution = stepfunctions._executions[answer["executionArn"]]
             del answer["output"], answer["outputDetails"]
             answer |= {key: execution[key] for key in ("error", "cause") if execution.get(key)}
-        elif status == 200:  # noqa: PLR2004 - HTTP
-            return status, headers, body
         return status, headers, json.dumps(answer).encode()
 
     def start_express(data: Json) -> Response:
         base = stepfunctions._resolve_state_machine_arn(data.get("stateMachineArn", ""))
         if base and not _is_express(base):
-            refusal: Response = error_response_json(
-                "StateMachineTypeNotSupported",
-                "This operation is not supported by this type of state machine",
-                400,
-            )
+            message = "This operation is not supported by this type of state machine"
+            refusal: Response = error_response_json("StateMachineTypeNotSupported", message, 400)
             return refusal
         return run_sync(data)
 
-    stepfunctions._run_execution = run_in_scope
-    stepfunctions._fail_execution = fail_running
-    stepfunctions._stop_execution = stop_and_wake
     stepfunctions._emit_execution_status_event = emit_for_standard
     stepfunctions._start_execution = start_once
     stepfunctions._start_sync_execution = start_express
     vars(stepfunctions)["_commerce_run_sync"] = run_sync
+    vars(stepfunctions)["_commerce_child_failure"] = lambda child: ("States.TaskFailed", json.dumps(child))
     edit(
         "stepfunctions._invoke_nested_start_execution_sync",
         ("_start_sync_execution(request)", "_commerce_run_sync(request)"),
-        # A child that failed ends with an error of its own, in the fields of the answer.
-        (
-            "        error, cause = _nested_execution_failure(payload)\n",
-            "        error, cause = _commerce_child_failure(payload)\n",
-        ),
+        ("_nested_execution_failure(payload)", "_commerce_child_failure(payload)"),
     )
-    vars(stepfunctions)["_commerce_child_failure"] = lambda child: ("States.TaskFailed", json.dumps(child))
+
+
+def _context_of(arn: str) -> Context:
+    """Give a context in which an execution runs the version that an ARN names."""
+    context = copy_context()
+    context.run(_version.set, stepfunctions._execution_version_arn(arn))
+    return context
 
 
 def _is_express(machine: str) -> bool:
@@ -505,7 +554,7 @@ def _put_events(_resource: str, given: Json) -> Json:
     ]
     status, _headers, body = eventbridge._put_events(given | {"Entries": entries})
     answer: Json = json.loads(body)
-    if status != 200:  # noqa: PLR2004 - HTTP
+    if status != HTTPStatus.OK:
         raise stepfunctions._ExecutionError(f"EventBridge.{answer.get('__type')}", answer.get("message", ""))
     if answer["FailedEntryCount"]:
         raise stepfunctions._ExecutionError("EventBridge.FailedEntry", json.dumps(answer))

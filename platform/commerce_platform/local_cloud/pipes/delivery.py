@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
 from commerce_platform.local_cloud.pipes.template import render, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Pipe = dict[str, Any]
 Record = dict[str, Any]
@@ -21,7 +24,6 @@ BATCH_LIMIT = {"events": 10, "sqs": 10, "sns": 10}
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html)."""
 
 ENRICHMENTS = ("lambda", "states")
-HTTP_ERROR = 400
 
 
 class DeliveryError(Exception):
@@ -227,7 +229,7 @@ def _call(
 ) -> Any:
     status, _headers, body = operation(data)
     answer = json.loads(body)
-    if status >= HTTP_ERROR:
+    if status >= HTTPStatus.BAD_REQUEST:
         raise DeliveryError(f"{answer.get('__type')}: {answer.get('message') or answer.get('Message')}")
     return answer
 

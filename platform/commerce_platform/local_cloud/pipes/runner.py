@@ -109,6 +109,7 @@ class StreamSource:
     window: _Window = field(default_factory=_Window)
 
     def next_batch(self, pipe: Pipe) -> Batch | None:
+        """Give the next batch if none is on its way."""
         self.wake_at = math.inf
         if self.busy:
             return None
@@ -146,6 +147,7 @@ class StreamSource:
         self.pending = [Batch([record for record in records if matches(pipe, record)])]
 
     def settle(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
+        """Retry or give up what failed, and move on once nothing of the read batch is left."""
         self.busy = False
         self.pending.pop(0)
         if outcome.failed:
@@ -188,6 +190,7 @@ class QueueSource:
     window: _Window = field(default_factory=_Window)
 
     def next_batch(self, pipe: Pipe) -> Batch | None:
+        """Receive a batch if another may be on its way."""
         self.wake_at = math.inf
         queue = sqs._queue_by_arn(pipe["Source"])
         if queue is None or self.in_flight >= (1 if queue["is_fifo"] else QUEUE_CONCURRENCY):
@@ -213,6 +216,7 @@ class QueueSource:
         return Batch(passing)
 
     def settle(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
+        """Delete what succeeded."""
         self.in_flight -= 1
         failed = set(outcome.failed)
         _delete(pipe, [record for index, record in enumerate(batch.records) if index not in failed])
@@ -391,4 +395,4 @@ def watch_writes(dispatcher: Dispatcher) -> None:
         dispatcher.wake()
 
     # Every producer has imported the event itself, so it is its `set` that changes.
-    esm_wake.set = wake_both  # type: ignore[method-assign]
+    esm_wake.set = wake_both

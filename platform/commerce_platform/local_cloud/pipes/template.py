@@ -125,24 +125,10 @@ def render(template: str, event: Any, reserved: dict[str, str]) -> Any:
     Raises:
         TemplateError: The result is not JSON although the template is, or a whole JSON body was selected alone.
     """
-
-    def value_of(name: str) -> Any:
-        if name.startswith("$"):
-            return select(name, event)
-        if name == "aws.pipes.event.json":
-            return with_parsed_body(event) if isinstance(event, dict) else event
-        if name == "aws.pipes.event":
-            return event
-        if name == "aws.pipes.event.ingestion-time":
-            return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if name not in reserved:
-            raise TemplateError(f"<{name}> is not a reserved variable of Pipes; there are {sorted(reserved)}")
-        return reserved[name]
-
     text = template.strip()
     alone = _PLACEHOLDER.fullmatch(text)
     if alone:
-        value = value_of(alone[1])
+        value = _value_of(alone[1], event, reserved)
         if alone[1][2:] in IMPLICITLY_PARSED and isinstance(value, dict | list):
             # AWS strips the quotes of a body that is selected alone, which leaves invalid JSON.
             raise TemplateError(
@@ -154,7 +140,7 @@ def render(template: str, event: Any, reserved: dict[str, str]) -> Any:
     for match in _PLACEHOLDER.finditer(text):
         rendered.append(text[position : match.start()])
         quoted = not is_json or _inside_string("".join(rendered))
-        rendered.append(_written(value_of(match[1]), quoted=quoted, escape=is_json))
+        rendered.append(_written(_value_of(match[1], event, reserved), quoted=quoted, escape=is_json))
         position = match.end()
     rendered.append(text[position:])
     result = "".join(rendered)
@@ -164,6 +150,20 @@ def render(template: str, event: Any, reserved: dict[str, str]) -> Any:
         return json.loads(result)
     except ValueError as error:
         raise TemplateError(f"The template renders to invalid JSON ({error}): {result}") from error
+
+
+def _value_of(name: str, event: Any, reserved: dict[str, str]) -> Any:
+    if name.startswith("$"):
+        return select(name, event)
+    if name == "aws.pipes.event.json":
+        return with_parsed_body(event) if isinstance(event, dict) else event
+    if name == "aws.pipes.event":
+        return event
+    if name == "aws.pipes.event.ingestion-time":
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if name not in reserved:
+        raise TemplateError(f"<{name}> is not a reserved variable of Pipes; there are {sorted(reserved)}")
+    return reserved[name]
 
 
 def _inside_string(prefix: str) -> bool:
