@@ -1,0 +1,354 @@
+"""Feed the consumers of a deployment with events, and read what its change feeds would put on the bus.
+
+Everything between the bus and the handler is run as the template describes it: the rules' patterns, the real queue
+with its receive counts and its DLQ (in moto), the pipe's or event source mapping's filter and batch size, and the
+workflow or the function with a real SQS batch.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from moto.dynamodb.models import dynamodb_backends
+from service_runtime.envelope import Event
+
+from shared_constructs.testing.patterns import matches
+from shared_constructs.testing.resources import state_machine_definition
+from shared_constructs.testing.workflows import Execution, run_workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from shared_constructs.testing.deployment import Deployment
+    from shared_constructs.testing.resources import DeployedResource
+
+Message = dict[str, Any]
+
+# SQS hands out at most ten messages at once.
+_MAX_RECEIVED = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """A message that ended in the DLQ.
+
+    Attributes:
+        body: its body, parsed if it is JSON.
+        reason: why the handler sent it there itself, else None (it was received too often).
+    """
+
+    body: Any
+    reason: str | None = None
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What became of what a consumer was fed.
+
+    Attributes:
+        handled: bodies of the messages that were handled.
+        ignored: events that no rule wanted, and messages that a filter dropped.
+        pending: bodies of the messages that failed and wait for their next receive.
+        dead_letters: messages in the DLQ.
+        executions: the workflow's executions, one per batch.
+        errors: what a function or workflow failed with as a whole.
+    """
+
+    handled: list[Any] = field(default_factory=list)
+    ignored: list[Any] = field(default_factory=list)
+    pending: list[Any] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    executions: list[Execution] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def feed(
+    deployment: Deployment,
+    consumer_id: str,
+    events: Sequence[Event[Any] | Mapping[str, Any]],
+    *,
+    receives: int | None = None,
+) -> Outcome:
+    """Give a consumer events, as the bus would, and let it work until its queue is empty.
+
+    Args:
+        deployment: the deployed templates.
+        consumer_id: construct id of the ``QueueConsumer`` or ``Projection`` (``"Catalogue"``), or its path.
+        events: ``service_runtime`` events or EventBridge events; none to work off what a route has put on the queue.
+        receives: how often a failing message is received; default the queue's limit, after which it is in the DLQ.
+    """
+    consumer = _Consumer(deployment, consumer_id)
+    outcome = Outcome()
+    for event in events:
+        envelope = event.envelope() if isinstance(event, Event) else dict(event)
+        bodies = list(consumer.delivered(envelope))
+        if not bodies:
+            outcome.ignored.append(envelope)
+        for body in bodies:
+            consumer.send(body)
+    for _ in range(receives or consumer.max_receives):
+        outcome.pending = []
+        consumer.work(outcome)
+    if receives is None:
+        consumer.redrive(outcome)
+    outcome.dead_letters = list(consumer.dead_letters())
+    return outcome
+
+
+def run_state_machine(
+    deployment: Deployment, workflow_id: str, workflow_input: Any, **options: Any
+) -> Execution:
+    """Run a workflow of a deployment.
+
+    Args:
+        deployment: the deployed templates.
+        workflow_id: construct id or path of the workflow, or its ARN.
+        workflow_input: its input.
+        **options: see ``run_workflow``.
+    """
+    machines = deployment.resources("AWS::StepFunctions::StateMachine")
+    by_arn = [machine for machine in machines if machine.ref == workflow_id]
+    machine = (
+        by_arn[0]
+        if by_arn
+        else deployment.resource(_logical(workflow_id), "AWS::StepFunctions::StateMachine")
+    )
+    definition = json.loads(state_machine_definition(machine.properties))
+    return run_workflow(definition, workflow_input, **options)
+
+
+def tell(
+    deployment: Deployment, feed_id: str, *, new: Mapping[str, Any], old: Mapping[str, Any] | None = None
+) -> list[Event[Any]]:
+    """The events that a change feed makes of one change.
+
+    Args:
+        deployment: the deployed templates.
+        feed_id: construct id or path of the ``ChangeFeed``.
+        new: the item after the change, DynamoDB-typed (``{"sku": {"S": "A"}}``).
+        old: the item before; None for a new item.
+    """
+    images = {"NewImage": new} | ({"OldImage": old} if old is not None else {})
+    record = {
+        "eventID": uuid.uuid4().hex,
+        "eventName": "MODIFY" if old is not None else "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": deployment.region,
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_700_000_000,
+            "Keys": {name: value for name, value in new.items() if name in {"pk", "sk"}},
+            **images,
+            "SequenceNumber": "1",
+            "SizeBytes": 1,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    }
+    return _ChangeFeed(deployment, feed_id).events([record])
+
+
+def published(deployment: Deployment, feed_id: str) -> list[Event[Any]]:
+    """The events that a change feed makes of everything that has happened to its table so far, in order.
+
+    Args:
+        deployment: the deployed templates.
+        feed_id: construct id or path of the ``ChangeFeed``.
+    """
+    change_feed = _ChangeFeed(deployment, feed_id)
+    return [event for record in change_feed.stream() for event in change_feed.events([record])]
+
+
+class _Consumer:
+    def __init__(self, deployment: Deployment, consumer_id: str) -> None:
+        self._deployment = deployment
+        self._sqs = deployment.client("sqs")
+        prefix = _logical(consumer_id)
+        queues = deployment.resources("AWS::SQS::Queue")
+        found = [q for q in queues if q.logical_id.startswith(prefix) and "RedrivePolicy" in q.properties]
+        if len(found) != 1:
+            names = ", ".join(q.logical_id for q in queues if "RedrivePolicy" in q.properties) or "none"
+            raise LookupError(
+                f"{len(found)} consumers' queues start with {prefix!r}; the templates have: {names}"
+            )
+        self._queue = found[0]
+        self._arn = self._queue.attributes["Arn"]
+        redrive = self._queue.properties["RedrivePolicy"]
+        self.max_receives = int(redrive["maxReceiveCount"])
+        self._dlq_url = next(q.ref for q in queues if q.attributes["Arn"] == redrive["deadLetterTargetArn"])
+
+    def delivered(self, event: Mapping[str, Any]) -> Iterator[str]:
+        """The message bodies that the rules make of an event, one per rule that matches."""
+        for rule in self._deployment.resources("AWS::Events::Rule"):
+            for target in rule.properties.get("Targets", ()):
+                if target["Arn"] == self._arn and matches(rule.properties["EventPattern"], event):
+                    yield target.get("Input") or json.dumps(event)
+
+    def send(self, body: str) -> None:
+        self._sqs.send_message(QueueUrl=self._queue.ref, MessageBody=body)
+
+    def work(self, outcome: Outcome) -> None:
+        """Receive everything that is visible once, in batches, and let the target handle it."""
+        received = list(self._received())
+        failed: list[Message] = []
+        for start in range(0, len(received), self._batch_size):
+            batch = received[start : start + self._batch_size]
+            wanted = [m for m in batch if self._passes(m)]
+            identifiers = self._target(wanted, outcome) if wanted else set()
+            for message in batch:
+                body = _parsed(message["body"])
+                if message not in wanted:
+                    outcome.ignored.append(body)
+                elif message["messageId"] in identifiers:
+                    outcome.pending.append(body)
+                    failed.append(message)
+                    continue
+                else:
+                    outcome.handled.append(body)
+                self._sqs.delete_message(QueueUrl=self._queue.ref, ReceiptHandle=message["receiptHandle"])
+        for message in failed:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._queue.ref, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=0
+            )
+
+    def redrive(self, outcome: Outcome) -> None:
+        """The receive after the last one: SQS moves what has been received too often to the DLQ."""
+        list(self._received())
+        outcome.pending = []
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        while received := self._sqs.receive_message(
+            QueueUrl=self._dlq_url, MaxNumberOfMessages=_MAX_RECEIVED, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in received:
+                self._sqs.delete_message(QueueUrl=self._dlq_url, ReceiptHandle=message["ReceiptHandle"])
+                reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
+                yield DeadLetter(body=_parsed(message["Body"]), reason=reason)
+
+    @property
+    def _pipe(self) -> DeployedResource | None:
+        pipes = self._deployment.resources("AWS::Pipes::Pipe")
+        return next((pipe for pipe in pipes if pipe.properties["Source"] == self._arn), None)
+
+    @property
+    def _mapping(self) -> DeployedResource:
+        for mapping in self._deployment.resources("AWS::Lambda::EventSourceMapping"):
+            if mapping.properties["EventSourceArn"] == self._arn:
+                return mapping
+        raise LookupError(f"neither a pipe nor an event source mapping reads {self._queue.logical_id}")
+
+    @property
+    def _source_parameters(self) -> Mapping[str, Any]:
+        parameters: Mapping[str, Any] = (
+            self._pipe.properties["SourceParameters"] if self._pipe else self._mapping.properties
+        )
+        return parameters
+
+    @property
+    def _batch_size(self) -> int:
+        parameters = self._source_parameters
+        return int(parameters.get("SqsQueueParameters", parameters).get("BatchSize", _MAX_RECEIVED))
+
+    def _passes(self, message: Message) -> bool:
+        filters = self._source_parameters.get("FilterCriteria", {}).get("Filters", [])
+        return not filters or any(matches(json.loads(each["Pattern"]), message) for each in filters)
+
+    def _received(self) -> Iterator[Message]:
+        while received := self._sqs.receive_message(
+            QueueUrl=self._queue.ref,
+            MaxNumberOfMessages=_MAX_RECEIVED,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages"):
+            for message in received:
+                yield {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": message["Attributes"],
+                    "messageAttributes": {
+                        name: {"stringValue": attribute.get("StringValue"), "dataType": attribute["DataType"]}
+                        for name, attribute in message.get("MessageAttributes", {}).items()
+                    },
+                    "md5OfBody": message["MD5OfBody"],
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": self._arn,
+                    "awsRegion": self._deployment.region,
+                }
+
+    def _target(self, batch: list[Message], outcome: Outcome) -> set[str]:
+        """Identifiers of the messages that failed; all of them when the target fails or its answer makes no sense."""
+        every = {message["messageId"] for message in batch}
+        pipe = self._pipe
+        if pipe:
+            execution = run_state_machine(self._deployment, pipe.properties["Target"], batch)
+            outcome.executions.append(execution)
+            if execution.status != "SUCCEEDED":
+                outcome.errors.append(f"{execution.error}: {execution.cause}")
+                return every
+            answer = execution.output
+        else:
+            function = self._deployment.function(self._mapping.properties["FunctionName"])
+            try:
+                answer = function.invoke({"Records": batch})
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises fails its batch
+                outcome.errors.append(f"{type(error).__name__}: {error}")
+                return every
+        items = (answer or {}).get("batchItemFailures", []) if isinstance(answer, dict) else []
+        identifiers = {str(item["itemIdentifier"]) for item in items}
+        return identifiers if identifiers.issubset(every) else every
+
+
+class _ChangeFeed:
+    def __init__(self, deployment: Deployment, feed_id: str) -> None:
+        self._deployment = deployment
+        self._pipe = deployment.resource(_logical(feed_id), "AWS::Pipes::Pipe")
+
+    def stream(self) -> Iterator[dict[str, Any]]:
+        """The table's stream records so far, as the pipe reads them."""
+        # From moto's table itself: moto's streams endpoint does not speak botocore's present protocol.
+        _, _, _, region, account, resource = self._pipe.properties["Source"].split(":", 5)
+        shard = dynamodb_backends[account][region].get_table(resource.split("/")[1]).stream_shard
+        for record in shard.get(shard.starting_sequence_number, len(shard.items)) if shard else ():
+            change = dict(record["dynamodb"])
+            created = change["ApproximateCreationDateTime"]
+            change["ApproximateCreationDateTime"] = created.replace(tzinfo=UTC).timestamp()
+            yield json.loads(json.dumps({**record, "dynamodb": change}, default=_base64))
+
+    def events(self, records: list[dict[str, Any]]) -> list[Event[Any]]:
+        """What the pipe would put on the bus for a batch of records."""
+        properties = self._pipe.properties
+        filters = [
+            json.loads(f["Pattern"]) for f in properties["SourceParameters"]["FilterCriteria"]["Filters"]
+        ]
+        wanted = [record for record in records if any(matches(pattern, record) for pattern in filters)]
+        if not wanted:
+            return []
+        execution = run_state_machine(self._deployment, properties["Enrichment"], wanted)
+        if execution.status != "SUCCEEDED":
+            raise AssertionError(f"the enrichment failed with {execution.error}: {execution.cause}")
+        source = properties["TargetParameters"]["EventBridgeEventBusParameters"]["Source"]
+        return [
+            Event.parse({"source": source, "detail-type": each["detailType"], "detail": each["detail"]})
+            for each in execution.output
+        ]
+
+
+def _logical(construct_id: str) -> str:
+    """The beginning of the logical ids below a construct: its path without separators."""
+    return construct_id.replace("/", "").replace("-", "")
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _parsed(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError:
+        return body
