@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .deployment import Deployment as Deployment
     from .injection import HOSTILE_VALUES as HOSTILE_VALUES
     from .injection import Probe as Probe
-    from .injection import inject as inject
+    from .injection import injection_cases as injection_cases
+    from .injection import unprobed_routes as unprobed_routes
     from .templates import synthesize as synthesize
 
 _MODULES = {
@@ -30,8 +31,9 @@ _MODULES = {
     "HttpResponse": "apigateway",
     "IntegrationRequest": "apigateway",
     "Probe": "injection",
-    "inject": "injection",
+    "injection_cases": "injection",
     "synthesize": "templates",
+    "unprobed_routes": "injection",
 }
 
 __all__ = [*_MODULES]  # noqa: PLE0604 - the table's keys are strings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,10 +15,13 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
+from service_runtime.envelope import Event
+
 from .apigateway import (
     Api,
     AwsEndpoint,
     Backend,
+    BackendResponse,
     Exchange,
     Gateway,
     Headers,
@@ -28,10 +31,13 @@ from .apigateway import (
     Resource,
     UnknownRouteError,
     apis_from_resources,
+    checked,
 )
+from .consumers import Outcome, feed, published, run_state_machine
 from .functions import LocalFunction, environment, proxy_event, proxy_response
 from .resources import CREATORS, DeployedResource, Place, made_up_identity
 from .templates import Resolver, Template, UnresolvableError
+from .workflows import Execution
 
 ACCOUNT: Final = "123456789012"
 """moto's account."""
@@ -54,6 +60,9 @@ class Deployment:
         region: of everything.
         backend: receives the integration requests instead of moto, for services that moto does not run.
 
+    Attributes:
+        calls: every integration request sent, in order.
+
     Example:
         >>> with Deployment(synthesize(build)) as d:                          # doctest: +SKIP
         ...     r = d.request("PUT", "/products/X", body={...}, claims={"sub": "u", "scope": "commerce/operate"})
@@ -71,13 +80,15 @@ class Deployment:
         self.templates = dict(templates)
         self.region = region
         self._given = dict(parameters or {})
-        self._backend: Backend = backend or AwsEndpoint()
+        self._backend = checked(backend or AwsEndpoint())
+        self.calls: list[IntegrationRequest] = []
         self._mock = mock_aws()
         self._environment = environment(
             {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, "POWERTOOLS_TRACE_DISABLED": "true"}
         )
         self._resources: dict[tuple[str, str], DeployedResource] = {}
         self._functions: dict[str, LocalFunction] = {}
+        self._clients: dict[str, Any] = {}
         self._resolvers = {name: self._resolver(name) for name in self.templates}
 
     def __enter__(self) -> Self:
@@ -169,7 +180,11 @@ class Deployment:
         matching = {name: api for name, api in self.apis.items() if name.startswith(prefix)}
         if len(matching) != 1:
             raise LookupError(f"{len(matching)} APIs start with {prefix!r}; the templates have: {sorted(self.apis)}")
-        return Gateway(next(iter(matching.values())), self._backend, proxy=self._proxy)
+        return Gateway(next(iter(matching.values())), self._send, proxy=self._proxy)
+
+    def _send(self, request: IntegrationRequest) -> BackendResponse:
+        self.calls.append(request)
+        return self._backend(request)
 
     def _proxy(self, exchange: Exchange) -> HttpResponse:
         if exchange.method is None:
@@ -205,8 +220,10 @@ class Deployment:
         return found[0]
 
     def client(self, service: str) -> Any:
-        """A boto3 client on moto."""
-        return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]  # any service
+        """A boto3 client on moto, one per service."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=self.region)  # type: ignore[call-overload]  # any
+        return self._clients[service]
 
     def table(self, logical_id_prefix: str = "") -> Any:
         """A boto3 Table resource of the deployed table."""
@@ -239,6 +256,22 @@ class Deployment:
         if chosen.ref not in self._functions:
             self._functions[chosen.ref] = LocalFunction(chosen, region=self.region)
         return self._functions[chosen.ref]
+
+    # Events and workflows ---------------------------------------------------------------------------------------------
+
+    def feed(
+        self, consumer_id: str, events: Sequence[Event[Any] | Mapping[str, Any]], *, receives: int | None = None
+    ) -> Outcome:
+        """Give a queue consumer or projection events, as the bus would; see `consumers.feed`."""
+        return feed(self, consumer_id, events, receives=receives)
+
+    def published(self, feed_id: str) -> list[Event[Any]]:
+        """The events that a change feed makes of what has happened to its table so far; see `consumers.published`."""
+        return published(self, feed_id)
+
+    def run(self, workflow_id: str, workflow_input: Any, **options: Any) -> Execution:
+        """Run a workflow to its end, its AWS calls on moto; see `workflows.run_workflow`."""
+        return run_state_machine(self, workflow_id, workflow_input, **options)
 
     # References -------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from .errors import (
 from .gateway import Exchange, Gateway, GatewayError
 from .integration import AwsEndpoint, Backend, BackendResponse, IntegrationRequest
 from .model import Api, GatewayResponse, Headers, HttpRequest, HttpResponse, Integration, IntegrationResponse, Method
+from .protocol import checked
 
 __all__ = [
     "Api",
@@ -39,4 +40,5 @@ __all__ = [
     "UnknownRouteError",
     "UnsupportedFeatureError",
     "apis_from_resources",
+    "checked",
 ]
