@@ -73,7 +73,7 @@ class LocalFunction:
         path = self._function.properties.get("Handler", "")
         module_name, _, name = path.rpartition(".")
         package = module_name.rpartition(".")[0] or module_name
-        for loaded in [m for m in sys.modules if m == module_name or m.startswith(f"{package}.")]:
+        for loaded in [m for m in sys.modules if f"{m}.".startswith(f"{package}.")]:
             del sys.modules[loaded]
         try:
             handler: Callable[[Any, Any], Any] = getattr(importlib.import_module(module_name), name)
