@@ -10,11 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shared_constructs.event_request import EventRequest as EventRequest
     from shared_constructs.change_feed import ChangeFeed as ChangeFeed
     from shared_constructs.change_feed import DomainEvent as DomainEvent
     from shared_constructs.change_feed import StreamRetry as StreamRetry
     from shared_constructs.express_workflow import ExpressWorkflow as ExpressWorkflow
     from shared_constructs.express_workflow import StandardWorkflow as StandardWorkflow
+    from shared_constructs.function import NO_DEPENDENCIES as NO_DEPENDENCIES
+    from shared_constructs.function import PLATFORM_LAYER as PLATFORM_LAYER
+    from shared_constructs.function import DependencyLayer as DependencyLayer
+    from shared_constructs.function import OwnLayer as OwnLayer
+    from shared_constructs.function import ServiceFunction as ServiceFunction
     from shared_constructs.projection import Projection as Projection
     from shared_constructs.queue_consumer import Batching as Batching
     from shared_constructs.queue_consumer import QueueConsumer as QueueConsumer
@@ -23,10 +29,18 @@ if TYPE_CHECKING:
     from shared_constructs.service import ServiceStack as ServiceStack
     from shared_constructs.service import StackKind as StackKind
     from shared_constructs.stage import Stage as Stage
+    from shared_constructs.stage import StageError as StageError
     from shared_constructs.stage import StageName as StageName
     from shared_constructs.table import ServiceTable as ServiceTable
 
 _MODULES = {
+    "DependencyLayer": "function",
+    "EventRequest": "event_request",
+    "NO_DEPENDENCIES": "function",
+    "OwnLayer": "function",
+    "PLATFORM_LAYER": "function",
+    "ServiceFunction": "function",
+    "StageError": "stage",
     "Projection": "projection",
     "StreamRetry": "change_feed",
     "DomainEvent": "change_feed",

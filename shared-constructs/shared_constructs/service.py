@@ -19,7 +19,7 @@ from shared_constructs.validation import check_at_synth
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from constructs import Construct
+    from constructs import IConstruct
 
 PLATFORM = "platform"
 """The service name of the account stacks, which publish what every service discovers."""
@@ -137,7 +137,7 @@ class ServiceStack(Stack):
         return self._app.stage
 
     @staticmethod
-    def of(construct: Construct) -> ServiceStack:  # type: ignore[override]  # a narrower Stack.of
+    def of(construct: IConstruct) -> ServiceStack:
         """The service stack that a construct belongs to.
 
         Raises:

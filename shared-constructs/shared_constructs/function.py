@@ -1,0 +1,347 @@
+"""Lambda functions as every service has them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk.aws_iam import Role, ServicePrincipal
+from aws_cdk.aws_lambda import (
+    ApplicationLogLevel,
+    Architecture,
+    CfnFunction,
+    Code,
+    Function,
+    LayerVersion,
+    LoggingFormat,
+    Runtime,
+    RuntimeFamily,
+    SystemLogLevel,
+    Tracing,
+)
+from aws_cdk.aws_logs import LogGroup
+from constructs import Construct
+
+from shared_constructs.bundling import (
+    Target,
+    build_layer,
+    bundle_code,
+    layer_key,
+    placeholder,
+    unzipped_bytes,
+)
+from shared_constructs.service import ServiceStack
+from shared_constructs.validation import check_at_synth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from aws_cdk.aws_lambda import ILayerVersion
+
+    from shared_constructs.stage import Stage
+
+MAX_LAYERS = 5
+MAX_UNZIPPED_BYTES = 262_144_000
+"""Function and layers together: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+PLATFORM_LAYER_BYTES = 52_428_800
+"""What the platform's layer may grow to; the platform checks it, functions count it."""
+
+MAX_TIMEOUT_SECONDS = 900
+
+
+class Dependencies(Enum):
+    """Dependencies other than a service's own layer."""
+
+    PLATFORM_LAYER = "platform"
+    NONE = "none"
+
+
+PLATFORM_LAYER = Dependencies.PLATFORM_LAYER
+"""Powertools, pydantic and ``service_runtime``, from the layer that the platform publishes."""
+
+NO_DEPENDENCIES = Dependencies.NONE
+"""The standard library, and the boto3 that Lambda brings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnLayer:
+    """A layer that belongs to one service, beside or instead of the platform's.
+
+    Functions of one stack that name the same lock file share the layer.
+
+    Attributes:
+        lock_file: requirements with hashes, as ``uv pip compile --universal --generate-hashes
+            --no-emit-index-url`` writes them.
+        packages: top-level packages whose source goes in as well.
+        with_platform_layer: whether the function has the platform's layer too; then the lock file should leave
+            out what is there. True by default.
+    """
+
+    lock_file: Path
+    packages: tuple[str, ...] = ()
+    with_platform_layer: bool = True
+
+
+class DependencyLayer(Construct):
+    """A Lambda layer made of locked packages, without Docker, the same bytes on every machine.
+
+    Where the CDK CLI asks for no bundling (``cdk list``, ``cdk destroy``, tests with the context
+    ``aws:cdk:bundling-stacks`` empty) nothing is built and the asset is a placeholder.
+
+    Args:
+        scope: a ``ServiceStack``, or a construct in one.
+        construct_id: the id there.
+        lock_file: requirements with hashes.
+        packages: top-level packages whose source goes in as well.
+        description: shown in the console.
+        retain: whether versions outlive their replacement, for layers that other stacks refer to. False by default.
+
+    Raises:
+        FileNotFoundError: there is no such lock file.
+
+    Attributes:
+        layer: the L2 layer version.
+        unzipped_bytes: its size; 0 where it was not built.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        lock_file: Path,
+        packages: Sequence[str] = (),
+        description: str | None = None,
+        retain: bool = False,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = ServiceStack.of(self)
+        target = Target.of(stack.stage)
+        self.lock_file = lock_file.resolve(strict=True)
+        key = layer_key(lock_file=lock_file, packages=packages, target=target)
+        self.unzipped_bytes = 0
+        if stack.bundling_required:
+            content = build_layer(lock_file=lock_file, packages=packages, target=target)
+            self.unzipped_bytes = unzipped_bytes(content)
+        else:
+            content, key = placeholder(), f"{key}-not-built"
+        self.layer = LayerVersion(
+            self,
+            "Layer",
+            code=Code.from_asset(str(content), asset_hash=key),
+            compatible_runtimes=[_runtime(target)],
+            compatible_architectures=[_architecture(target)],
+            description=description or f"Dependencies of {stack.service}",
+            removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
+        )
+
+
+class ServiceFunction(Construct):
+    """A Python function with its own code, log group and role, and nothing it does not need.
+
+    On AWS it runs Python 3.13 on arm64; on the local cloud this host's interpreter. The zip holds the included part
+    of the service's package; dependencies come from layers. Logs are JSON, their level, sampling and retention, the
+    memory and tracing are the stage's. The role may write to its own log group and, where the stage traces, to
+    X-Ray; everything else is granted by whoever connects the function to something.
+
+    Example:
+        >>> app = ServiceApp(service="cart", stage="dev")
+        >>> stack = ServiceStack(app, kind=StackKind.STATELESS)
+        >>> writes = ServiceFunction(  # doctest: +SKIP
+        ...     stack, "Writes", package="cart_service", include=("api/runtime",),
+        ...     handler="cart_service.api.runtime.handler.handler",
+        ... )
+
+    Args:
+        scope: a ``ServiceStack``, or a construct in one.
+        construct_id: the id there.
+        package: the service's top-level package.
+        include: files and directories of the package that the function runs, see ``bundling.bundle_code``.
+        handler: full dotted path of the handler, the same that tests import.
+        description: shown in the console.
+        timeout: 10 s by default, of at most 15 min; an API waits 29 s for its function.
+        memory_mb: 128 to 10240; the stage's by default.
+        environment: more variables; ``POWERTOOLS_*`` given here win.
+        dependencies: ``PLATFORM_LAYER`` by default, ``NO_DEPENDENCIES`` or an ``OwnLayer``.
+        layers: more layers, such as an extension's.
+        reserved_concurrency: taken from the account's for this function alone; unreserved by default.
+        customize: receives the L2 function for what has no argument here.
+
+    Raises:
+        BundlingError: included code does not exist or imports code that is not included.
+        ValueError: a handler that is not in the code, a timeout or memory out of range, a reserved variable.
+
+    Attributes:
+        function: the L2 function.
+        role: its execution role.
+        log_group: its log group.
+        timeout: its timeout, from which a queue's visibility timeout follows.
+        reserved_concurrency: as given.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        package: str,
+        include: Sequence[str],
+        handler: str,
+        description: str | None = None,
+        timeout: Duration | None = None,
+        memory_mb: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        dependencies: Dependencies | OwnLayer = PLATFORM_LAYER,
+        layers: Sequence[ILayerVersion] = (),
+        reserved_concurrency: int | None = None,
+        customize: Callable[[Function], None] | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = ServiceStack.of(self)
+        stage, target = stack.stage, Target.of(stack.stage)
+        self.timeout = timeout or Duration.seconds(10)
+        self.reserved_concurrency = reserved_concurrency
+        memory_mb = memory_mb or stage.function_memory_mb
+        _check_range("timeout in seconds", self.timeout.to_seconds(), MAX_TIMEOUT_SECONDS, least=1)
+        _check_range("memory_mb", memory_mb, 10_240, least=128)
+
+        code = bundle_code(package=package, include=include)
+        _check_handler(handler, code)
+        self._own_layer = _own_layer(stack, dependencies) if isinstance(dependencies, OwnLayer) else None
+        self._with_platform_layer = dependencies is PLATFORM_LAYER or (
+            isinstance(dependencies, OwnLayer) and dependencies.with_platform_layer
+        )
+        self._code_bytes = unzipped_bytes(code)
+
+        self.log_group = LogGroup(
+            self, "Logs", retention=stage.log_retention, removal_policy=stage.removal_policy
+        )
+        self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
+        self.log_group.grant_write(self.role)
+        self.function = Function(
+            self,
+            "Function",
+            description=description,
+            code=Code.from_asset(str(code), asset_hash=code.name),
+            handler=handler,
+            runtime=_runtime(target),
+            architecture=_architecture(target),
+            timeout=self.timeout,
+            memory_size=memory_mb,
+            role=self.role,
+            log_group=self.log_group,
+            logging_format=LoggingFormat.JSON,
+            application_log_level_v2=ApplicationLogLevel[_lowest_level(stage)],
+            system_log_level_v2=SystemLogLevel.INFO,
+            tracing=Tracing.ACTIVE if stage.tracing else Tracing.DISABLED,
+            environment=_environment(stack, environment or {}),
+            layers=[*self._dependency_layers(stack), *layers],
+            reserved_concurrent_executions=reserved_concurrency,
+        )
+        if stage.tracing:
+            Validations.of(self.role).acknowledge(
+                Acknowledgment(
+                    id="AwsSolutions-IAM5[Resource::*]",
+                    reason="X-Ray has no resources to restrict writing traces to.",
+                ),
+            )
+        if customize:
+            customize(self.function)
+        check_at_synth(self, self._exceeded_limits)
+
+    def _dependency_layers(self, stack: ServiceStack) -> list[ILayerVersion]:
+        platform: list[ILayerVersion] = [stack.runtime_layer] if self._with_platform_layer else []
+        return [*platform, *([self._own_layer.layer] if self._own_layer else [])]
+
+    def _exceeded_limits(self) -> list[str]:
+        faults = []
+        layers = _layer_count(self.function)
+        if layers > MAX_LAYERS:
+            faults.append(f"a function can have at most {MAX_LAYERS} layers, this one has {layers}")
+        unzipped = self._code_bytes + PLATFORM_LAYER_BYTES * self._with_platform_layer
+        unzipped += self._own_layer.unzipped_bytes if self._own_layer else 0
+        if unzipped > MAX_UNZIPPED_BYTES:
+            faults.append(
+                f"code and layers unzipped must be at most {MAX_UNZIPPED_BYTES} bytes, these have {unzipped} "
+                f"({self._code_bytes} of code, {PLATFORM_LAYER_BYTES} reserved for the platform's layer)"
+            )
+        return faults
+
+
+def _runtime(target: Target) -> Runtime:
+    return Runtime(f"python{target.python}", RuntimeFamily.PYTHON)
+
+
+def _architecture(target: Target) -> Architecture:
+    return Architecture.ARM_64 if target.machine == "arm64" else Architecture.X86_64
+
+
+def _check_range(what: str, value: float, most: int, *, least: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{what} must be between {least} and {most}, got {value:g}")
+
+
+def _own_layer(stack: ServiceStack, own: OwnLayer) -> DependencyLayer:
+    construct_id = f"Dependencies{own.lock_file.parent.name.title()}{own.lock_file.stem.title()}"
+    existing = stack.node.try_find_child(construct_id)
+    if isinstance(existing, DependencyLayer):
+        if existing.lock_file != own.lock_file.resolve():
+            raise ValueError(
+                f"two layers of {stack.stack_name} would be called {construct_id}: {existing.lock_file} and "
+                f"{own.lock_file}; give one of the files another name"
+            )
+        return existing
+    return DependencyLayer(stack, construct_id, lock_file=own.lock_file, packages=own.packages)
+
+
+def _lowest_level(stage: Stage) -> str:
+    """The level below which Lambda drops lines: it must let through what a sampled invocation logs."""
+    return "DEBUG" if stage.log_sample_rate else stage.log_level
+
+
+def _environment(stack: ServiceStack, given: Mapping[str, str]) -> dict[str, str]:
+    stage = stack.stage
+    identity = {"COMMERCE_STAGE": stage.name.value, "COMMERCE_SERVICE": stack.service}
+    if taken := sorted(set(given) & set(identity)):
+        raise ValueError(
+            f"the environment variables {', '.join(taken)} are set for every function; rename yours"
+        )
+    return {
+        "POWERTOOLS_SERVICE_NAME": stack.service,
+        "POWERTOOLS_METRICS_NAMESPACE": "Commerce",
+        "POWERTOOLS_LOG_LEVEL": stage.log_level,
+        "POWERTOOLS_LOGGER_SAMPLE_RATE": f"{stage.log_sample_rate:g}",
+        **given,
+        **identity,
+    }
+
+
+def _check_handler(handler: str, code: Path) -> None:
+    module, _, name = handler.rpartition(".")
+    file = code.joinpath(*module.split(".")).with_suffix(".py")
+    if not module or not file.is_file():
+        raise ValueError(
+            f"the handler {handler!r} is in no included file; its module would be {file.relative_to(code)}"
+        )
+    tree = ast.parse(file.read_bytes(), str(file))
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} | {
+        each.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
+    if name not in defined:
+        raise ValueError(f"{file.relative_to(code)} defines no {name!r}, which the handler {handler!r} names")
+
+
+def _layer_count(function: Function) -> int:
+    """As synthesized, so that layers added later count."""
+    resource = function.node.default_child
+    layers = Stack.of(function).resolve(resource.layers) if isinstance(resource, CfnFunction) else None
+    return len(layers or [])
