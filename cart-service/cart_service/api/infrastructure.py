@@ -1,0 +1,90 @@
+"""The cart's API: reads go from API Gateway to DynamoDB, every write through one function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from constructs import Construct
+from service_runtime import Money, WireModel
+from shared_constructs import ServiceStack
+from shared_constructs.function import ServiceFunction
+from shared_constructs.direct_api import (
+    PUBLIC,
+    DirectApi,
+    GetItem,
+    InvokeFunction,
+    Scopes,
+    Stored,
+    all_of,
+    claim,
+    greater_than,
+    not_exists,
+    path,
+    request_epoch,
+    text,
+)
+
+from cart_service.api.runtime.domain import CURRENCY, Line
+
+if TYPE_CHECKING:
+    from shared_constructs import ServiceTable
+
+CUSTOMERS: Final = Scopes("commerce/shop")
+CART_ID: Final = path("cartId", pattern="[A-Za-z0-9_-]{1,64}")
+# An expired cart is deleted some time later, and a merged one is a tombstone: both read as empty at once.
+LIVE: Final = all_of(greater_than("expiresAtEpoch", request_epoch()), not_exists("mergedInto"))
+
+
+class ShownCart(WireModel):
+    """A cart as the API shows it."""
+
+    cart_id: str
+    items: Annotated[list[Line], Stored("lines")]
+    total: Money
+    expires_at: str | None
+
+
+class CartApi(Construct):
+    """Fill a cart without a token; keep it, and take the anonymous one over, as a customer."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, carts: ServiceTable) -> None:
+        super().__init__(scope, construct_id)
+        self.writes = ServiceFunction(
+            self,
+            "Writes",
+            package="cart_service",
+            include=("api/runtime",),
+            handler="cart_service.api.runtime.handler.handler",
+            description="Every write to a cart",
+            environment={
+                "TABLE_NAME": carts.table.table_name,
+                "CORS_ORIGINS": ",".join(ServiceStack.of(self).stage.cors_origins),
+            },
+        )
+        carts.table.grant(self.writes.role, "dynamodb:GetItem", "dynamodb:PutItem")
+        write = InvokeFunction(function=self.writes)
+
+        self.api = DirectApi(self, "Api", description="Shopping carts of anonymous visitors and of customers")
+        self.api.route("POST", "/carts", write, auth=PUBLIC)
+        self.api.route("GET", "/carts/{cartId}", _read(carts, "ANON#", CART_ID), auth=PUBLIC)
+        self.api.route("PUT", "/carts/{cartId}/items/{sku}", write, auth=PUBLIC)
+        self.api.route("DELETE", "/carts/{cartId}/items/{sku}", write, auth=PUBLIC)
+        self.api.route("GET", "/me/cart", _read(carts, "CUST#", claim("sub")), auth=CUSTOMERS)
+        self.api.route("PUT", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
+        self.api.route("DELETE", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
+        self.api.route("POST", "/me/cart/merge", write, auth=CUSTOMERS)
+
+
+def _read(carts: ServiceTable, prefix: str, owner: Any) -> GetItem:
+    return GetItem(
+        table=carts,
+        key={"pk": text(prefix, owner), "sk": "CART"},
+        where=LIVE,
+        response=ShownCart,
+        default={
+            "cartId": owner,
+            "items": [],
+            "total": {"amountMinor": 0, "currency": CURRENCY},
+            "expiresAt": None,
+        },
+    )

@@ -1,0 +1,190 @@
+"""Every write to a cart: from HTTP to the rules and back. Reads never come here."""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import boto3
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path
+from pydantic import Field
+from service_runtime import (
+    Problem,
+    WireModel,
+    count,
+    logger,
+    problem_response,
+    request_correlation_id,
+    rest_resolver,
+    rfc3339,
+    utc_now,
+)
+
+from cart_service.api.runtime import domain
+from cart_service.api.runtime.domain import Cart, Line, Owner, Quantity, Reason, Rejected
+from cart_service.api.runtime.store import CartStore, ContendedError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# Nothing in these alphabets needs escaping anywhere.
+CART_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
+SKU: Final = r"^[A-Za-z0-9._~-]{1,64}$"
+CartId = Annotated[str, Field(pattern=CART_ID)]
+CartIdInPath = Annotated[str, Path(pattern=CART_ID)]
+SkuInPath = Annotated[str, Path(pattern=SKU)]
+
+_STATUS: Final = {
+    Reason.NO_SUCH_CART: HTTPStatus.NOT_FOUND,
+    Reason.UNKNOWN_PRODUCT: HTTPStatus.NOT_FOUND,
+    Reason.PRODUCT_RETIRED: HTTPStatus.CONFLICT,
+    Reason.WRONG_CURRENCY: HTTPStatus.CONFLICT,
+    Reason.TOO_MANY_LINES: HTTPStatus.CONFLICT,
+}
+
+
+class LineInput(WireModel, extra="forbid"):
+    """Body of ``PUT …/items/{sku}``."""
+
+    quantity: Quantity
+
+
+class MergeInput(WireModel, extra="forbid"):
+    """Body of ``POST /me/cart/merge``."""
+
+    cart_id: CartId
+
+
+app = rest_resolver()
+store = CartStore(table_name=os.environ["TABLE_NAME"], client=boto3.client("dynamodb"))
+
+
+def contended(error: ContendedError) -> Response[Any]:
+    """Too many writers at once: what this caller asked for is not done, and may be asked for again."""
+    logger.warning("cart contended", reason=str(error))
+    return problem_response(
+        Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            detail="The cart is being changed by others. Try again.",
+            headers={"Retry-After": "1"},
+        )
+    )
+
+
+app.exception_handler(ContendedError)(contended)
+
+
+@app.post("/carts")
+def issue_cart() -> Response[Any]:
+    """Issue an anonymous cart; whoever knows its id may use it."""
+    owner = domain.anonymous(domain.new_cart_id())
+    store.issue(owner, domain.issue(owner, utc_now()), origin=_origin())
+    count("CartsIssued")
+    return _json(HTTPStatus.CREATED, {"cartId": owner.id})
+
+
+@app.put("/carts/<cart_id>/items/<sku>")
+def put_line(cart_id: CartIdInPath, sku: SkuInPath, line: LineInput) -> Response[Any]:
+    """Set how many pieces of a product are in an anonymous cart."""
+    return _put_line(domain.anonymous(cart_id), sku, line.quantity)
+
+
+@app.put("/me/cart/items/<sku>")
+def put_own_line(sku: SkuInPath, line: LineInput) -> Response[Any]:
+    """Set how many pieces of a product are in the customer's cart."""
+    return _put_line(_customer(), sku, line.quantity)
+
+
+@app.delete("/carts/<cart_id>/items/<sku>")
+def remove_line(cart_id: CartIdInPath, sku: SkuInPath) -> Response[Any]:
+    """Take a product out of an anonymous cart."""
+    return _remove_line(domain.anonymous(cart_id), sku)
+
+
+@app.delete("/me/cart/items/<sku>")
+def remove_own_line(sku: SkuInPath) -> Response[Any]:
+    """Take a product out of the customer's cart."""
+    return _remove_line(_customer(), sku)
+
+
+@app.post("/me/cart/merge")
+def merge_cart(anonymous: MergeInput) -> Response[Any]:
+    """Move an anonymous cart into the customer's."""
+    source, target, now = domain.anonymous(anonymous.cart_id), _customer(), utc_now()
+    cart = _accepted(
+        store.merge(
+            source,
+            target,
+            lambda theirs, ours: domain.merge(theirs, ours, source, target, now),
+            origin=_origin(),
+        )
+    )
+    count("CartsMerged")
+    shown = {
+        "cartId": target.id,
+        "items": [_line(line) for line in cart.lines],
+        "total": cart.total.to_item(),
+        "expiresAt": rfc3339(cart.expires_at),
+    }
+    return _json(HTTPStatus.OK, shown)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Serve one API Gateway request."""
+    return app.resolve(event, context)
+
+
+def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
+    product, now = store.product(sku), utc_now()
+    cart = _accepted(
+        store.change(
+            owner, lambda stored: domain.put_line(stored, owner, product, quantity, now), origin=_origin()
+        )
+    )
+    count("LinesPut")
+    return _json(HTTPStatus.OK, next(_line(line) for line in cart.lines if line.sku == sku))
+
+
+def _remove_line(owner: Owner, sku: str) -> Response[Any]:
+    now = utc_now()
+    store.change(owner, lambda stored: domain.remove_line(stored, owner, sku, now), origin=_origin())
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _customer() -> Owner:
+    """The caller, by the claims that API Gateway has verified; nothing else says who it is."""
+    claims = app.current_event.request_context.authorizer.claims or {}
+    sub = claims.get("sub")
+    if not sub:
+        raise Problem(HTTPStatus.UNAUTHORIZED, detail="A signed-in customer is needed.")
+    return domain.customer(sub)
+
+
+def _origin() -> dict[str, str]:
+    """What the change can be traced by, from the request to the item."""
+    return {
+        "correlationId": request_correlation_id(app.current_event.raw_event),
+        "causationId": app.current_event.request_context.request_id,
+    }
+
+
+def _accepted(decision: Cart | Rejected) -> Cart:
+    """The cart that a command led to.
+
+    Raises:
+        Problem: it was rejected.
+    """
+    if isinstance(decision, Rejected):
+        errors = [{"field": sku, "message": message} for sku, message in decision.lines.items()]
+        raise Problem(_STATUS[decision.reason], detail=decision.detail, errors=errors)
+    return decision
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return line.model_dump(mode="json", by_alias=True)
+
+
+def _json(status: HTTPStatus, body: dict[str, Any]) -> Response[Any]:
+    return Response(status_code=status, content_type="application/json", body=body)

@@ -1,0 +1,29 @@
+"""The cart service: a table of carts and known products, the projection that fills the latter, and the API."""
+
+from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
+
+from cart_service.api.infrastructure import CartApi
+from cart_service.products.infrastructure import Products
+
+
+class CartData(ServiceStack):
+    """What must survive a redeployment: carts, and the products they are filled with."""
+
+    def __init__(self, app: ServiceApp) -> None:
+        super().__init__(app, kind=StackKind.STATEFUL)
+        self.table = ServiceTable(self, "Carts", ttl=True)
+
+
+class CartService(ServiceStack):
+    """What serves the carts and follows the catalogue."""
+
+    def __init__(self, app: ServiceApp, *, table: ServiceTable) -> None:
+        super().__init__(app, kind=StackKind.STATELESS)
+        Products(self, "Products", table=table)
+        CartApi(self, "Carts", carts=table)
+
+
+def build(app: ServiceApp) -> None:
+    """Both stacks of the service."""
+    data = CartData(app)
+    CartService(app, table=data.table)

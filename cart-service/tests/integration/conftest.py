@@ -1,0 +1,54 @@
+"""The synthesized service on moto."""
+
+from datetime import UTC, datetime
+
+import pytest
+from cart_service.stack import build
+from service_runtime import Event
+from shared_constructs.testing import Deployment, synthesize
+
+
+@pytest.fixture(scope="session")
+def templates():
+    return synthesize(build, service="cart")
+
+
+@pytest.fixture
+def service(templates):
+    with Deployment(templates) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def shop(service):
+    """The service with two products for sale and a retired one."""
+    events = [
+        product_changed("BREAD", price=350),
+        product_changed("CAKE", price=2400),
+        product_changed("TART", status="RETIRED"),
+    ]
+    assert service.feed("Products", events).dead_letters == []
+    return service
+
+
+def product_changed(sku: str, *, price: int = 350, version: int = 1, **changes) -> Event:
+    """An event as the product service publishes it, with more than a cart reads."""
+    product = {
+        "sku": sku,
+        "name": f"Name of {sku}",
+        "category": "breads",
+        "price": {"amountMinor": price, "currency": "EUR"},
+        "status": "ACTIVE",
+        "version": version,
+        "updatedAt": "2026-11-21T07:00:00.000Z",
+        **changes,
+    }
+    return Event.create(
+        service="product",
+        stage="local",
+        detail_type="ProductChanged.v1",
+        aggregate_id=sku,
+        aggregate_version=version,
+        data=product,
+        occurred_at=datetime(2026, 11, 21, 7, tzinfo=UTC),
+    )
