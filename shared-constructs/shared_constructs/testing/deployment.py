@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
-
 from service_runtime.envelope import Event
 
 from .apigateway import (
@@ -110,7 +109,7 @@ class Deployment:
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
-    def request(  # noqa: PLR0913  # the parts of an HTTP request
+    def request(  # the parts of an HTTP request
         self,
         method: str,
         path: str,
@@ -140,9 +139,11 @@ class Deployment:
             UnsupportedFeatureError: the method needs what the engine does not know; the message names it.
         """
         gateway = self._gateway(api)
-        return gateway.handle(_http_request(method, path, headers, query, body), claims=claims, identity=identity)
+        return gateway.handle(
+            _http_request(method, path, headers, query, body), claims=claims, identity=identity
+        )
 
-    def render(  # noqa: PLR0913  # the parts of an HTTP request
+    def render(  # the parts of an HTTP request
         self,
         method: str,
         path: str,
@@ -179,7 +180,9 @@ class Deployment:
     def _gateway(self, prefix: str) -> Gateway:
         matching = {name: api for name, api in self.apis.items() if name.startswith(prefix)}
         if len(matching) != 1:
-            raise LookupError(f"{len(matching)} APIs start with {prefix!r}; the templates have: {sorted(self.apis)}")
+            raise LookupError(
+                f"{len(matching)} APIs start with {prefix!r}; the templates have: {sorted(self.apis)}"
+            )
         return Gateway(next(iter(matching.values())), self._send, proxy=self._proxy)
 
     def _send(self, request: IntegrationRequest) -> BackendResponse:
@@ -190,7 +193,9 @@ class Deployment:
         if exchange.method is None:
             raise UnknownRouteError(exchange.request.path)
         match = _FUNCTION_ARN.search(exchange.method.integration.uri)
-        answer = self.function(match["arn"] if match else exchange.method.integration.uri).invoke(proxy_event(exchange))
+        answer = self.function(match["arn"] if match else exchange.method.integration.uri).invoke(
+            proxy_event(exchange)
+        )
         response = proxy_response(answer)
         if response is None:
             raise ValueError(f"{exchange.method}: not a proxy integration response (502 on AWS): {answer!r}")
@@ -198,23 +203,23 @@ class Deployment:
 
     # What was deployed ------------------------------------------------------------------------------------------------
 
-    def resources(self, type_prefix: str = "") -> list[DeployedResource]:
-        """Every resource whose type starts with a prefix, properties resolved."""
+    def resources(self, resource_type: str = "") -> list[DeployedResource]:
+        """Every resource of a type (`AWS::SQS::Queue`), of a service (`AWS::SQS::`) or at all, properties resolved."""
         return [
             self._deploy(stack, logical_id)
             for stack, template in self.templates.items()
             for logical_id, resource in template.get("Resources", {}).items()
-            if resource["Type"].startswith(type_prefix) and self._exists(stack, resource)
+            if _is_of_type(resource["Type"], resource_type) and self._exists(stack, resource)
         ]
 
-    def resource(self, logical_id_prefix: str, type_prefix: str = "") -> DeployedResource:
-        """The one resource whose logical id and type start so; the error lists the candidates."""
-        candidates = self.resources(type_prefix)
+    def resource(self, logical_id_prefix: str, resource_type: str = "") -> DeployedResource:
+        """The one resource whose logical id starts so, of a type as of `resources`; the error lists the candidates."""
+        candidates = self.resources(resource_type)
         found = [resource for resource in candidates if resource.logical_id.startswith(logical_id_prefix)]
         if len(found) != 1:
             names = ", ".join(sorted(f"{r.logical_id} ({r.type})" for r in candidates)) or "none"
             raise LookupError(
-                f"{len(found)} resources are {type_prefix or 'of any type'} and start with {logical_id_prefix!r}; "
+                f"{len(found)} resources are {resource_type or 'of any type'} and start with {logical_id_prefix!r}; "
                 f"there are: {names}"
             )
         return found[0]
@@ -240,7 +245,8 @@ class Deployment:
         """All items of a table as DynamoDB's typed JSON, sorted."""
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=table_name)
         return sorted(
-            (item for page in pages for item in page["Items"]), key=lambda item: json.dumps(item, sort_keys=True, default=str)
+            (item for page in pages for item in page["Items"]),
+            key=lambda item: json.dumps(item, sort_keys=True, default=str),
         )
 
     def messages(self, logical_id_prefix: str = "") -> list[str]:
@@ -260,7 +266,11 @@ class Deployment:
     # Events and workflows ---------------------------------------------------------------------------------------------
 
     def feed(
-        self, consumer_id: str, events: Sequence[Event[Any] | Mapping[str, Any]], *, receives: int | None = None
+        self,
+        consumer_id: str,
+        events: Sequence[Event[Any] | Mapping[str, Any]],
+        *,
+        receives: int | None = None,
     ) -> Outcome:
         """Give a queue consumer or projection events, as the bus would; see `consumers.feed`."""
         return feed(self, consumer_id, events, receives=receives)
@@ -318,7 +328,12 @@ class Deployment:
         place = Place(stack=stack, logical_id=logical_id, account=ACCOUNT, region=self.region)
         ref, attributes = made_up_identity(place, resource_type)
         named = DeployedResource(
-            stack=stack, logical_id=logical_id, type=resource_type, ref=ref, properties=_PENDING, attributes=attributes
+            stack=stack,
+            logical_id=logical_id,
+            type=resource_type,
+            ref=ref,
+            properties=_PENDING,
+            attributes=attributes,
         )
         self._resources[stack, logical_id] = named
         return named
@@ -349,7 +364,9 @@ class Deployment:
             return self._given[name]
         if "Default" in parameter:
             return str(parameter["Default"])
-        raise UnresolvableError(f"template parameter {name!r} has no default: Deployment(…, parameters={{{name!r}: …}})")
+        raise UnresolvableError(
+            f"template parameter {name!r} has no default: Deployment(…, parameters={{{name!r}: …}})"
+        )
 
     def _ssm_value(self, path: str) -> str:
         if path in self._given:
@@ -372,7 +389,9 @@ class Deployment:
 
     def _platform_value(self, stage: str, name: str) -> str | None:
         """What the account stack publishes, for a service tested without it."""
-        place = Place(stack=f"commerce-{stage}-platform", logical_id="stand-in", account=ACCOUNT, region=self.region)
+        place = Place(
+            stack=f"commerce-{stage}-platform", logical_id="stand-in", account=ACCOUNT, region=self.region
+        )
         pool = f"{self.region}_standin01"
         match name:
             case "event-bus-arn" | "event-bus-name":
@@ -400,11 +419,17 @@ class Deployment:
 
     def _dynamic(self, service: str, key: str) -> str:
         if service == "secretsmanager":
-            raise UnresolvableError(f"{{{{resolve:secretsmanager:{key}}}}}: give the resource's own value instead")
+            raise UnresolvableError(
+                f"{{{{resolve:secretsmanager:{key}}}}}: give the resource's own value instead"
+            )
         return self._ssm_value(key.partition(":")[0])
 
 
 _PENDING: Final[Mapping[str, Any]] = {}
+
+
+def _is_of_type(actual: str, wanted: str) -> bool:
+    return actual == wanted or ((not wanted or wanted.endswith("::")) and actual.startswith(wanted))
 
 
 def _drain(sqs: Any, url: str) -> Iterator[str]:
