@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parent
+
+# Pytest imports a test's folders as its parent packages. For our folder `platform` it would put an empty package in the
+# place of the standard library's module, which has no `__path__` by which pytest would leave it alone.
+platform.__path__ = [str(ROOT / "platform")]  # type: ignore[attr-defined]
 
 
 def is_end_to_end(path: Path) -> bool:

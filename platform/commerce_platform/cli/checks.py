@@ -147,25 +147,23 @@ class Lint:
         return await self.once(name, content, self._alone(name, project))
 
     async def _alone(self, name: str, project: Path) -> str:
-        uv = BIN / "uv"
+        uv = str(BIN / "uv")
         with tempfile.TemporaryDirectory(prefix="alone-") as temporary:
             here = Path(temporary)
-            copy = here / project.name
+            copy, environment, wheels = here / project.name, here / "env", here / "wheels"
             shutil.copytree(
                 project, copy, ignore=shutil.ignore_patterns("cdk.out", "__pycache__", "*.egg-info")
             )
-            python = here / "env" / "bin" / "python"
-            wheels = here / "wheels"
             wheels.mkdir()
-            is_library = project.name == LIBRARY
-            steps: list[list[str | Path]] = [
-                [uv, "venv", "--quiet", "--python", sys.executable, here / "env"]
-            ]
-            if not is_library:
-                library = self.workspace.root / LIBRARY
-                steps.append([uv, "build", "--quiet", "--wheel", "--out-dir", wheels, library])
+            python = str(environment / "bin" / "python")
+            steps = [[uv, "venv", "--quiet", "--python", sys.executable, str(environment)]]
+            extra = "testing"
+            if project.name != LIBRARY:
+                extra = "test"
+                library = str(self.workspace.root / LIBRARY)
+                steps.append([uv, "build", "--quiet", "--wheel", "--out-dir", str(wheels), library])
             # Versions as they are locked: quick, because they are in the cache, and the same tomorrow.
-            constraints = f"--constraint={self.workspace.root / 'requirements' / 'dev.lock'}"
+            versions = f"--constraint={self.workspace.root / 'requirements' / 'dev.lock'}"
             install = [
                 uv,
                 "pip",
@@ -173,14 +171,13 @@ class Lint:
                 "--quiet",
                 "--python",
                 python,
-                constraints,
+                versions,
                 f"--find-links={wheels}",
             ]
-            extra = "testing" if is_library else "test"
             steps.append([*install, f"{copy}[{extra}]"])
             if (copy / "tests" / "unit").is_dir():
                 steps.append(
-                    [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", copy / "tests" / "unit"]
+                    [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(copy / "tests" / "unit")]
                 )
             for step in steps:
                 # Compiling what is used once takes longer than it saves.

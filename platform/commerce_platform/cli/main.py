@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from commerce_platform.cli import catalogue, cdk, emulator, standing
 from commerce_platform.cli.board import Board
@@ -93,20 +92,17 @@ def status() -> None:
     else:
         output.print(f"Cloud of AWS_ENDPOINT_URL  {cloud.endpoint}")
     urls = {name: service["apiUrl"] for name, service in cloud.endpoints()["services"].items()}
-    table = Table("App", "Deployed", "State", "API", box=None, pad_edge=False)
     for app in workspace.apps:
         known = state.apps.get(app.name)
         if not known:
-            table.add_row(app.name, "-", "[red]not deployed[/]", "")
+            output.print(f"{app.name:<20} [red]not deployed: make up[/]")
             continue
+        at = time.strftime("%H:%M:%S", time.localtime(known.at))
         is_current = known.inputs == workspace.inputs(app, LOCAL)
-        table.add_row(
-            app.name,
-            time.strftime("%H:%M:%S", time.localtime(known.at)),
-            "[green]current[/]" if is_current else "[yellow]stale: make up[/]",
-            urls.get(app.service, ""),
+        condition = "[green]current       [/]" if is_current else "[yellow]stale: make up[/]"
+        output.print(
+            f"{app.name:<20} {at}  {condition}  {urls.get(app.service, '')}".rstrip(), soft_wrap=True
         )
-    output.print(table)
 
 
 @cli.command()

@@ -45,10 +45,11 @@ def guards(workspace: Workspace) -> Path:
     return workspace.root / PLATFORM / "tests" / "local_cloud"
 
 
-def pytest_command(*arguments: str | Path) -> list[str]:
-    """Pytest in the development environment, on as many processes as there are processors to keep busy."""
+def pytest_command(workspace: Workspace, *arguments: str | Path) -> list[str]:
+    """Pytest in the development environment, under the same settings for one project as for all."""
+    settings = ["-c", str(workspace.root / "pyproject.toml"), "--rootdir", str(workspace.root)]
     parallel = ["-n", WORKERS, "--dist", "loadgroup"]
-    return [sys.executable, "-m", "pytest", "-q", *parallel, *map(str, arguments)]
+    return [sys.executable, "-m", "pytest", "-q", *settings, *parallel, *map(str, arguments)]
 
 
 def unit(workspace: Workspace, service: str | None) -> int:
@@ -61,7 +62,7 @@ def unit(workspace: Workspace, service: str | None) -> int:
     if not paths:
         raise CliError(f"There are no unit tests in {service}.")
     return subprocess.run(  # noqa: S603 - our own interpreter
-        pytest_command(*paths), cwd=workspace.root, env=environment(), check=False
+        pytest_command(workspace, *paths), cwd=workspace.root, env=environment(), check=False
     ).returncode
 
 
@@ -98,7 +99,7 @@ async def everything(workspace: Workspace, service: str | None, output: Console)
             return standing.result()
         chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
         tests = await asyncio.create_subprocess_exec(
-            *pytest_command(*chosen), cwd=workspace.root, env=settings
+            *pytest_command(workspace, *chosen), cwd=workspace.root, env=settings
         )
         try:
             passed = await tests.wait() == 0
