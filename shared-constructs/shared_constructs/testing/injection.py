@@ -119,7 +119,10 @@ class InjectionCase:
         ledger = _Ledger(deployment)
         try:
             expected = self._expected(ledger)
-            judged = ((value, self._judge(ledger, expected, value)) for value in filter(self._can_carry, self.values))
+            judged = (
+                (value, self._judge(ledger, expected, value))
+                for value in filter(self._can_carry, self.values)
+            )
             failures = [f"{value[:60]!r}: {problem}" for value, problem in judged if problem]
         finally:
             ledger.close()
@@ -131,7 +134,11 @@ class InjectionCase:
         first, second = _observe(ledger, self.probe), _observe(ledger, self.probe)
         if not 200 <= first.response.status < 300:  # noqa: PLR2004  # success
             raise AssertionError(f"{self.probe} itself must succeed: {first.response}")
-        changing = (path for path in first.leaves if path in second.leaves and first.leaves[path] != second.leaves[path])
+        changing = (
+            path
+            for path in first.leaves
+            if path in second.leaves and first.leaves[path] != second.leaves[path]
+        )
         return replace(first, ignored=frozenset(changing))
 
     def _judge(self, ledger: _Ledger, expected: _Outcome, value: str) -> str | None:
@@ -146,7 +153,9 @@ class InjectionCase:
         if response.status >= 500 or response.status < 200:  # noqa: PLR2004  # HTTP's classes
             return f"{response.status} {response.body[:300]} ({response.cause})"
         if response.status >= 400:  # noqa: PLR2004  # HTTP's classes
-            return _unclean(response) or (f"refused, but left {outcome.left}" if outcome.left != outcome.before else None)
+            return _unclean(response) or (
+                f"refused, but left {outcome.left}" if outcome.left != outcome.before else None
+            )
         if self.location == "body-text":
             return None
         harmless = self._original()
@@ -191,7 +200,9 @@ class InjectionCase:
         return not (self.location == "path" and value in ("", ".", ".."))
 
 
-def injection_cases(probes: Iterable[Probe], *, values: Sequence[str] = HOSTILE_VALUES) -> list[InjectionCase]:
+def injection_cases(
+    probes: Iterable[Probe], *, values: Sequence[str] = HOSTILE_VALUES
+) -> list[InjectionCase]:
     """Every field of every probe: path, query and header parameters, claims, body fields, a further body field by a
     hostile name, the body as text, and the correlation id header, which every route takes.
 
@@ -292,7 +303,12 @@ class _Ledger:
             table.ref: [key["AttributeName"] for key in table.properties["KeySchema"]]
             for table in deployment.resources("AWS::DynamoDB::")
         }
-        self._queues = [queue.ref for queue in deployment.resources("AWS::SQS::Queue")]
+        self._queues = [
+            # A queue's policy has a type that starts like the queue's.
+            queue.ref
+            for queue in deployment.resources("AWS::SQS::Queue")
+            if queue.type == "AWS::SQS::Queue"
+        ]
         self._present = self._scan()
         self._wanted = {
             name: [*items, {key: {"S": _CANARY} for key in [*self._tables[name], "secret"]}]
@@ -303,7 +319,9 @@ class _Ledger:
     def read(self) -> dict[str, Any]:
         """Everything that is there now, items by their keys."""
         self._present = self._scan()
-        self._bodies = {url: sorted(message["Body"] for message in self._visible(url)) for url in self._queues}
+        self._bodies = {
+            url: sorted(message["Body"] for message in self._visible(url)) for url in self._queues
+        }
         return self._contents()
 
     def restore(self) -> dict[str, Any]:
@@ -344,7 +362,9 @@ class _Ledger:
             return " ".join(str(next(iter(item[attribute].values()))) for attribute in self._tables[name])
 
         return {
-            "tables": {name: {key(name, item): item for item in items} for name, items in self._present.items()},
+            "tables": {
+                name: {key(name, item): item for item in items} for name, items in self._present.items()
+            },
             "queues": {url: [_tree(body) for body in bodies] for url, bodies in self._bodies.items()},
         }
 
@@ -380,7 +400,10 @@ def _tree(text: str) -> Any:
 def _nested(value: Any) -> Any:
     if isinstance(value, dict):
         # What a workflow or an event is given is JSON in a string; other strings are the caller's and stay whole.
-        return {k: _tree(v) if k in ("input", "Detail") and isinstance(v, str) else _nested(v) for k, v in value.items()}
+        return {
+            k: _tree(v) if k in ("input", "Detail") and isinstance(v, str) else _nested(v)
+            for k, v in value.items()
+        }
     return [_nested(item) for item in value] if isinstance(value, list) else value
 
 
