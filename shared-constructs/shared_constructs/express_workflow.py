@@ -54,7 +54,6 @@ class _Workflow(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         stack = ServiceStack.of(self)
-        self.timeout = timeout
         self.each_message = each_message
         resources = dict(substitutions or {})
         source = asl.load(definition)
@@ -210,6 +209,7 @@ class ExpressWorkflow(_Workflow):
             unmanaged_services=unmanaged_services,
             each_message=each_message,
         )
+        self.timeout = timeout
 
 
 class StandardWorkflow(_Workflow):

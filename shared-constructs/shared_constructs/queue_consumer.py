@@ -9,11 +9,12 @@ from aws_cdk import Aws, Duration, Names, RemovalPolicy
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SqsQueue
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
-from aws_cdk.aws_lambda import FilterCriteria
+from aws_cdk.aws_lambda import CfnFunction, FilterCriteria
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_pipes import CfnPipe
 from aws_cdk.aws_sqs import (
+    CfnQueue,
     DeadLetterQueue,
     Queue,
     QueueEncryption,
@@ -44,8 +45,8 @@ MAX_RECEIVE_COUNT = 5
 DLQ_RETENTION = Duration.days(14)
 # SQS: 1 to 10 messages per batch without a batch window.
 MAX_BATCH_SIZE = 10
-# SQS: a message stays invisible for at most 12 hours.
-MAX_VISIBILITY = Duration.hours(12)
+# SQS and pipes: a batch window has at most 5 minutes. With a function's 15, visibility stays below SQS's 12 hours.
+MAX_WINDOW_SECONDS = 300
 # AWS Lambda: an event source mapping's maximum concurrency is at least 2 (and at most 1000).
 MIN_CONCURRENCY = 2
 # EventBridge keeps retrying a target for up to 24 hours and 185 times; then the event goes to the target's DLQ.
@@ -98,6 +99,10 @@ class Batching:
         """Refuse what SQS or AWS Lambda would refuse."""
         if not 1 <= self.size <= MAX_BATCH_SIZE:
             raise ValueError(f"size must be between 1 and {MAX_BATCH_SIZE}, got {self.size}")
+        if not 0 <= self.window.to_seconds() <= MAX_WINDOW_SECONDS:
+            raise ValueError(
+                f"window must be between 0 and {MAX_WINDOW_SECONDS} seconds, got {self.window.to_seconds():g}"
+            )
         if self.max_concurrency is not None and self.max_concurrency < MIN_CONCURRENCY:
             raise ValueError(
                 f"max_concurrency must be at least {MIN_CONCURRENCY}, got {self.max_concurrency}"
@@ -160,10 +165,8 @@ class QueueConsumer(Construct):
         self._stack = ServiceStack.of(self)
         self._batching = batching or Batching()
         self._filters = filters
-        timeout = _timeout(target)
-        self._required_visibility = (
-            VISIBILITY_FACTOR * timeout.to_seconds() + self._batching.window.to_seconds()
-        )
+        self.target = target
+        visibility = self._required_visibility(target.timeout)
         self.dlq = Queue(
             self,
             "Dlq",
@@ -178,7 +181,7 @@ class QueueConsumer(Construct):
             "Queue",
             encryption=QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            visibility_timeout=Duration.seconds(self._required_visibility),
+            visibility_timeout=Duration.seconds(visibility),
             retention_period=DLQ_RETENTION,
             dead_letter_queue=DeadLetterQueue(queue=self.dlq, max_receive_count=max_receive_count),
         )
@@ -199,6 +202,7 @@ class QueueConsumer(Construct):
                 description=f"{construct_id}: the consumer falls behind; look at its errors and its concurrency.",
             ),
         ]
+        check_at_synth(self, lambda: self._visibility_faults(target))
         self.pipe: CfnPipe | None = None
         if isinstance(target, ExpressWorkflow):
             if not target.each_message:
@@ -209,7 +213,6 @@ class QueueConsumer(Construct):
             self.pipe = self._connect_workflow(target)
         else:
             self._connect_function(target)
-        check_at_synth(self, self._faults)
 
     def _rule(self, position: int, subscription: Subscription) -> Rule:
         fact = subscription.detail_type.replace(".", "")
@@ -235,12 +238,11 @@ class QueueConsumer(Construct):
 
     def _connect_function(self, target: ServiceFunction) -> None:
         function: Function = target.function
-        marker = "QueueConsumerOf"
-        if function.node.try_get_context(marker) is not None:
-            raise ValueError(
-                f"{function.node.path} already reads {function.node.try_get_context(marker)}: one queue each"
-            )
-        function.node.set_context(marker, self.node.path)
+        for other in self.node.root.node.find_all():
+            if isinstance(other, QueueConsumer) and other is not self and other.target is target:
+                raise ValueError(
+                    f"{target.node.path} already reads the queue of {other.node.path}: one queue each"
+                )
         concurrency = self._batching.max_concurrency or self._stack.stage.consumer_max_concurrency
         function.add_environment("CONSUMER_QUEUE_URL", self.queue.queue_url)
         function.add_environment("CONSUMER_DLQ_URL", self.dlq.queue_url)
@@ -307,14 +309,24 @@ class QueueConsumer(Construct):
         self.alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref))
         return pipe
 
-    def _faults(self) -> list[str]:
-        if self._required_visibility > MAX_VISIBILITY.to_seconds():
-            return [
-                (
-                    f"the visibility timeout would be {self._required_visibility} s, SQS allows 43200: shorten the target's"
-                    " timeout or the batch window"
-                )
-            ]
+    def _required_visibility(self, timeout: Duration) -> float:
+        return VISIBILITY_FACTOR * timeout.to_seconds() + self._batching.window.to_seconds()
+
+    def _visibility_faults(self, target: ExpressWorkflow | ServiceFunction) -> list[str]:
+        """Compare what will really be deployed: both sides may have been customized since."""
+        queue = self.queue.node.default_child
+        timeout = target.timeout
+        if not isinstance(target, ExpressWorkflow):
+            function = target.function.node.default_child
+            if isinstance(function, CfnFunction) and function.timeout is not None:
+                timeout = Duration.seconds(function.timeout)
+        required = self._required_visibility(timeout)
+        if isinstance(queue, CfnQueue) and (queue.visibility_timeout or 0) < required:
+            fault = (
+                f"the visibility timeout ({queue.visibility_timeout} s) must be at least {required:g} s, six times the"
+                f" target's timeout plus the batch window: a batch would be handled twice at once"
+            )
+            return [fault]
         return []
 
 
@@ -362,12 +374,3 @@ def pipe_logs(scope: Construct) -> CfnPipe.PipeLogConfigurationProperty:
             log_group_arn=logs.log_group_arn
         ),
     )
-
-
-def _timeout(target: ExpressWorkflow | ServiceFunction) -> Duration:
-    timeout = target.timeout if isinstance(target, ExpressWorkflow) else target.function.timeout
-    if timeout is None:
-        raise ValueError(
-            f"{target.node.path} needs a timeout: the queue's visibility timeout follows from it"
-        )
-    return timeout

@@ -1,0 +1,79 @@
+import pytest
+from service_runtime import Event
+from shared_constructs import (
+    ChangeFeed,
+    DomainEvent,
+    Projection,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+    Subscription,
+)
+from shared_constructs.testing import Deployment, synthesize
+
+PRODUCT_CHANGED = "ProductChanged.v1"
+
+
+def build(app):
+    """A service that tells its own changes and keeps a read model of another service's facts."""
+    data = ServiceStack(app, kind=StackKind.STATEFUL)
+    table = ServiceTable(data, "Table", stream=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    ChangeFeed(
+        stack,
+        "Feed",
+        table=table,
+        events=[
+            DomainEvent(
+                detail_type="OrderChanged.v1",
+                aggregate_id="$new.orderId",
+                data="{'orderId': $new.orderId, 'status': $new.status, 'lines': $new.lines, 'note': $new.note}",
+                when="$exists($new.orderId)",
+            ),
+            DomainEvent(
+                detail_type="OrderConfirmed.v1",
+                aggregate_id="$new.orderId",
+                data="{'orderId': $new.orderId}",
+                when="$became('status', 'CONFIRMED')",
+            ),
+        ],
+    )
+    Projection(
+        stack,
+        "Catalogue",
+        table=table,
+        subscriptions=[Subscription(source="commerce.product", detail_type=PRODUCT_CHANGED)],
+        key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"},
+        attributes={
+            "name": "$data.name",
+            "price": "$data.price",
+            "tags": "$data.tags",
+            "status": "$data.status",
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def templates():
+    return synthesize(build, service="order")
+
+
+@pytest.fixture
+def deployment(templates):
+    with Deployment(templates) as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def product_changed():
+    def event(version=1, sku="EST-1", **data):
+        return Event.create(
+            service="product",
+            stage="local",
+            detail_type=PRODUCT_CHANGED,
+            aggregate_id=sku,
+            aggregate_version=version,
+            data={"sku": sku, **data},
+        )
+
+    return event

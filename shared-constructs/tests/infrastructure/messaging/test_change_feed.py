@@ -1,0 +1,238 @@
+import json
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from service_runtime import event_id
+from shared_constructs import ChangeFeed, DomainEvent, ServiceStack, ServiceTable, StackKind
+from shared_constructs.testing import synthesize
+from shared_constructs.testing.consumers import tell
+
+# Characters that DynamoDB stores and JSON can carry: everything but lone surrogates.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT | st.just(""),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def typed(item):
+    return {name: TypeSerializer().serialize(value) for name, value in item.items()}
+
+
+def order(version, **fields):
+    return typed(
+        {"pk": "ORDER#1", "sk": "ORDER", "orderId": "o-1", "version": version, "status": "PLACED", **fields}
+    )
+
+
+def types(events):
+    return [event.detail_type for event in events]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(aggregate=TEXT, version=st.integers(1, 10**9))
+def test_jsonata_and_python_give_every_event_the_same_id(deployment, aggregate, version):
+    (told,) = tell(deployment, "Feed", new=order(version, orderId=aggregate))
+    assert told.metadata.event_id == event_id("commerce.order", aggregate, version, "OrderChanged.v1")
+    assert told.metadata.aggregate_id == aggregate
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=JSON, values=st.lists(JSON, max_size=3))
+def test_any_item_arrives_as_the_same_json(deployment, value, values):
+    (told,) = tell(deployment, "Feed", new=order(1, note=value, lines=values))
+    assert told.data["note"] == value
+    assert told.data["lines"] == values
+
+
+def test_sets_and_binary_values_arrive_as_json(deployment):
+    new = order(1) | {"note": {"SS": ["a", "b"]}, "lines": {"L": [{"NS": ["1", "2.5"]}, {"B": "aGk="}]}}
+    (told,) = tell(deployment, "Feed", new=new)
+    assert told.data["note"] == ["a", "b"]
+    assert told.data["lines"] == [[1, 2.5], "aGk="]
+
+
+def test_the_envelope_carries_correlation_causation_and_time_of_the_change(deployment):
+    new = order(3, correlationId="c-1", causationId="r-9", updatedAt="2026-11-21T06:40:00Z")
+    metadata = tell(deployment, "Feed", new=new)[0].metadata
+    assert (metadata.correlation_id, metadata.causation_id) == ("c-1", "r-9")
+    assert metadata.occurred_at == "2026-11-21T06:40:00Z"
+    assert (metadata.service, metadata.stage, metadata.domain) == ("order", "local", "commerce")
+    assert (metadata.schema_version, metadata.aggregate_version) == ("1.0", 3)
+
+
+def test_an_item_without_correlation_correlates_by_its_own_event(deployment):
+    metadata = tell(deployment, "Feed", new=order(1))[0].metadata
+    assert metadata.correlation_id == metadata.causation_id == metadata.event_id
+    assert metadata.occurred_at == "2023-11-14T22:13:20.000Z"
+
+
+def test_one_change_may_mean_several_events_or_none(deployment):
+    placed, confirmed = order(1), order(2, status="CONFIRMED")
+    assert types(tell(deployment, "Feed", new=confirmed, old=placed)) == [
+        "OrderChanged.v1",
+        "OrderConfirmed.v1",
+    ]
+    later = order(3, status="CONFIRMED")
+    assert types(tell(deployment, "Feed", new=later, old=confirmed)) == ["OrderChanged.v1"]
+    other = typed({"pk": "PRODUCT#1", "sk": "PRODUCT", "version": 1})
+    assert tell(deployment, "Feed", new=other) == []
+
+
+def test_a_change_that_keeps_the_version_tells_nothing(deployment):
+    assert tell(deployment, "Feed", new=order(2, note="read"), old=order(2)) == []
+
+
+def test_a_removed_item_tells_nothing(deployment):
+    table = deployment.table("Table")
+    table.put_item(Item={"pk": "O", "sk": "O", "orderId": "o-1", "version": 1})
+    table.delete_item(Key={"pk": "O", "sk": "O"})
+    assert types(deployment.published("Feed")) == ["OrderChanged.v1"]
+
+
+def test_the_feed_reads_what_the_table_really_streamed(deployment):
+    table = deployment.table("Table")
+    item = {"pk": "O", "sk": "O", "orderId": "o-1", "version": 1, "status": "PLACED", "lines": [{"sku": "a"}]}
+    table.put_item(Item=item)
+    table.update_item(
+        Key={"pk": "O", "sk": "O"},
+        UpdateExpression="SET #s = :s, version = version + :one",
+        ExpressionAttributeNames={"#s": "status"},
+        ExpressionAttributeValues={":s": "CONFIRMED", ":one": 1},
+    )
+    told = deployment.published("Feed")
+    assert [(e.detail_type, e.metadata.aggregate_version) for e in told] == [
+        ("OrderChanged.v1", 1), ("OrderChanged.v1", 2), ("OrderConfirmed.v1", 2),
+    ]  # fmt: skip
+    assert told[0].data["lines"] == [{"sku": "a"}]
+
+
+def put_orders(deployment, count):
+    for number in range(count):
+        deployment.table("Table").put_item(
+            Item={"pk": f"O#{number}", "sk": "O", "orderId": f"o-{number}", "version": 1, "status": "PLACED"}
+        )
+
+
+@pytest.fixture
+def received(deployment):
+    """What reaches the bus, caught by a queue."""
+    queue = deployment.client("sqs").create_queue(QueueName="spy")["QueueUrl"]
+    events = deployment.client("events")
+    arn = deployment.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])[
+        "Attributes"
+    ]
+    events.put_rule(Name="spy", EventBusName="commerce-local", EventPattern='{"source": ["commerce.order"]}')
+    events.put_targets(
+        Rule="spy", EventBusName="commerce-local", Targets=[{"Id": "spy", "Arn": arn["QueueArn"]}]
+    )
+
+    def drain():
+        found = []
+        while (
+            messages := deployment.client("sqs")
+            .receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+            .get("Messages")
+        ):
+            found += [json.loads(message["Body"]) for message in messages]
+        return found
+
+    return drain
+
+
+def test_republish_emits_every_item_again_with_the_same_ids(deployment, received):
+    put_orders(deployment, 115)  # three pages, the last of them short
+    first = {event.metadata.event_id for event in deployment.published("Feed")}
+    execution = deployment.run("FeedRepublish", {})
+    assert execution.output == {"emitted": 115, "startKey": None}
+    again = received()
+    assert {event["detail"]["metadata"]["eventId"] for event in again} == first
+    assert {event["detail-type"] for event in again} == {"OrderChanged.v1"}
+
+
+def test_republish_of_one_partition_emits_only_that(deployment, received):
+    put_orders(deployment, 3)
+    assert deployment.run("FeedRepublish", {"pk": "O#1"}).output["emitted"] == 1
+    assert [event["detail"]["data"]["orderId"] for event in received()] == ["o-1"]
+
+
+def test_republish_of_an_empty_table_emits_nothing(deployment, received):
+    assert deployment.run("FeedRepublish", {}).output == {"emitted": 0, "startKey": None}
+    assert received() == []
+
+
+def pipe_of(templates):
+    resources = templates["commerce-local-order"]["Resources"]
+    return next(
+        r["Properties"]
+        for i, r in resources.items()
+        if i.startswith("FeedPipe") and r["Type"] == "AWS::Pipes::Pipe"
+    )
+
+
+def test_a_batch_can_never_exceed_what_the_bus_takes(templates):
+    parameters = pipe_of(templates)["SourceParameters"]["DynamoDBStreamParameters"]
+    assert parameters["BatchSize"] * 2 <= 10  # two events are declared
+
+
+def test_a_record_that_cannot_pass_is_isolated_given_up_and_told(templates):
+    parameters = pipe_of(templates)["SourceParameters"]["DynamoDBStreamParameters"]
+    assert parameters["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
+    assert 0 < parameters["MaximumRetryAttempts"] < 100
+    assert 60 <= parameters["MaximumRecordAgeInSeconds"] < 86_400
+    assert "Arn" in parameters["DeadLetterConfig"]
+
+
+def test_the_pipe_speaks_for_its_own_service_only(templates):
+    resources = templates["commerce-local-order"]["Resources"]
+    policies = [
+        r["Properties"]["PolicyDocument"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy"
+    ]
+    puts = [s for p in policies for s in p["Statement"] if s["Action"] == "events:PutEvents"]
+    assert len(puts) == 2  # the pipe and republish
+    assert all(s["Condition"] == {"StringEquals": {"events:source": "commerce.order"}} for s in puts)
+
+
+def test_an_expression_that_does_not_parse_fails_the_synthesis():
+    def build(app):
+        table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", stream=True)
+        event = DomainEvent(detail_type="ThingDone.v1", aggregate_id="$new.id", data="{'id': }")
+        ChangeFeed(ServiceStack(app, kind=StackKind.STATELESS), "Feed", table=table, events=[event])
+
+    with pytest.raises(RuntimeError, match="JSONata does not parse"):
+        synthesize(build)
+
+
+def feed_of(*feeds, stream=True):
+    def build(app):
+        table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", stream=stream)
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        for number, events in enumerate(feeds):
+            ChangeFeed(stack, f"Feed{number}", table=table, events=events)
+
+    return build
+
+
+THING = DomainEvent(detail_type="ThingDone.v1", aggregate_id="$new.id", data="{}")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (feed_of([THING], [THING]), "already reads the stream"),
+        (feed_of([]), "1 to 10 kinds"),
+        (feed_of([THING, THING]), "share their id: ThingDone.v1"),
+        (feed_of([THING], stream=False), "has no stream"),
+    ],
+)
+def test_a_feed_that_cannot_work_is_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        synthesize(build)
+
+
+def test_a_detail_type_needs_a_major_version():
+    with pytest.raises(ValueError, match=r"<Fact>\.v<major>, got 'Thing'"):
+        DomainEvent(detail_type="Thing", aggregate_id="1", data="{}")
