@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 import pytest
 from botocore.config import Config
+from commerce_platform.local_cloud.__main__ import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -270,3 +271,9 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) ->
 def cloud(endpoint: str) -> Cloud:
     """Give the test an account of its own."""
     return Cloud(endpoint=endpoint, account=str(next(_accounts)))
+
+
+@pytest.fixture(scope="session")
+def public_cloud(endpoint: str) -> Cloud:
+    """Give the account in which requests without AWS credentials, an API's callers, are answered."""
+    return Cloud(endpoint=endpoint, account=DEFAULTS["MINISTACK_ACCOUNT_ID"])

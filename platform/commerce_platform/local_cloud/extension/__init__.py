@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PATCHES = (
     "cloudformation",
+    "apigateway",
     "pipes",
     "stepfunctions",
     "function_errors",
