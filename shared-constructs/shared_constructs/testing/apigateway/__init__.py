@@ -14,7 +14,16 @@ from .errors import (
 )
 from .gateway import Exchange, Gateway, GatewayError
 from .integration import AwsEndpoint, Backend, BackendResponse, IntegrationRequest
-from .model import Api, GatewayResponse, Headers, HttpRequest, HttpResponse, Integration, IntegrationResponse, Method
+from .model import (
+    Api,
+    GatewayResponse,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    Integration,
+    IntegrationResponse,
+    Method,
+)
 from .protocol import checked
 
 __all__ = [

@@ -29,9 +29,7 @@ class Resource:
     properties: Mapping[str, Any]
 
 
-def apis_from_resources(
-    resources: Iterable[Resource], *, account: str, region: str
-) -> dict[str, Api]:
+def apis_from_resources(resources: Iterable[Resource], *, account: str, region: str) -> dict[str, Api]:
     """Assemble every REST API among the resources.
 
     Args:
@@ -87,7 +85,11 @@ def _paths(resources: list[Resource]) -> dict[str, str]:
 
     def path(resource_id: str) -> str:
         resource = by_id.get(resource_id)
-        return "" if resource is None else f"{path(resource.properties['ParentId'])}/{resource.properties['PathPart']}"
+        return (
+            ""
+            if resource is None
+            else f"{path(resource.properties['ParentId'])}/{resource.properties['PathPart']}"
+        )
 
     return {resource_id: path(resource_id) for resource_id in by_id}
 
@@ -112,7 +114,9 @@ def inline_models(schema: Any, schemas: Mapping[str, Any], *, within: tuple[str,
         return {key: inline_models(value, schemas, within=within) for key, value in schema.items()}
     name = match["name"]
     if name in within or name not in schemas:
-        raise UnsupportedFeatureError(f"model reference {schema['$ref']!r}: recursive or unknown ({sorted(schemas)})")
+        raise UnsupportedFeatureError(
+            f"model reference {schema['$ref']!r}: recursive or unknown ({sorted(schemas)})"
+        )
     return inline_models(schemas[name], schemas, within=(*within, name))
 
 

@@ -47,6 +47,16 @@ _MESSAGES: Final = {
     "UNAUTHORIZED": "Unauthorized",
     "UNSUPPORTED_MEDIA_TYPE": "Unsupported Media Type",
 }
+_ERROR_TYPES: Final = {
+    "ACCESS_DENIED": "AccessDeniedException",
+    "API_CONFIGURATION_ERROR": "InternalServerErrorException",
+    "BAD_REQUEST_BODY": "BadRequestException",
+    "BAD_REQUEST_PARAMETERS": "BadRequestException",
+    "MISSING_AUTHENTICATION_TOKEN": "MissingAuthenticationTokenException",
+    "THROTTLED": "TooManyRequestsException",
+    "UNAUTHORIZED": "UnauthorizedException",
+}
+"""x-amzn-ErrorType of the gateway's own answers."""
 _DEFAULT_TEMPLATE: Final = '{"message":$context.error.messageString}'
 MAX_PAYLOAD_BYTES: Final = 10 * 1024 * 1024
 """Payload size of a REST API; a fixed quota."""
@@ -56,11 +66,18 @@ class GatewayError(Exception):
     """The gateway answers itself, with the gateway response of this type."""
 
     def __init__(
-        self, response_type: str, message: str | None = None, *, details: str = "", cause: Exception | None = None
+        self,
+        response_type: str,
+        message: str | None = None,
+        *,
+        details: str = "",
+        cause: Exception | None = None,
     ) -> None:
         super().__init__(f"{response_type}: {message or cause or ''}")
         self.response_type = response_type
-        self.message = message if message is not None else _MESSAGES.get(response_type, "Internal server error")
+        self.message = (
+            message if message is not None else _MESSAGES.get(response_type, "Internal server error")
+        )
         self.details = details
         self.cause = cause
 
@@ -103,7 +120,11 @@ class Gateway:
         self._clock = clock
 
     def handle(
-        self, request: HttpRequest, *, claims: Mapping[str, Any] | None = None, identity: Mapping[str, Any] | None = None
+        self,
+        request: HttpRequest,
+        *,
+        claims: Mapping[str, Any] | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> HttpResponse:
         """Answer a client's request.
 
@@ -178,10 +199,14 @@ class Gateway:
             elif method.integration.type == "AWS":
                 answer = self._call(self.render(exchange))
             else:
-                raise UnsupportedFeatureError(f"{method}: integration type {method.integration.type} is not known")
+                raise UnsupportedFeatureError(
+                    f"{method}: integration type {method.integration.type} is not known"
+                )
             return self._map_response(exchange, answer)
         except InvalidBodyError as error:
-            return self.answer(exchange, GatewayError("BAD_REQUEST_BODY", str(error), details=str(error), cause=error))
+            return self.answer(
+                exchange, GatewayError("BAD_REQUEST_BODY", str(error), details=str(error), cause=error)
+            )
         except TemplateExecutionError as error:
             _LOG.warning("%s: %s", method, error)
             return self.answer(exchange, GatewayError("API_CONFIGURATION_ERROR", cause=error))
@@ -196,7 +221,9 @@ class Gateway:
         for target, source in integration.request_parameters.items():
             _, _, location, name = target.split(".", 3)
             if location not in mapped:
-                raise UnsupportedFeatureError(f"request parameter {target!r}: only header, querystring and path")
+                raise UnsupportedFeatureError(
+                    f"request parameter {target!r}: only header, querystring and path"
+                )
             value = self._request_value(exchange, source)
             if value is not None:
                 mapped[location][name] = value
@@ -221,24 +248,34 @@ class Gateway:
             "validationErrorString": json.dumps(error.details, ensure_ascii=False)[1:-1],
         }
         headers = {"Content-Type": "application/json", "x-amzn-RequestId": exchange.context["requestId"]}
+        if error.response_type in _ERROR_TYPES:
+            headers["x-amzn-ErrorType"] = _ERROR_TYPES[error.response_type]
         for target, source in custom.response_parameters.items():
             value = self._gateway_response_value(exchange, source)
             if value is not None:
                 headers = _with_header(headers, target.removeprefix("gatewayresponse.header."), value)
         accept, template = _choose(custom.response_templates, exchange.request)
         body = velocity.render(template or _DEFAULT_TEMPLATE, exchange.variables(exchange.request.body))
-        if accept and "content-type" not in {t.lower().rpartition(".")[2] for t in custom.response_parameters}:
+        if accept and "content-type" not in {
+            t.lower().rpartition(".")[2] for t in custom.response_parameters
+        }:
             headers["Content-Type"] = accept
         status, headers = _overridden(exchange, custom.status_code or own_status, headers)
         return HttpResponse(
-            status=status, headers=Headers(headers), body=body, gateway_response=error.response_type, cause=error.cause
+            status=status,
+            headers=Headers(headers),
+            body=body,
+            gateway_response=error.response_type,
+            cause=error.cause,
         )
 
     # Request side -----------------------------------------------------------------------------------------------------
 
     def _render_request_template(self, exchange: Exchange) -> str:
         integration = _method(exchange).integration
-        templates = {key.partition(";")[0].strip().lower(): text for key, text in integration.request_templates.items()}
+        templates = {
+            key.partition(";")[0].strip().lower(): text for key, text in integration.request_templates.items()
+        }
         template = templates.get(exchange.request.media_type)
         if template is not None:
             return velocity.render(template, exchange.variables(exchange.request.body))
@@ -257,10 +294,14 @@ class Gateway:
         match source.split(".", 3):
             case ["method", "request", "header" | "multivalueheader" as location, name]:
                 values: Sequence[str] = request.headers.get_all(name)
-                return None if not values else ",".join(values) if location.startswith("multi") else values[-1]
+                return (
+                    None if not values else ",".join(values) if location.startswith("multi") else values[-1]
+                )
             case ["method", "request", "querystring" | "multivaluequerystring" as location, name]:
                 values = request.query.get(name, ())
-                return None if not values else ",".join(values) if location.startswith("multi") else values[-1]
+                return (
+                    None if not values else ",".join(values) if location.startswith("multi") else values[-1]
+                )
             case ["method", "request", "path", name]:
                 return request.path_parameters.get(name)
             case ["method", "request", "body", *path]:
@@ -338,7 +379,9 @@ class Gateway:
                 return Headers(answer.headers).get(name)
             case ["integration", "response", "body", *path]:
                 return _body_value(answer.body, path)
-        raise UnsupportedFeatureError(f"mapping expression {source!r} of an integration response is not known")
+        raise UnsupportedFeatureError(
+            f"mapping expression {source!r} of an integration response is not known"
+        )
 
     def _gateway_response_value(self, exchange: Exchange, source: str) -> str | None:
         if source.startswith("method.request."):
@@ -377,7 +420,9 @@ def _authorize(method: Method, claims: Mapping[str, Any] | None, identity: Mappi
 def _claim_texts(claims: Mapping[str, Any]) -> dict[str, str]:
     """Claims as templates see them: all text, a list as `[a b]`."""
     return {
-        name: f"[{' '.join(map(java.to_string, value))}]" if isinstance(value, list) else java.to_string(value)
+        name: f"[{' '.join(map(java.to_string, value))}]"
+        if isinstance(value, list)
+        else java.to_string(value)
         for name, value in claims.items()
     }
 

@@ -17,7 +17,9 @@ from botocore.credentials import Credentials
 
 from .errors import UnsupportedFeatureError
 
-_URI = re.compile(r"arn:[\w-]+:apigateway:(?P<region>[\w-]+):(?P<service>[\w.-]+):(?P<kind>path|action)/(?P<rest>.*)")
+_URI = re.compile(
+    r"arn:[\w-]+:apigateway:(?P<region>[\w-]+):(?P<service>[\w.-]+):(?P<kind>path|action)/(?P<rest>.*)"
+)
 
 _JSON_SERVICES: Final = {
     "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
@@ -56,7 +58,9 @@ class IntegrationRequest:
         try:
             return json.loads(self.body)
         except json.JSONDecodeError as error:
-            raise ValueError(f"the rendered {self.service}:{self.action} is not JSON ({error}): {self.body}") from error
+            raise ValueError(
+                f"the rendered {self.service}:{self.action} is not JSON ({error}): {self.body}"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,7 @@ class BackendResponse:
 Backend = Callable[[IntegrationRequest], BackendResponse]
 
 
-def create_integration_request(  # noqa: PLR0913  # the parts of an HTTP request
+def create_integration_request(  # the parts of an HTTP request
     uri: str, *, http_method: str, headers: Mapping[str, str], query: Mapping[str, str], body: str
 ) -> IntegrationRequest:
     """Address a service as an integration URI says.
@@ -85,20 +89,31 @@ def create_integration_request(  # noqa: PLR0913  # the parts of an HTTP request
     """
     match = _URI.fullmatch(uri)
     if match is None:
-        raise UnsupportedFeatureError(f"integration URI {uri!r} is not arn:aws:apigateway:region:service:path|action/…")
+        raise UnsupportedFeatureError(
+            f"integration URI {uri!r} is not arn:aws:apigateway:region:service:path|action/…"
+        )
     service, kind, rest = match["service"], match["kind"], match["rest"]
     base = IntegrationRequest(
-        service=service, region=match["region"], http_method=http_method, headers=headers, query=query, body=body
+        service=service,
+        region=match["region"],
+        http_method=http_method,
+        headers=headers,
+        query=query,
+        body=body,
     )
     if service == "lambda":
         function = _LAMBDA.fullmatch(rest)
         if kind != "path" or function is None:
-            raise UnsupportedFeatureError(f"integration URI {uri!r}: only …/functions/{{arn}}/invocations is known")
+            raise UnsupportedFeatureError(
+                f"integration URI {uri!r}: only …/functions/{{arn}}/invocations is known"
+            )
         path = f"/2015-03-31/functions/{quote(function['arn'], safe=':')}/invocations"
         return replace(base, action="Invoke", path=path)
     if service not in {*_JSON_SERVICES, *_QUERY_SERVICES, *_TARGET_FROM_CALLER}:
         known = ", ".join(sorted({"lambda", *_JSON_SERVICES, *_QUERY_SERVICES, *_TARGET_FROM_CALLER}))
-        raise UnsupportedFeatureError(f"integration with {service!r} is not known to this engine; known: {known}")
+        raise UnsupportedFeatureError(
+            f"integration with {service!r} is not known to this engine; known: {known}"
+        )
     if kind == "path":
         return replace(base, path=f"/{rest}", action=_action_in(base))
     action, _, parameters = rest.partition("&")
@@ -106,7 +121,9 @@ def create_integration_request(  # noqa: PLR0913  # the parts of an HTTP request
         form = {"Action": action, "Version": _QUERY_SERVICES[service], **dict(parse_qsl(parameters)), **query}
         form |= dict(parse_qsl(body, keep_blank_values=True))
         content_type = {"Content-Type": "application/x-www-form-urlencoded"}
-        return replace(base, action=action, query={}, body=urlencode(form), headers={**headers, **content_type})
+        return replace(
+            base, action=action, query={}, body=urlencode(form), headers={**headers, **content_type}
+        )
     if service in _TARGET_FROM_CALLER:
         if not _header(headers, "X-Amz-Target"):
             raise UnsupportedFeatureError(
@@ -153,7 +170,9 @@ class AwsEndpoint:
         """Send the request and return the raw answer."""
         signed = AWSRequest(
             method=request.http_method,
-            url=self._host(request) + request.path + (f"?{urlencode(request.query)}" if request.query else ""),
+            url=self._host(request)
+            + request.path
+            + (f"?{urlencode(request.query)}" if request.query else ""),
             headers=dict(request.headers),
             data=request.body.encode(errors="replace"),
         )

@@ -204,7 +204,9 @@ def java_regex(pattern: str) -> re.Pattern[str]:
             text = "(?P<"
         elif in_class:
             if text == "[" or (text == "&" and pattern.startswith("&&", token.start())):
-                raise UnsupportedFeatureError(f"regular expression {pattern!r}: nested or intersected character classes")
+                raise UnsupportedFeatureError(
+                    f"regular expression {pattern!r}: nested or intersected character classes"
+                )
             in_class = text != "]" or _opens_class(pattern, token.start())
             text = "\\" + text if text == "]" and in_class else text
         elif text == "[":
@@ -227,7 +229,9 @@ def _opens_class(pattern: str, position: int) -> bool:
 
 def _posix_class(name: str, *, negated: bool, in_class: bool) -> str:
     if name not in _POSIX_CLASSES or (negated and in_class):
-        raise UnsupportedFeatureError(f"regular expression class \\p{{{name}}}: only ASCII POSIX classes are known")
+        raise UnsupportedFeatureError(
+            f"regular expression class \\p{{{name}}}: only ASCII POSIX classes are known"
+        )
     members = _POSIX_CLASSES[name]
     return members if in_class else f"[{'^' if negated else ''}{members}]"
 
@@ -248,7 +252,9 @@ def _replacement(text: str) -> Callable[[re.Match[str]], str]:
             try:
                 return match[group] or ""
             except IndexError as error:
-                raise TemplateExecutionError(f"IndexOutOfBoundsException: no group {group} in {text!r}") from error
+                raise TemplateExecutionError(
+                    f"IndexOutOfBoundsException: no group {group} in {text!r}"
+                ) from error
 
         return _REPLACEMENT.sub(one, text)
 
@@ -373,7 +379,9 @@ _NUMBER: Final[dict[str, Callable[..., Any]]] = {
     "parseInt": lambda _, text: _parse_integer(text),
     "parseLong": lambda _, text: _parse_integer(text, _LONG_MIN, _LONG_MAX),
     "toString": lambda n, *other: to_string(other[0] if other else n),
-    "valueOf": lambda n, o: _parse_double(o) if isinstance(n, float) else o if is_number(o) else _parse_integer(o),
+    "valueOf": lambda n, o: (
+        _parse_double(o) if isinstance(n, float) else o if is_number(o) else _parse_integer(o)
+    ),
 }
 _BOOLEAN: Final[dict[str, Callable[..., Any]]] = {
     "booleanValue": lambda b: b,
@@ -455,7 +463,10 @@ def call_method(target: Any, name: str, args: list[Any]) -> Any:
     """
     if isinstance(target, JavaMethods):
         method = None if name.startswith("_") else getattr(target, name, None)
-        kind, known = type(target).__name__.lower().lstrip("_"), sorted(n for n in dir(target) if not n.startswith("_"))
+        kind, known = (
+            type(target).__name__.lower().lstrip("_"),
+            sorted(n for n in dir(target) if not n.startswith("_")),
+        )
     else:
         kind, methods = _methods_of(target)
         method = methods.get(name)

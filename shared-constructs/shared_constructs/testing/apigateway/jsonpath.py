@@ -36,7 +36,9 @@ def find(document: Any, path: str) -> Any:
     values = [document]
     for deep, selectors in steps:
         candidates = [inner for value in values for inner in _descend(value)] if deep else values
-        values = [found for value in candidates for selector in selectors for found in _select(value, selector)]
+        values = [
+            found for value in candidates for selector in selectors for found in _select(value, selector)
+        ]
     if definite:
         return values[0] if values else MISSING
     return JsonList(values)
@@ -52,15 +54,21 @@ def _parse(path: str) -> tuple[bool, tuple[tuple[bool, tuple[Any, ...]], ...]]:
         match = _STEP.match(rest, position)
         if match is None:
             if "?" in rest[position:] or "(" in rest[position:]:
-                raise UnsupportedFeatureError(f"JSONPath filters and functions are not known to this engine: {path!r}")
+                raise UnsupportedFeatureError(
+                    f"JSONPath filters and functions are not known to this engine: {path!r}"
+                )
             raise TemplateExecutionError(f"InvalidPathException: {path!r} at {rest[position:]!r}")
         if match["filter"]:
-            raise UnsupportedFeatureError(f"JSONPath filters and functions are not known to this engine: {path!r}")
+            raise UnsupportedFeatureError(
+                f"JSONPath filters and functions are not known to this engine: {path!r}"
+            )
         position = match.end()
         deep = pending_deep or bool(match["deep"])
         selectors = _selectors(match)
         pending_deep = deep and not selectors
-        definite = definite and not deep and len(selectors) == 1 and not isinstance(selectors[0], slice | _All)
+        definite = (
+            definite and not deep and len(selectors) == 1 and not isinstance(selectors[0], slice | _All)
+        )
         if selectors:
             steps.append((deep, selectors))
     return definite, tuple(steps)
@@ -87,7 +95,13 @@ def _selectors(match: re.Match[str]) -> tuple[Any, ...]:
 
 def _select(value: Any, selector: Any) -> list[Any]:
     if isinstance(selector, _All):
-        return list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else []
+        return (
+            list(value.values())
+            if isinstance(value, dict)
+            else list(value)
+            if isinstance(value, list)
+            else []
+        )
     if isinstance(selector, slice):
         return value[selector] if isinstance(value, list) else []
     if isinstance(selector, int):

@@ -84,7 +84,9 @@ class HttpResponse:
         try:
             return json.loads(self.body)
         except json.JSONDecodeError as error:
-            raise ValueError(f"the body of this {self.status} is not JSON ({error}): {self.body!r}") from error
+            raise ValueError(
+                f"the body of this {self.status} is not JSON ({error}): {self.body!r}"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +186,9 @@ _VARIABLE: Final = 1
 _GREEDY: Final = 2
 
 
-def _match(resource_path: str, segments: list[str]) -> tuple[tuple[tuple[int, ...], int], dict[str, str]] | None:
+def _match(
+    resource_path: str, segments: list[str]
+) -> tuple[tuple[tuple[int, ...], int], dict[str, str]] | None:
     parts = resource_path.strip("/").split("/") if resource_path.strip("/") else []
     rank: list[int] = []
     parameters: dict[str, str] = {}

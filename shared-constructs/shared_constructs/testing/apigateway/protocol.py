@@ -116,5 +116,6 @@ def _is_dynamodb_number(text: str) -> bool:
         return False
     significant = number.normalize()
     return not number or (
-        len(significant.as_tuple().digits) <= _DYNAMODB_NUMBER_DIGITS and significant.adjusted() in _DYNAMODB_EXPONENT
+        len(significant.as_tuple().digits) <= _DYNAMODB_NUMBER_DIGITS
+        and significant.adjusted() in _DYNAMODB_EXPONENT
     )

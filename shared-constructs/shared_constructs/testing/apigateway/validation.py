@@ -47,7 +47,9 @@ def body_errors(method: Method, request: HttpRequest) -> list[str] | None:
         document = json.loads(request.body)
     except (json.JSONDecodeError, RecursionError):
         return []
-    errors = sorted(Draft4Validator(schema).iter_errors(document), key=lambda error: list(map(str, error.path)))
+    errors = sorted(
+        Draft4Validator(schema).iter_errors(document), key=lambda error: list(map(str, error.path))
+    )
     return [_message(error) for error in errors] or None
 
 
@@ -61,7 +63,9 @@ def _message(error: ValidationError) -> str:
         case "additionalProperties":
             allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
             extra = sorted(name for name in found if name not in allowed)
-            return f"object instance has properties which are not allowed by the schema: {java.json_text(extra)}"
+            return (
+                f"object instance has properties which are not allowed by the schema: {java.json_text(extra)}"
+            )
         case "type":
             allowed_types = java.json_text(sorted([expected] if isinstance(expected, str) else expected))
             return (
@@ -75,9 +79,13 @@ def _message(error: ValidationError) -> str:
         case "maxLength":
             return f'string "{found}" is too long (length: {len(found)}, maximum allowed: {expected})'
         case "minimum":
-            return f"numeric instance is lower than the required minimum (minimum: {expected}, found: {found})"
+            return (
+                f"numeric instance is lower than the required minimum (minimum: {expected}, found: {found})"
+            )
         case "maximum":
-            return f"numeric instance is greater than the required maximum (maximum: {expected}, found: {found})"
+            return (
+                f"numeric instance is greater than the required maximum (maximum: {expected}, found: {found})"
+            )
         case "enum":
             return f"instance value ({java.json_text(found)}) not found in enum (possible values: {java.json_text(expected)})"
         case _:
@@ -87,5 +95,12 @@ def _message(error: ValidationError) -> str:
 def _type_name(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
-    names = {dict: "object", list: "array", str: "string", int: "integer", float: "number", type(None): "null"}
+    names = {
+        dict: "object",
+        list: "array",
+        str: "string",
+        int: "integer",
+        float: "number",
+        type(None): "null",
+    }
     return names[type(value)]

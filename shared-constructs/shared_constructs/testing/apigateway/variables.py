@@ -40,7 +40,9 @@ class Params(dict[str, Any]):
 class _Input(JavaMethods):
     """`$input`: the request's body in a request template, the back end's in a response template."""
 
-    def __init__(self, body: str, path: Mapping[str, str], query: Mapping[str, str], headers: Headers) -> None:
+    def __init__(
+        self, body: str, path: Mapping[str, str], query: Mapping[str, str], headers: Headers
+    ) -> None:
         self._body = body
         self._params = {"path": dict(path), "querystring": dict(query), "header": Params(headers)}
 
@@ -96,7 +98,11 @@ class _Util(JavaMethods):
         return None if value is None else unquote_plus(value)
 
     def base64Encode(self, value: Any) -> str | None:  # noqa: N802  # the name in templates
-        return None if value is None else base64.b64encode(java.to_string(value).encode(errors="replace")).decode()
+        return (
+            None
+            if value is None
+            else base64.b64encode(java.to_string(value).encode(errors="replace")).decode()
+        )
 
     def base64Decode(self, value: str | None) -> str | None:  # noqa: N802  # the name in templates
         try:

@@ -109,7 +109,9 @@ def _parse_interpolated(self: Any) -> None:
 
 def _parse_null(self: Any) -> None:
     if self.next_match(re.compile(r"null\b")):
-        raise InvalidTemplateError("VTL has no literal null: compare with an unset variable such as $null, or use !$x")
+        raise InvalidTemplateError(
+            "VTL has no literal null: compare with an unset variable such as $null, or use !$x"
+        )
     raise _vtl.NoMatch
 
 
@@ -150,7 +152,9 @@ def _at(target: Any, index: Any) -> Any:
         return java.call_method(target, "get", [index + len(target) if index < 0 else index])
     if isinstance(target, dict):
         return target.get(index)
-    raise TemplateExecutionError(f"{java.to_string(target)!r} cannot be indexed with {java.to_string(index)!r}")
+    raise TemplateExecutionError(
+        f"{java.to_string(target)!r} cannot be indexed with {java.to_string(index)!r}"
+    )
 
 
 def _write_reference(self: Any, stream: Any, namespace: Any, loader: Any) -> None:
@@ -207,7 +211,16 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "/": lambda a, b: _arithmetic(a, b, _divide),
     "%": lambda a, b: _arithmetic(a, b, _modulo),
 }
-_SPELLED: Final = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "&&", "or": "||"}
+_SPELLED: Final = {
+    "eq": "==",
+    "ne": "!=",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "and": "&&",
+    "or": "||",
+}
 _BINDING: Final = {
     "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6,
 }  # fmt: skip
@@ -222,7 +235,9 @@ def _evaluate(self: Any, namespace: Any, loader: Any) -> Any:
     return _climb(list(self.expression), 0, namespace, loader, skip=False)[0]
 
 
-def _climb(terms: list[Any], weakest: int, namespace: Any, loader: Any, *, skip: bool) -> tuple[Any, list[Any]]:
+def _climb(
+    terms: list[Any], weakest: int, namespace: Any, loader: Any, *, skip: bool
+) -> tuple[Any, list[Any]]:
     """Precedence climbing over `[value, operator, value, …]`; `skip` parses without evaluating."""
     value = None if skip else terms[0].calculate(namespace, loader)
     rest = terms[1:]
@@ -273,7 +288,9 @@ def _assign(self: Any, stream: Any, namespace: Any, loader: Any) -> None:  # noq
     elif isinstance(target, dict):
         target[key] = value
     else:
-        raise TemplateExecutionError(f"#set({self.place.my_text()} = …): there is no map or list to set it in")
+        raise TemplateExecutionError(
+            f"#set({self.place.my_text()} = …): there is no map or list to set it in"
+        )
 
 
 def _place(step: Any, namespace: Any, loader: Any) -> tuple[Any, Any]:
@@ -297,7 +314,11 @@ def _write_foreach(self: Any, stream: Any, namespace: Any, loader: Any) -> None:
         return
     if len(items) > MAX_ITERATIONS:
         raise TemplateExecutionError(f"#foreach over {len(items)} items: API Gateway allows {MAX_ITERATIONS}")
-    outer = {name: namespace[name] for name in ("foreach", "velocityCount", self.loop_var_name) if name in namespace}
+    outer = {
+        name: namespace[name]
+        for name in ("foreach", "velocityCount", self.loop_var_name)
+        if name in namespace
+    }
     try:
         for index, item in enumerate(items):
             last = index == len(items) - 1
@@ -361,7 +382,9 @@ def _install() -> None:
     v.NameOrCall.calculate = _resolve_member
     v.SubExpression.calculate = _resolve_index
     v.FormalReference.evaluate_raw = _write_reference
-    v.BinaryOperator.BINARY_OP = re.compile(r"\s*(>=|<=|<|==|!=|>|%|\|\||&&|(?:or|and|gt|lt|ne|eq|ge|le)\b|[-+*/])\s*")
+    v.BinaryOperator.BINARY_OP = re.compile(
+        r"\s*(>=|<=|<|==|!=|>|%|\|\||&&|(?:or|and|gt|lt|ne|eq|ge|le)\b|[-+*/])\s*"
+    )
     v.BinaryOperator.parse = _parse_operator
     v.Expression.calculate = _evaluate
     v.UnaryOperatorValue.UNARY_OP = re.compile(r"\s*(!|not\b)\s*")
