@@ -1,0 +1,72 @@
+"""What callers send and get; API Gateway validates bodies and shapes answers by these models."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from shared_constructs.direct_api import Stored
+
+Status = Literal["PLACED", "STOCK_RESERVED", "PAID", "CONFIRMED", "FULFILLED", "CANCELLED"]
+STATUS_PATTERN = "PLACED|STOCK_RESERVED|PAID|CONFIRMED|FULFILLED|CANCELLED"
+ORDER_ID_PATTERN = "[0-9a-f]{32}"
+# One order changes at most 50 stock items in one DynamoDB transaction (whose limit is 100 actions).
+MAX_LINES = 50
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Amount(_Model):
+    """Money: integer minor units of one currency."""
+
+    amount_minor: Annotated[int, Field(ge=0, le=1_000_000_000)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class RequestedLine(_Model):
+    """So many pieces of a sku."""
+
+    sku: Annotated[str, Field(pattern="^[A-Z0-9][A-Z0-9-]{0,63}$")]
+    quantity: Annotated[int, Field(ge=1, le=99)]
+
+
+class OrderRequest(_Model):
+    """Body of ``POST /orders``."""
+
+    items: Annotated[list[RequestedLine], Field(min_length=1, max_length=MAX_LINES)]
+    payment_method: Annotated[str, Field(pattern="^tok_[A-Za-z0-9_]{1,128}$")]
+    expected_total: Amount | None = None
+
+
+class Line(_Model):
+    """A line as it was priced when the order was placed."""
+
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Amount
+    line_total: Amount
+
+
+class TimelineEntry(_Model):
+    """What happened to the order, and which service did it."""
+
+    at: str
+    status: Status
+    service: str
+    detail: str | None = None
+
+
+class Order(_Model):
+    """An order as its customer and the operators see it."""
+
+    order_id: str
+    status: Status
+    reason: Literal["OUT_OF_STOCK", "PAYMENT_DECLINED", "TIMED_OUT", "CUSTOMER_REQUEST"] | None = None
+    items: Annotated[list[Line], Stored("lines")]
+    total: Amount
+    timeline: list[TimelineEntry]
+    created_at: str
+    updated_at: str
+    version: int

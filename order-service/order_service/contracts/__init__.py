@@ -1,0 +1,1 @@
+"""The events this service publishes, and what it reads of those it consumes."""

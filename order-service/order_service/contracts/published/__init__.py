@@ -1,0 +1,87 @@
+"""The events this service publishes; their committed JSON Schemas lie beside this file."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+from service_runtime import WireModel
+
+
+class Amount(WireModel):
+    """Money: integer minor units of one currency."""
+
+    amount_minor: Annotated[int, Field(ge=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class OrderedLine(WireModel):
+    """So many pieces of a sku."""
+
+    sku: str
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class OrderPlaced(WireModel):
+    """Data of ``OrderPlaced.v1``: the order was accepted; nothing is reserved or paid yet."""
+
+    order_id: str
+    customer_id: str
+    items: list[OrderedLine]
+    total: Amount
+
+
+class OrderCancellationRequested(WireModel):
+    """Data of ``OrderCancellationRequested.v1``: the customer no longer wants the order."""
+
+    order_id: str
+
+
+class StockReservationRequested(WireModel):
+    """Data of ``StockReservationRequested.v1``: set all lines aside or none; after ``expiresAt`` nobody waits."""
+
+    order_id: str
+    items: list[OrderedLine]
+    expires_at: AwareDatetime
+
+
+class PaymentRequested(WireModel):
+    """Data of ``PaymentRequested.v1``: capture the amount; not after ``expiresAt``.
+
+    ``paymentMethod`` is the payment provider's single-use token, worthless to anybody else.
+    """
+
+    order_id: str
+    amount: Amount
+    payment_method: str
+    expires_at: AwareDatetime
+
+
+class OrderConfirmed(WireModel):
+    """Data of ``OrderConfirmed.v1``: stock is reserved and the payment captured."""
+
+    order_id: str
+    customer_id: str
+    items: list[OrderedLine]
+
+
+class OrderFulfilled(WireModel):
+    """Data of ``OrderFulfilled.v1``: the goods have left the house."""
+
+    order_id: str
+
+
+class OrderCancelled(WireModel):
+    """Data of ``OrderCancelled.v1``: whatever was reserved or paid for the order is undone."""
+
+    order_id: str
+    reason: Literal["OUT_OF_STOCK", "PAYMENT_DECLINED", "TIMED_OUT", "CUSTOMER_REQUEST"]
+
+
+PUBLISHED = {
+    "OrderPlaced.v1": OrderPlaced,
+    "OrderCancellationRequested.v1": OrderCancellationRequested,
+    "StockReservationRequested.v1": StockReservationRequested,
+    "PaymentRequested.v1": PaymentRequested,
+    "OrderConfirmed.v1": OrderConfirmed,
+    "OrderFulfilled.v1": OrderFulfilled,
+    "OrderCancelled.v1": OrderCancelled,
+}

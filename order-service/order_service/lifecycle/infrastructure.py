@@ -1,0 +1,195 @@
+"""The saga of an order: its workflow, the two questions it asks other services, and what can interrupt it."""
+
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk.aws_events import EventPattern, Rule
+from aws_cdk.aws_events_targets import SqsQueue
+from constructs import Construct
+from shared_constructs import (
+    DomainEvent,
+    EventRequest,
+    ExpressWorkflow,
+    QueueConsumer,
+    ServiceStack,
+    ServiceTable,
+    StandardWorkflow,
+    Subscription,
+)
+from shared_constructs.asl import load
+from shared_constructs.queue_consumer import RULE_MAX_EVENT_AGE, RULE_RETRY_ATTEMPTS
+
+HERE = Path(__file__).parent
+KEY = {"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}
+OPEN = "$item.status.S in ['PLACED', 'STOCK_RESERVED', 'PAID']"
+ITEMS = "[$new.lines.{'sku': sku, 'quantity': quantity}]"
+
+
+class Lifecycle(Construct):
+    """From ``OrderPlaced`` to CONFIRMED or CANCELLED.
+
+    Attributes:
+        events: what changes of an order mean, for the change feed.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, orders: ServiceTable) -> None:
+        super().__init__(scope, construct_id)
+        stage = ServiceStack.of(self).stage
+        stock = EventRequest(
+            self,
+            "Stock",
+            table=orders,
+            aggregate="orderId",
+            key=KEY,
+            wait="stock",
+            request="StockReservationRequested.v1",
+            data=f"{{'orderId': $new.orderId, 'items': {ITEMS}, 'expiresAt': $expiresAt}}",
+            accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
+            rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
+            rejection="$join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')",
+            open_when=OPEN,
+            time_limit=Duration.seconds(stage.stock_wait_seconds),
+        )
+        payment = EventRequest(
+            self,
+            "Payment",
+            table=orders,
+            aggregate="orderId",
+            key=KEY,
+            wait="payment",
+            request="PaymentRequested.v1",
+            data=(
+                "{'orderId': $new.orderId, 'amount': $new.total, 'paymentMethod': $new.paymentMethod,"
+                " 'expiresAt': $expiresAt}"
+            ),
+            accepted=Subscription(source="commerce.payment", detail_type="PaymentCaptured.v1"),
+            rejected=Subscription(source="commerce.payment", detail_type="PaymentDeclined.v1"),
+            rejection="$data.reason",
+            open_when=OPEN,
+            time_limit=Duration.seconds(stage.payment_wait_seconds),
+            writes={
+                "status": "'STOCK_RESERVED'",
+                "gsi2pk": "'STATUS#STOCK_RESERVED'",
+                "gsi2sk": "$now() & '#' & $orderId",
+                "causationId": "$stockReply.eventId",
+            },
+            appends={
+                "timeline": (
+                    "{'M': {'at': {'S': $now()}, 'status': {'S': 'STOCK_RESERVED'}, 'service': {'S': 'inventory'}}}"
+                )
+            },
+        )
+        self.workflow = self._workflow(orders, stock, payment)
+        stock.listen(self.workflow)
+        payment.listen(self.workflow)
+        self._start()
+        self._interrupt(orders)
+        self.events = [
+            # Republished after years, the first event is still that of version 1.
+            DomainEvent(
+                detail_type="OrderPlaced.v1",
+                aggregate_id="$new.orderId",
+                when="$not($exists($old))",
+                version="1",
+                data=(
+                    f"{{'orderId': $new.orderId, 'customerId': $new.customerId, 'items': {ITEMS},"
+                    " 'total': $new.total}"
+                ),
+            ),
+            stock.event,
+            payment.event,
+            DomainEvent(
+                detail_type="OrderCancellationRequested.v1",
+                aggregate_id="$new.orderId",
+                when="$exists($new.cancelRequested) and $changed('cancelRequested')",
+                data="{'orderId': $new.orderId}",
+            ),
+            DomainEvent(
+                detail_type="OrderConfirmed.v1",
+                aggregate_id="$new.orderId",
+                when="$became('status', 'CONFIRMED')",
+                data=f"{{'orderId': $new.orderId, 'customerId': $new.customerId, 'items': {ITEMS}}}",
+            ),
+            DomainEvent(
+                detail_type="OrderFulfilled.v1",
+                aggregate_id="$new.orderId",
+                when="$became('status', 'FULFILLED')",
+                data="{'orderId': $new.orderId}",
+            ),
+            DomainEvent(
+                detail_type="OrderCancelled.v1",
+                aggregate_id="$new.orderId",
+                when="$became('status', 'CANCELLED')",
+                data="{'orderId': $new.orderId, 'reason': $new.reason}",
+            ),
+        ]
+
+    def _workflow(
+        self, orders: ServiceTable, stock: EventRequest, payment: EventRequest
+    ) -> StandardWorkflow:
+        definition = load(HERE / "lifecycle.asl.yaml")
+        asking = {"then": "ReadOrder", "timed_out": "WaitTimedOut", "table": "OrdersTable"}
+        definition["States"]["ReserveStock"] = stock.state(reply="stockReply", **asking)
+        definition["States"]["RequestPayment"] = payment.state(reply="paymentReply", **asking)
+        return StandardWorkflow(
+            self,
+            "Workflow",
+            definition=definition,
+            substitutions={"OrdersTable": orders},
+            # Both waits, their retries and the writes in between; far beyond what a healthy order needs.
+            timeout=Duration.hours(1),
+        )
+
+    def _start(self) -> None:
+        start = ExpressWorkflow(
+            self,
+            "Start",
+            definition=HERE / "start.asl.yaml",
+            substitutions={"Lifecycle": self.workflow},
+            each_message=True,
+        )
+        QueueConsumer(
+            self,
+            "Placed",
+            target=start,
+            subscriptions=[Subscription(source="commerce.order", detail_type="OrderPlaced.v1")],
+        )
+
+    def _interrupt(self, orders: ServiceTable) -> None:
+        interrupt = ExpressWorkflow(
+            self,
+            "Interrupt",
+            definition=HERE / "interrupt.asl.yaml",
+            substitutions={"OrdersTable": orders},
+            answers=(self.workflow,),
+            each_message=True,
+        )
+        interruptions = QueueConsumer(
+            self,
+            "Interruptions",
+            target=interrupt,
+            subscriptions=[
+                Subscription(source="commerce.order", detail_type="OrderCancellationRequested.v1")
+            ],
+        )
+        # Step Functions reports its executions on the account's default bus only.
+        Rule(
+            self,
+            "LifecycleDied",
+            event_pattern=EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                    "stateMachineArn": [self.workflow.state_machine.state_machine_arn],
+                },
+            ),
+            targets=[
+                SqsQueue(
+                    interruptions.queue,
+                    dead_letter_queue=interruptions.dlq,
+                    max_event_age=RULE_MAX_EVENT_AGE,
+                    retry_attempts=RULE_RETRY_ATTEMPTS,
+                )
+            ],
+        )

@@ -1,0 +1,34 @@
+"""The order service: orders are placed by one workflow and led through the saga by another. No function."""
+
+from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+
+from order_service.api.infrastructure import OrderApi
+from order_service.catalogue.infrastructure import Catalogue
+from order_service.lifecycle.infrastructure import Lifecycle
+from order_service.placing.infrastructure import PlaceOrder
+
+
+class OrderData(ServiceStack):
+    """What must survive a redeployment: the orders, and the read model they are priced from."""
+
+    def __init__(self, app: ServiceApp) -> None:
+        super().__init__(app, kind=StackKind.STATEFUL)
+        self.orders = ServiceTable(self, "Orders", indexes=("gsi1", "gsi2"), stream=True)
+        self.catalogue = ServiceTable(self, "Catalogue")
+
+
+class OrderService(ServiceStack):
+    """What places orders and leads them to their end."""
+
+    def __init__(self, app: ServiceApp, *, data: OrderData) -> None:
+        super().__init__(app, kind=StackKind.STATELESS)
+        Catalogue(self, "Catalogue", table=data.catalogue)
+        place_order = PlaceOrder(self, "PlaceOrder", orders=data.orders, catalogue=data.catalogue)
+        OrderApi(self, "Orders", orders=data.orders, place_order=place_order)
+        lifecycle = Lifecycle(self, "Lifecycle", orders=data.orders)
+        ChangeFeed(self, "Changes", table=data.orders, events=lifecycle.events)
+
+
+def build(app: ServiceApp) -> None:
+    """Both stacks of the service."""
+    OrderService(app, data=OrderData(app))
