@@ -243,12 +243,18 @@ class ServiceFunction(Construct):
             layers=[*self._dependency_layers(stack), *layers],
             reserved_concurrent_executions=reserved_concurrency,
         )
+        Validations.of(self.function).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-L1",
+                reason="One Python version for the platform's layer and all of its functions.",
+            )
+        )
         if stage.tracing:
             Validations.of(self.role).acknowledge(
                 Acknowledgment(
                     id="AwsSolutions-IAM5[Resource::*]",
-                    reason="X-Ray has no resources to restrict writing traces to.",
-                ),
+                    reason="X-Ray has no resources to restrict the writing of traces to.",
+                )
             )
         if customize:
             customize(self.function)

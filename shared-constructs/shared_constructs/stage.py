@@ -90,6 +90,9 @@ class Stage(BaseModel):
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Browser origins that may call the APIs; none by default."
     )
+    sign_in_urls: tuple[str, ...] = Field(
+        default=(), description="Where Cognito's sign-in page may return to; without any, clients use SRP."
+    )
 
     retain_data: bool = Field(
         default=True, description="Tables and pools outlive the deletion of their stack."
@@ -175,6 +178,7 @@ _THROWAWAY: dict[str, Any] = {
     "log_sample_rate": 0.0,
     "include_execution_data": True,
     "cors_origins": ("*",),
+    "sign_in_urls": ("http://localhost:3000/",),
     "mfa": "OFF",
 }
 

@@ -1,0 +1,43 @@
+"""The bus on which services tell each other what happened, and the archive it can be replayed from."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnResource, Duration
+from aws_cdk.aws_events import EventBus, EventPattern, Match
+from constructs import Construct
+from shared_constructs import ServiceStack
+
+
+class Bus(Construct):
+    """``commerce-<stage>`` and its archive, published for discovery.
+
+    Services reach the bus of their own account only; forwarding between accounts is this platform's configuration
+    and not the services'. Undelivered events are the business of each rule, which has its own DLQ.
+
+    Attributes:
+        bus: the event bus.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        stack = ServiceStack.of(self)
+        stage = stack.stage
+        self.bus = EventBus(
+            self,
+            "Bus",
+            event_bus_name=f"commerce-{stage.name.value}",
+            description=f"Facts that the services of {stage.name.value} publish",
+        )
+        self.bus.apply_removal_policy(stage.removal_policy)
+        archive = self.bus.archive(
+            "Archive",
+            description="Every event of the platform's services, to be replayed",
+            # The type that Match has in Python is IResolvable, which sources do not admit.
+            event_pattern=EventPattern(source=Match.prefix("commerce.")),  # type: ignore[arg-type]
+            retention=Duration.days(stage.event_archive_days),
+        )
+        for child in archive.node.find_all():
+            if isinstance(child, CfnResource):
+                child.apply_removal_policy(stage.removal_policy)
+        stack.publish("event-bus-arn", self.bus.event_bus_arn)
+        stack.publish("event-bus-name", self.bus.event_bus_name)
