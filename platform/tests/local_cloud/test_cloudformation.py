@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -272,3 +273,71 @@ def test_parameters_of_type_ssm_imports_and_conditions_resolve(cloud):
     )
     assert outputs["Found"] == "found"
     assert outputs["Copy"].startswith("arn:aws:sqs:")
+
+
+def test_a_pre_token_generation_trigger_decides_the_scopes_of_an_access_token(cloud):
+    code = """
+def handler(event, context):
+    scopes = {"scopesToAdd": ["commerce/operate"], "scopesToSuppress": ["aws.cognito.signin.user.admin"]}
+    event["response"] = {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": scopes}}
+    return event
+"""
+    outputs = cloud.deploy(
+        {
+            "Trigger": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {
+                    "Runtime": "python3.13",
+                    "Handler": "index.handler",
+                    "Role": cloud.role,
+                    "Code": {"ZipFile": code},
+                },
+            },
+            "Pool": {
+                "Type": "AWS::Cognito::UserPool",
+                "Properties": {
+                    "UserPoolTier": "ESSENTIALS",
+                    "LambdaConfig": {
+                        "PreTokenGenerationConfig": {
+                            "LambdaArn": {"Fn::GetAtt": ["Trigger", "Arn"]},
+                            "LambdaVersion": "V2_0",
+                        }
+                    },
+                },
+            },
+            "Scopes": {
+                "Type": "AWS::Cognito::UserPoolResourceServer",
+                "Properties": {
+                    "UserPoolId": {"Ref": "Pool"},
+                    "Identifier": "commerce",
+                    "Name": "commerce",
+                    "Scopes": [{"ScopeName": "operate", "ScopeDescription": "operate"}],
+                },
+            },
+            "Operators": {
+                "Type": "AWS::Cognito::UserPoolGroup",
+                "Properties": {"UserPoolId": {"Ref": "Pool"}, "GroupName": "operators"},
+            },
+            "Client": {
+                "Type": "AWS::Cognito::UserPoolClient",
+                "Properties": {
+                    "UserPoolId": {"Ref": "Pool"},
+                    "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+                },
+            },
+        },
+        Outputs={"Pool": {"Value": {"Ref": "Pool"}}, "Client": {"Value": {"Ref": "Client"}}},
+    )
+    cognito, pool = cloud.client("cognito-idp"), outputs["Pool"]
+    cognito.admin_create_user(UserPoolId=pool, Username="alice")
+    cognito.admin_set_user_password(UserPoolId=pool, Username="alice", Password="Secret-1234", Permanent=True)
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username="alice", GroupName="operators")
+    answer = cognito.admin_initiate_auth(
+        UserPoolId=pool,
+        ClientId=outputs["Client"],
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "alice", "PASSWORD": "Secret-1234"},
+    )
+    payload = answer["AuthenticationResult"]["AccessToken"].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert (claims["scope"], claims["cognito:groups"]) == ("commerce/operate", ["operators"])

@@ -552,3 +552,15 @@ def test_a_conditional_failure_has_the_name_of_its_integration(cloud):
     assert put("arn:aws:states:::dynamodb:putItem", "DynamoDB.ConditionalCheckFailedException") == "refused"
     sdk = "arn:aws:states:::aws-sdk:dynamodb:putItem"
     assert put(sdk, "DynamoDb.ConditionalCheckFailedException") == "refused"
+
+
+def test_a_function_that_fails_to_take_a_token_fails_its_task(cloud):
+    function = cloud.function("def handler(event, context): raise KeyError(event['token'][:0])")
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Arguments": {"FunctionName": function, "Payload": {"token": TOKEN}},
+        "Catch": [{"ErrorEquals": ["KeyError"], "Output": "failed", "Next": "Caught"}],
+        "End": True,
+    }
+    assert cloud.run({"Ask": task, "Caught": passing("{% $states.input %}")}) == "failed"

@@ -1,6 +1,7 @@
-"""Events that cannot be delivered go to the target's dead-letter queue.
+"""Events are checked when they are put, and those that cannot be delivered go to the target's dead-letter queue.
 
-Replaces, in `services/eventbridge.py`: `_invoke_target` (2237), which drops an event whose target is gone with a log
+Replaces, in `services/eventbridge.py`: `_put_events` (981), which takes entries without source, type or a JSON object
+as detail; `_invoke_target` (2237), which drops an event whose target is gone with a log
 line; and `_dispatch_to_lambda` (2425), which invokes a function once, without the retries and the dead-letter queue
 of an asynchronous invocation. A local target is there or it is not, so nothing is ever worth EventBridge's own
 retries: as on AWS, an event for a target that does not exist goes to the dead-letter queue at once.
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.arn import ArnParseError, parse_arn
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("local_cloud.eventbridge")
 
 GUARDS = (
+    Guard("eventbridge._put_events", "ebcda0f38061"),
     Guard("eventbridge._invoke_target", "550e304af080"),
     Guard("eventbridge._dispatch_to_lambda", "1f95adbaed3a"),
     Guard("eventbridge._pattern_event_view", "a472224bb7b0"),
@@ -30,11 +34,13 @@ GUARDS = (
 )
 
 Json = dict[str, Any]
+Response = tuple[int, dict[str, str], bytes]
 
 
 def apply() -> None:
-    """Put the check for the target before its invocation."""
+    """Put the checks before the bus and before each target."""
     invoke_target = eventbridge._invoke_target
+    eventbridge._put_events = partial(_put_events, eventbridge._put_events)
 
     def invoke(target: Json, event: Json, rule: Json, view: Any = None) -> None:
         if _exists(target.get("Arn", "")):
@@ -44,6 +50,35 @@ def apply() -> None:
 
     eventbridge._invoke_target = invoke
     eventbridge._dispatch_to_lambda = _invoke_function
+
+
+def _put_events(original: Callable[..., Response], data: Json, **options: Any) -> Response:
+    """Put the entries that AWS would take, and answer for the others as it does: 200 with failed entries."""
+    entries = data.get("Entries", [])
+    refusals = [_refusal(entry) for entry in entries]
+    taken = [entry for entry, refusal in zip(entries, refusals, strict=True) if not refusal]
+    status, headers, body = original(data | {"Entries": taken}, **options)
+    if len(taken) == len(entries) or status != HTTPStatus.OK:
+        return status, headers, body
+    answer = json.loads(body)
+    results = iter(answer["Entries"])
+    answer["Entries"] = [refusal or next(results) for refusal in refusals]
+    answer["FailedEntryCount"] += len(entries) - len(taken)
+    return status, headers, json.dumps(answer).encode()
+
+
+def _refusal(entry: Json) -> Json | None:
+    for name in ("Source", "DetailType", "Detail"):
+        if not entry.get(name):
+            message = f"Parameter {name} is not valid. Reason: {name} is a required argument."
+            return {"ErrorCode": "InvalidArgument", "ErrorMessage": message}
+    try:
+        detail = json.loads(entry["Detail"])
+    except ValueError:
+        detail = None
+    if isinstance(detail, dict):
+        return None
+    return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
 
 
 def _exists(arn: str) -> bool:

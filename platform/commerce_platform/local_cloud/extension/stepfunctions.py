@@ -6,7 +6,8 @@ Replaces, in `services/stepfunctions.py`:
 - the machine's `TimeoutSeconds`, `HeartbeatSeconds`, expressions in `TimeoutSeconds` (2219), `MaxDelaySeconds` and
   `JitterStrategy` (2046) and the five minutes of Express executions are ignored; an abort ends no wait (1835);
 - `Succeed` ignores `Output` (1829); Parallel ignores `Arguments`, `Output` and `Assign`, its branches share
-  variables and task token and go on when one has failed (2564); a task token outlives its attempt (1970);
+  variables and task token and go on when one has failed (2564); a task token outlives its attempt (1970),
+  and a function that fails leaves its state waiting for the token (2182);
 - StartSyncExecution refuses aliases and versions, accepts Standard workflows and answers output for a failure
   (1141); StartExecution is not idempotent (864); Express executions emit status events (1699);
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
@@ -239,6 +240,17 @@ def _edit_tasks() -> None:
     edit(
         "stepfunctions._invoke_with_callback",
         ("    evt = threading.Event()\n", "    evt = _commerce_signal()\n"),
+        (
+            """\
+        except _ExecutionError:
+            pass
+""",
+            """\
+        except _ExecutionError:
+            _task_tokens.pop(token, None)
+            raise
+""",
+        ),
         (
             """\
     timeout = state_def.get("TimeoutSeconds", 99999)
