@@ -123,7 +123,8 @@ class Deployment:
 
     async def synthesize(self, app: App) -> Path:
         """Synthesize, unless it has been done with these inputs."""
-        if await asyncio.to_thread(cdk.is_synthesized, self.workspace, app, LOCAL):
+        # Not in a thread: the apps must take their slots in the order of deployment, the platform first.
+        if cdk.is_synthesized(self.workspace, app, LOCAL):
             return cdk.assembly(self.workspace, app, LOCAL)
         async with self.slots:
             with self.board.step(app.name, "synthesizing", "synthesized"):
