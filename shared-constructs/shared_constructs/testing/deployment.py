@@ -6,7 +6,7 @@ import json
 import os
 import re
 from functools import cached_property
-from typing import Any, Final, Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs
 
 import boto3
@@ -35,10 +35,12 @@ from .resources import CREATORS, DeployedResource, Place, made_up_identity
 from .templates import Resolver, Template, UnresolvableError
 
 if TYPE_CHECKING:
-    from service_runtime.envelope import Event
-    from .workflows import Execution
-    from types import TracebackType
     from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from service_runtime.envelope import Event
+
+    from .workflows import Execution
 
 ACCOUNT: Final = "123456789012"
 """moto's account."""

@@ -8,12 +8,15 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .apigateway import Exchange, Headers, HttpResponse
-from .resources import DeployedResource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .resources import DeployedResource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,10 @@ class LocalFunction:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties.get("MemorySize", 128)),
             "AWS_LAMBDA_FUNCTION_NAME": self._function.ref,
             "AWS_REGION": self._region,
-            **{key: str(value) for key, value in properties.get("Environment", {}).get("Variables", {}).items()},
+            **{
+                key: str(value)
+                for key, value in properties.get("Environment", {}).get("Variables", {}).items()
+            },
         }
         context = LambdaContext(
             function_name=self._function.ref,
@@ -107,8 +113,10 @@ def proxy_event(exchange: Exchange) -> dict[str, Any]:
         "httpMethod": request.method,
         "headers": dict(request.headers) or None,
         "multiValueHeaders": {name: request.headers.get_all(name) for name in request.headers} or None,
-        "queryStringParameters": {name: values[-1] for name, values in request.query.items() if values} or None,
-        "multiValueQueryStringParameters": {name: list(values) for name, values in request.query.items()} or None,
+        "queryStringParameters": {name: values[-1] for name, values in request.query.items() if values}
+        or None,
+        "multiValueQueryStringParameters": {name: list(values) for name, values in request.query.items()}
+        or None,
         "pathParameters": dict(request.path_parameters) or None,
         "stageVariables": dict(exchange.api.stage_variables) or None,
         "requestContext": {key: value for key, value in context.items() if key not in template_only},

@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
     from .apigateway import HttpResponse
     from .deployment import Deployment
 
@@ -177,7 +178,7 @@ class InjectionCase:
             return value if isinstance(value, str) else ""
         return ""
 
-    def _with(self, value: str) -> Probe:
+    def _with(self, value: str) -> Probe:  # noqa: PLR0911  # one case per location
         probe = self.probe
         match self.location:
             case "path":
@@ -203,8 +204,10 @@ class InjectionCase:
 def injection_cases(
     probes: Iterable[Probe], *, values: Sequence[str] = HOSTILE_VALUES
 ) -> list[InjectionCase]:
-    """Every field of every probe: path, query and header parameters, claims, body fields, a further body field by a
-    hostile name, the body as text, and the correlation id header, which every route takes.
+    """One case for every field of every probe.
+
+    Path, query and header parameters, claims, body fields; a further body field by a hostile name, the whole body as
+    text, and the correlation id header, which every route takes.
 
     Args:
         probes: one request per route.
@@ -249,6 +252,9 @@ class _Outcome:
         """What differs in an outcome beyond the hostile value in the place of the harmless one.
 
         Args:
+            other: what came of the hostile value.
+            harmless: the text in the probe's field.
+            value: the hostile one in its place.
             as_given: the field had no text to look for (a number, a further name), so the hostile value itself may show.
         """
         expected = {
@@ -314,7 +320,7 @@ class _Ledger:
             name: [*items, {key: {"S": _CANARY} for key in [*self._tables[name], "secret"]}]
             for name, items in self._present.items()
         }
-        self._bodies: dict[str, list[str]] = dict.fromkeys(self._queues, [""])
+        self._bodies: dict[str, list[str]] = {key: [""] for key in self._queues}
 
     def read(self) -> dict[str, Any]:
         """Everything that is there now, items by their keys."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,9 @@ def _table(place: Place, properties: Mapping[str, Any]) -> Identity:
         view = properties["StreamSpecification"]["StreamViewType"]
         request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
     dynamodb = place.client("dynamodb")
-    table = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)["TableDescription"]
+    table = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)[
+        "TableDescription"
+    ]
     ttl = properties.get("TimeToLiveSpecification")
     if ttl and ttl.get("AttributeName"):
         dynamodb.update_time_to_live(
@@ -98,7 +102,13 @@ def _queue(place: Place, properties: Mapping[str, Any]) -> Identity:
 
 
 def _attribute_text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        json.dumps(value)
+        if isinstance(value, dict)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _bus(place: Place, properties: Mapping[str, Any]) -> Identity:
@@ -115,13 +125,17 @@ def _topic(place: Place, properties: Mapping[str, Any]) -> Identity:
 
 def _parameter(place: Place, properties: Mapping[str, Any]) -> Identity:
     name, value = properties.get("Name", place.default_name), properties["Value"]
-    place.client("ssm").put_parameter(Name=name, Value=value, Type=properties.get("Type", "String"), Overwrite=True)
+    place.client("ssm").put_parameter(
+        Name=name, Value=value, Type=properties.get("Type", "String"), Overwrite=True
+    )
     return name, {"Type": properties.get("Type", "String"), "Value": value}
 
 
 def _secret(place: Place, properties: Mapping[str, Any]) -> Identity:
     name = properties.get("Name", place.default_name)
-    value = properties.get("SecretString") or json.dumps({"generated": hashlib.sha256(name.encode()).hexdigest()})
+    value = properties.get("SecretString") or json.dumps(
+        {"generated": hashlib.sha256(name.encode()).hexdigest()}
+    )
     arn = place.client("secretsmanager").create_secret(Name=name, SecretString=value)["ARN"]
     return arn, {"Id": arn}
 
@@ -176,5 +190,7 @@ def made_up_identity(place: Place, resource_type: str) -> Identity:
             pool = f"{place.region}_{hashlib.sha256(name.encode()).hexdigest()[:9]}"
             return pool, {"Arn": place.arn("cognito-idp", f"userpool/{pool}"), "UserPoolId": pool}
         case _:
-            _, service, kind = resource_type.lower().split("::")[:3] if "::" in resource_type else ("", "custom", "x")
+            _, service, kind = (
+                resource_type.lower().split("::")[:3] if "::" in resource_type else ("", "custom", "x")
+            )
             return name, {"Arn": place.arn(service, f"{kind}/{name}")}

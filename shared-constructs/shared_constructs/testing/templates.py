@@ -7,10 +7,11 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from shared_constructs.service import ServiceApp
 
 Template = dict[str, Any]
@@ -41,7 +42,10 @@ def synthesize(
 
     with tempfile.TemporaryDirectory(prefix="synthesize-") as outdir, _environment(CDK_VALIDATION="false"):
         app = ServiceApp(
-            service=service, stage=stage, outdir=outdir, context={"aws:cdk:bundling-stacks": [], **(context or {})}
+            service=service,
+            stage=stage,
+            outdir=outdir,
+            context={"aws:cdk:bundling-stacks": [], **(context or {})},
         )
         build(app)
         return {stack.stack_name: stack.template for stack in app.synth().stacks}
@@ -76,7 +80,7 @@ class Resolver:
         account, region: the pseudo parameters.
     """
 
-    def __init__(  # noqa: PLR0913  # where each kind of value comes from
+    def __init__(  # where each kind of value comes from
         self,
         stack: str,
         template: Template,
@@ -106,7 +110,7 @@ class Resolver:
             "AWS::URLSuffix": "amazonaws.com",
         }
 
-    def resolve(self, value: Any) -> Any:
+    def resolve(self, value: Any) -> Any:  # noqa: PLR0911  # one case per kind of value
         """The value with every intrinsic function in it computed; `AWS::NoValue` removes its property."""
         if isinstance(value, str):
             return _DYNAMIC.sub(lambda match: self._dynamic(match[1], match[2]), value)
@@ -168,7 +172,9 @@ class Resolver:
             case "Fn::Not", [condition]:
                 return not self.resolve(condition)
             case "Fn::FindInMap", [table, first, second, *_]:
-                return self._template["Mappings"][self.resolve(table)][self.resolve(first)][self.resolve(second)]
+                return self._template["Mappings"][self.resolve(table)][self.resolve(first)][
+                    self.resolve(second)
+                ]
             case "Fn::Base64", _:
                 return base64.b64encode(str(self.resolve(argument)).encode()).decode()
             case "Fn::GetAZs", _:

@@ -30,6 +30,10 @@ MAX_STATE_BYTES = 262_144
 # A definition that loops for ever should fail a test, not hang it.
 MAX_STATES = 10_000
 
+# Task tokens that runs in this process wait for, each with the answers it got: other runs answer them by
+# ``sendTaskSuccess``, as one workflow answers another's wait on AWS.
+_WAITING: dict[str, list[Any]] = {}
+
 _CLIENTS = {"sfn": "stepfunctions", "states": "stepfunctions", "eventbridge": "events"}
 # How errors are named: optimized integrations use the service's own spelling, SDK integrations the Java SDK's.
 _OPTIMIZED_NAMES = {"dynamodb": "DynamoDB", "events": "EventBridge", "sqs": "SQS", "states": "StepFunctions"}
@@ -123,6 +127,8 @@ def aws_call(
         WorkflowError: the call failed; named as Step Functions names it.
     """
     service = _CLIENTS.get(integration.service, integration.service)
+    if (service, integration.action) == ("stepfunctions", "sendTaskSuccess"):
+        return _send_task_success(arguments)
     # What boto3.client is overloaded for is only known at run time here.
     api: Any = (client or cast("Callable[[str], Any]", boto3.client))(service)
     operation = api.meta.service_model.operation_model(integration.action[0].upper() + integration.action[1:])
@@ -141,6 +147,16 @@ def aws_call(
     return {name[0].upper() + name[1:]: value for name, value in result.items()}
 
 
+def _send_task_success(arguments: dict[str, Any]) -> dict[str, Any]:
+    answers = _WAITING.get(arguments["TaskToken"])
+    if answers is None:
+        raise WorkflowError("Sfn.TaskDoesNotExistException", "no task waits for this token")
+    if answers:
+        raise WorkflowError("Sfn.TaskTimedOutException", "the task has been answered already")
+    answers.append(json.loads(arguments["Output"]))
+    return {}
+
+
 def run_workflow(
     definition: Mapping[str, Any],
     workflow_input: Any,
@@ -155,8 +171,9 @@ def run_workflow(
         definition: the state machine, substitutions and intrinsics resolved.
         workflow_input: its input, any JSON.
         call: makes a task's call; default AWS through boto3.
-        on_callback: answers a task that waits for a callback: returns the task's output or raises ``WorkflowError``;
-            called after the task's own call, as the other side would be.
+        on_callback: what happens while a task waits for a callback; called after the task's own call. It returns the
+            task's output, raises ``WorkflowError``, or returns None to leave the answer to a ``sendTaskSuccess`` that
+            another run made meanwhile (a consumer fed from here); a task that got no answer times out.
         name: the execution's name; default a UUID.
 
     Returns:
@@ -269,7 +286,16 @@ class _Run:
             return result
         if self._on_callback is None:
             raise WorkflowError("States.Timeout", f"{name} waits for a callback and nobody answers it")
-        return self._on_callback(Callback(state=name, token=token, arguments=arguments))
+        answers = _WAITING[token] = []
+        try:
+            returned = self._on_callback(Callback(state=name, token=token, arguments=arguments))
+        finally:
+            del _WAITING[token]
+        if returned is not None:
+            return returned
+        if not answers:
+            raise WorkflowError("States.Timeout", f"{name} waits for a callback and nobody answers it")
+        return answers[0]
 
     def _map(self, name: str, state: State, scope: _Scope) -> list[Any]:
         items = scope.value(state["Items"]) if "Items" in state else scope.states["input"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 import requests
@@ -26,6 +25,9 @@ from .integration import Backend, BackendResponse, IntegrationRequest, create_in
 from .model import Api, GatewayResponse, Headers, HttpRequest, HttpResponse, IntegrationResponse, Method
 from .validation import body_errors, missing_parameters
 from .variables import create_context, create_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ class Gateway:
         backend: Backend,
         *,
         proxy: Callable[[Exchange], HttpResponse] | None = None,
-        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self.api = api
         self._backend = backend

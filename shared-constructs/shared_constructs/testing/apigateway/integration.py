@@ -82,7 +82,10 @@ def create_integration_request(  # the parts of an HTTP request
 
     Args:
         uri: `arn:aws:apigateway:{region}:{service}:action/{Action}` or `…:path/{path}`, placeholders filled in.
+        http_method: the integration's, not the client's.
         headers: mapped headers, which win over the ones that the protocol needs.
+        query: mapped query parameters.
+        body: the rendered request template, or the client's body passed through.
 
     Raises:
         UnsupportedFeatureError: for a service, or a way of calling it, that this engine does not know.
@@ -178,7 +181,11 @@ class AwsEndpoint:
         )
         SigV4Auth(self._credentials, request.service, request.region).add_auth(signed)
         answer = requests.request(
-            signed.method, signed.url, headers=dict(signed.headers), data=signed.data, timeout=self._timeout
+            request.http_method,
+            str(signed.url),
+            headers=dict(signed.headers),
+            data=signed.data,
+            timeout=self._timeout,
         )
         body = answer.content.decode(errors="replace")
         if "xml" in answer.headers.get("Content-Type", "") or body.startswith("<"):

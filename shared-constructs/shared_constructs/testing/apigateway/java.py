@@ -40,7 +40,7 @@ def from_json(value: Any) -> Any:
     return value
 
 
-def to_string(value: Any) -> str:
+def to_string(value: Any) -> str:  # noqa: PLR0911  # one case per Java type
     """`String.valueOf(value)`."""
     match value:
         case None:
@@ -187,39 +187,41 @@ def java_regex(pattern: str) -> re.Pattern[str]:
         TemplateExecutionError: when the pattern is malformed, as PatternSyntaxException.
     """
     flags = re.match(r"\(\?([a-z]+)\)", pattern)
-    dot_all, multi_line = bool(flags and "s" in flags[1]), bool(flags and "m" in flags[1])
+    plain = {"[": "[", ".": f"[^{_TERMINATORS}]", "$": rf"(?=(?:\r\n|[{_TERMINATORS}])?\Z)", "(?<": "(?P<"}
+    for flag, character in (("s", "."), ("m", "$")):
+        if flags and flag in flags[1]:
+            del plain[character]
     out: list[str] = []
     in_class = False
     for token in _TOKEN.finditer(pattern):
         text = token[0]
-        if token["quote"] is not None:
-            text = re.escape(token["quoted"])
-        elif token["posix"] is not None:
-            text = _posix_class(token["posix_name"], negated=text[1] == "P", in_class=in_class)
-        elif token["codepoint"] is not None:
-            text = re.escape(chr(int(token["code"], 16)))
-        elif token["escape"] is not None:
-            text = {"\\z": r"\Z", "\\Z": rf"(?=[{_TERMINATORS}]?\Z)", "\\h": r"[ \t\xA0]"}.get(text, text)
-        elif token["named"] is not None and not in_class:
-            text = "(?P<"
-        elif in_class:
-            if text == "[" or (text == "&" and pattern.startswith("&&", token.start())):
-                raise UnsupportedFeatureError(
-                    f"regular expression {pattern!r}: nested or intersected character classes"
-                )
+        if token["any"] is None and token["named"] is None:
+            out.append(_translated(token, in_class=in_class))
+        elif not in_class:
+            out.append(plain.get(text, text))
+            in_class = text == "["
+        elif text == "[" or (text == "&" and pattern.startswith("&&", token.start())):
+            raise UnsupportedFeatureError(
+                f"regular expression {pattern!r}: nested or intersected character classes"
+            )
+        else:
             in_class = text != "]" or _opens_class(pattern, token.start())
-            text = "\\" + text if text == "]" and in_class else text
-        elif text == "[":
-            in_class = True
-        elif text == "." and not dot_all:
-            text = f"[^{_TERMINATORS}]"
-        elif text == "$" and not multi_line:
-            text = rf"(?=(?:\r\n|[{_TERMINATORS}])?\Z)"
-        out.append(text)
+            out.append(r"\]" if text == "]" and in_class else text)
     try:
         return re.compile("".join(out), re.ASCII)
     except re.error as error:
         raise TemplateExecutionError(f"PatternSyntaxException: {error} in {pattern!r}") from error
+
+
+def _translated(token: re.Match[str], *, in_class: bool) -> str:
+    """A quotation, class, code point or escape of Java in Python's notation."""
+    if token["quote"] is not None:
+        return re.escape(token["quoted"])
+    if token["posix"] is not None:
+        return _posix_class(token["posix_name"], negated=token[0][1] == "P", in_class=in_class)
+    if token["codepoint"] is not None:
+        return re.escape(chr(int(token["code"], 16)))
+    return {"\\z": r"\Z", "\\Z": rf"(?=[{_TERMINATORS}]?\Z)", "\\h": r"[ \t\xA0]"}.get(token[0], token[0])
 
 
 def _opens_class(pattern: str, position: int) -> bool:

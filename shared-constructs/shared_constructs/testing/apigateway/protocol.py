@@ -28,6 +28,8 @@ _MODEL_NAMES: Final = {"states": "stepfunctions"}
 _DYNAMODB_NUMBER_DIGITS: Final = 38
 _DYNAMODB_EXPONENT: Final = range(-130, 126)
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
+_UNREADABLE: Final = "com.amazon.coral.service#SerializationException"
+_INVALID: Final = "com.amazon.coral.validate#ValidationException"
 _IGNORED: Final = ("unknown field", "unable to encode to json")
 """AWS's JSON protocols pass over members that they do not know."""
 
@@ -52,24 +54,35 @@ def _refusal(request: IntegrationRequest) -> BackendResponse | None:
     try:
         parameters = json.loads(request.body)
     except (json.JSONDecodeError, RecursionError):
-        return _error("com.amazon.coral.service#SerializationException", "")
-    if not isinstance(parameters, dict):
-        return _error("com.amazon.coral.service#SerializationException", "Start of structure expected")
+        return _error(_UNREADABLE, "")
     operation = _operation(request.service, request.action)
     if operation is None:
         return _error("com.amazon.coral.service#UnknownOperationException", "")
-    if operation.input_shape is not None:
-        report = ParamValidator().validate(parameters, operation.input_shape)
-        for reason, name, _ in report._errors:  # noqa: SLF001  # the report's text alone does not tell them apart
-            if reason == "invalid type":
-                return _error("com.amazon.coral.service#SerializationException", f"{name}: unexpected type")
-            if reason not in _IGNORED:
-                return _error("com.amazon.coral.validate#ValidationException", f"{name}: {reason}")
-    if request.service == "dynamodb":
-        for number in _numbers(parameters):
-            if not _is_dynamodb_number(number):
-                message = f"The parameter cannot be converted to a numeric value: {number}"
-                return _error("com.amazon.coral.validate#ValidationException", message)
+    if not isinstance(parameters, dict):
+        return _error(_UNREADABLE, "Start of structure expected")
+    return _misshapen(parameters, operation) or (
+        _misnumbered(parameters) if request.service == "dynamodb" else None
+    )
+
+
+def _misshapen(parameters: dict[str, Any], operation: OperationModel) -> BackendResponse | None:
+    """Wrong JSON types, missing members, lengths and unions, as the operation's model has them."""
+    if operation.input_shape is None:
+        return None
+    report = ParamValidator().validate(parameters, operation.input_shape)
+    for reason, name, _ in report._errors:  # noqa: SLF001  # the report's text alone does not tell them apart
+        if reason == "invalid type":
+            return _error(_UNREADABLE, f"{name}: unexpected type")
+        if reason not in _IGNORED:
+            return _error(_INVALID, f"{name}: {reason}")
+    return None
+
+
+def _misnumbered(parameters: dict[str, Any]) -> BackendResponse | None:
+    """Texts that are no DynamoDB numbers where a number is due."""
+    for number in _numbers(parameters):
+        if not _is_dynamodb_number(number):
+            return _error(_INVALID, f"The parameter cannot be converted to a numeric value: {number}")
     return None
 
 

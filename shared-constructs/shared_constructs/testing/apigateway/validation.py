@@ -53,9 +53,10 @@ def body_errors(method: Method, request: HttpRequest) -> list[str] | None:
     return [_message(error) for error in errors] or None
 
 
-def _message(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:  # noqa: PLR0911  # one case per keyword
     """The sentence that the validator of API Gateway writes, for the keywords whose sentence is known."""
-    expected, found = error.validator_value, error.instance
+    expected: Any = error.validator_value
+    found: Any = error.instance
     match error.validator:
         case "required":
             absent = sorted(name for name in expected if name not in found)

@@ -17,7 +17,7 @@ from .errors import InvalidBodyError, TemplateExecutionError
 from .java import JavaMethods
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
     from collections.abc import Mapping
 
     from .model import Api, Headers, HttpRequest, Method
@@ -117,7 +117,7 @@ def create_context(
     request: HttpRequest,
     *,
     request_id: str,
-    now: datetime.datetime,
+    now: dt.datetime,
     authorizer: Mapping[str, Any] | None = None,
     identity: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:

@@ -354,7 +354,7 @@ def _write_stop(self: Any, stream: Any, namespace: Any, loader: Any) -> None:  #
     stream.stop = True
 
 
-def _parse_macro_call(self: Any) -> None:
+def _parse_macro_call(self: Any) -> None:  # noqa: ARG001  # airspeed's signature
     """`#name(…)` without a macro of that name is text in Velocity; macros themselves are not known here."""
     raise _vtl.NoMatch
 
