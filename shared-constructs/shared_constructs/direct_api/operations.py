@@ -50,14 +50,21 @@ UNAVAILABLE: Final = Problem(503, "The service is busy; try again.", retry_after
 INTERNAL: Final = Problem(500, "The request could not be processed.")
 TIMED_OUT: Final = Problem(504, "The request took too long; its outcome is unknown.")
 
+_CONDITIONAL: Final = "ConditionalCheckFailedException"
+
 #: Position parts of a cursor: URL-safe base64, at most 1,600 characters each.
 _BASE64: Final = "([A-Za-z0-9_-]{4}){0,400}([A-Za-z0-9_-]{2}==|[A-Za-z0-9_-]{3}=)?"
 
-_INVALID: Final = "(.*#)?(ValidationException|SerializationException|InvalidParameter.*|InvalidExecutionInput|InvalidName|InvalidDetail.*|InvalidMessageContents|MissingParameter|MalformedDetail)"
+#: Errors of the services that mean a bad value. A wrong expression of ours would look the same: tests find that.
+_INVALID: Final = (
+    "(ValidationException|SerializationException|InvalidParameter.*|InvalidExecutionInput|InvalidName|"
+    "InvalidMessageContents|MissingParameter|MalformedDetail)"
+)
+#: Errors that a repetition can cure.
 _BUSY: Final = (
-    "(.*#)?(ProvisionedThroughputExceededException|ThrottlingException|Throttling|RequestLimitExceeded|RequestThrottled|"
-    "ReplicatedWriteConflictException|TransactionConflictException|TransactionInProgressException|LimitExceededException|ExecutionLimitExceeded|"
-    "InternalServerError|ServiceUnavailable|InternalException|ServiceQuotaExceededException)"
+    "(ProvisionedThroughputExceededException|ThrottlingException|ThrottledException|Throttling|RequestLimitExceeded|"
+    "RequestThrottled|TransactionConflictException|ReplicatedWriteConflictException|LimitExceededException|"
+    "ExecutionLimitExceeded|ServiceQuotaExceededException|InternalServerError|InternalException|ServiceUnavailable)"
 )
 
 
@@ -136,6 +143,11 @@ def _request(bindings: Bindings, accepted: str, refused: str) -> str:
     return f"#set($ok = true)\n{bindings.head()}\n#if($ok)\n{accepted}\n#else\n{refused}\n#end"
 
 
+def _form_request(bindings: Bindings, accepted: str, refused: str) -> str:
+    """The same for a form-encoded body, to which a line break anywhere would belong."""
+    return f"#set($ok = true){bindings.head()}#if($ok){accepted}#end#if(!$ok){refused}#end".replace("\n", "")
+
+
 def _response(bindings: Bindings, content: str) -> str:
     """A response template; every answer carries the correlation id."""
     correlation = bindings.reference(Context.CORRELATION_ID)
@@ -148,19 +160,32 @@ def _answers() -> Bindings:
     return Bindings(checks=False)
 
 
-def _failures(rules: Sequence[str], *, conditional: str = "", bindings: Bindings | None = None) -> dict[str, str]:
-    """Return the templates of a service's 4xx and 5xx, which tell AWS errors apart by `__type` (or SQS's Code)."""
+def _failures(
+    rules: Sequence[str], *, special: tuple[str, str] | None = None, bindings: Bindings | None = None
+) -> dict[str, str]:
+    """Return the templates of a service's 4xx and 5xx, which tell AWS errors apart by `__type` (or SQS's Code).
+
+    Args:
+        rules: what the caller may send, for the detail of a 400.
+        special: name of an error that has a meaning of its own for the operation, and the template of its answer.
+        bindings: the variables of that template.
+    """
     detail = "A value of the request is not acceptable."
     if rules:
         detail += " " + "; ".join(sorted(rules)) + "."
+    branches = [
+        (f"(.*#)?{_INVALID}", Problem(400, detail).template()),
+        (f"(.*#)?{_BUSY}", UNAVAILABLE.template()),
+    ]
+    if special:
+        branches.insert(0, (f"(.*#)?{special[0]}", special[1]))
+    tests = "\n".join(
+        f"#{'else' if at else ''}if($type.matches('{pattern}'))\n{answer}" for at, (pattern, answer) in enumerate(branches)
+    )
     content = (
         "#set($type = $input.path('$.__type'))\n#set($type = \"$!type\")\n"
         "#if($type == \"\")#set($type = $input.path('$.Error.Code'))#set($type = \"$!type\")#end\n"
-        "#set($conditional = $type.endsWith('ConditionalCheckFailedException'))\n"
-        + (f"#if($conditional)\n{conditional}\n#elseif" if conditional else "#if")
-        + f"($type.matches('{_INVALID}'))\n{Problem(400, detail).template()}\n"
-        f"#elseif($type.matches('{_BUSY}'))\n{UNAVAILABLE.template()}\n"
-        f"#else\n{INTERNAL.template()}\n#end"
+        f"{tests}\n#else\n{INTERNAL.template()}\n#end"
     )
     return {"400": _response(bindings or _answers(), content), "500": _response(_answers(), UNAVAILABLE.template())}
 
@@ -468,12 +493,12 @@ class PutItem:
         condition = f"attribute_not_exists({expressions.name(next(iter(self.key)))})"
         head = f'"TableName":{json_string(table.table_name)}'
         accepted = f'{{{head},\n"ConditionExpression":"{condition}",\n"Item":{{{item}}}{expressions.json()}}}'
-        content = _location(answer, self.location) + (answer.document(self.response, JSON) if self.response else "{}")
+        content = _location(answer, self.location) + answer.document(self.response, JSON)
         return Integration(
             service="dynamodb",
             action="PutItem",
             request=_request(request, accepted, f'{{{head},"Item":{{}}}}'),
-            responses={"200": _response(answer, content), **_failures(_rules(request), conditional=self.exists.template())},
+            responses={"200": _response(answer, content), **_failures(_rules(request), special=(_CONDITIONAL, self.exists.template()))},
             success_status=self.status,
             permissions=_table_permissions(table, "PutItem"),
             bindings=(request, answer),
@@ -575,7 +600,7 @@ class UpdateItem:
             request=_request(request, accepted, f'{{{head},"Key":{{}}}}'),
             responses={
                 "200": _response(answer, content),
-                **_failures(_rules(request), conditional=failed, bindings=failure),
+                **_failures(_rules(request), special=(_CONDITIONAL, failed), bindings=failure),
             },
             success_status=self.status,
             permissions=_table_permissions(table, "UpdateItem"),
@@ -764,7 +789,7 @@ class DeleteItem:
             request=_request(request, accepted, f'{{{head},"Key":{{}}}}'),
             responses={
                 "200": _response(answer, "" if self.status == 204 else "{}"),  # noqa: PLR2004
-                **_failures(_rules(request), conditional=failed, bindings=failure),
+                **_failures(_rules(request), special=(_CONDITIONAL, failed), bindings=failure),
             },
             success_status=self.status,
             permissions=_table_permissions(table, "DeleteItem"),
@@ -825,7 +850,7 @@ class SendToQueue:
                 f"&MessageAttribute.${{number}}.Value.StringValue={request.string(value, FORM)}"
             )
             accepted += f"#if({presence}){text}#end" if presence else text
-        content = answer.document(self.response, JSON) if self.response else "{}"
+        content = answer.document(self.response, JSON)
         permissions = [_statement("sqs:SendMessage", self.queue.queue_arn)]
         if key := self.queue.encryption_master_key:
             permissions += [_statement("kms:Decrypt", key.key_arn), _statement("kms:GenerateDataKey", key.key_arn)]
@@ -834,7 +859,13 @@ class SendToQueue:
             service="sqs",
             path=f"{stack.account}/{self.queue.queue_name}",
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
-            request=_request(request, accepted, "Action=SendMessage&Version=2012-11-05"),
+            # No body, and an attribute of no known type: SQS refuses either.
+            request=_form_request(
+                request,
+                accepted,
+                "Action=SendMessage&Version=2012-11-05&MessageAttribute.1.Name=refused"
+                "&MessageAttribute.1.Value.DataType=Refused&MessageAttribute.1.Value.StringValue=refused",
+            ),
             responses={"200": _response(answer, content), **_failures(_rules(request))},
             success_status=self.status,
             permissions=permissions,
@@ -902,7 +933,7 @@ class PutEvent:
             f'{{"Entries":[{{"EventBusName":{json_string(bus.event_bus_name)},"Source":{json_string(source)},'
             f'"DetailType":{json_string(self.detail_type)},"Detail":"{detail}"}}]}}'
         )
-        body = answer.document(self.response, JSON) if self.response else "{}"
+        body = answer.document(self.response, JSON)
         content = (
             "#set($failed = $input.path('$.FailedEntryCount'))\n#set($failed = \"$!failed\")\n"
             f'#if($failed == "0")\n{body}\n#else\n{UNAVAILABLE.template()}\n#end'
@@ -974,17 +1005,12 @@ class StartWorkflow:
         accepted = (
             f'{{"stateMachineArn":{arn},{name}\n"input":"{request.document(self.input, JSON_IN_STRING)}"}}'
         )
-        started = answer.document(self.response, JSON) if self.response else "{}"
-        content = self._outcome() if self.wait else started
-        failures = _failures(_rules(request))
         status = self.status or (200 if self.wait else 202)
-        if self.execution_name:
-            already = f"#set($context.responseOverride.status = {status})#set($context.responseOverride.header.Content-Type = \"application/json\")"
-            failures["400"] = failures["400"].replace(
-                "#if($type.matches(",
-                f"#if($type.matches('(.*#)?ExecutionAlreadyExists'))\n{already}{failure.document(self.response, JSON) if self.response else '{}'}\n#elseif($type.matches(",
-                1,
-            )
+        content = self._outcome() if self.wait else answer.document(self.response, JSON)
+        # The same name again is the same request again.
+        repeated = Succeed(status).headers() + failure.document(self.response, JSON)
+        special = ("ExecutionAlreadyExists", repeated) if self.execution_name else None
+        failures = _failures(_rules(request), special=special, bindings=failure)
         return Integration(
             service="states",
             action=action,

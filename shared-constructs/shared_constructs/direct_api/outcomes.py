@@ -68,13 +68,16 @@ class Succeed:
             msg = f"Succeed's status must be between 200 and 299, got {self.status}"
             raise ValueError(msg)
 
-    def template(self) -> str:
-        """Return the part of a response template that answers with this status."""
-        body = "" if self.status == HTTPStatus.NO_CONTENT else "{}"
+    def headers(self) -> str:
+        """Return the part of a response template that sets the status and a JSON body's type."""
         return (
             f"#set($context.responseOverride.status = {self.status})"
-            f'#set($context.responseOverride.header.Content-Type = "application/json"){body}'
+            '#set($context.responseOverride.header.Content-Type = "application/json")'
         )
+
+    def template(self) -> str:
+        """Return the part of a response template that answers with this status."""
+        return self.headers() + ("" if self.status == HTTPStatus.NO_CONTENT else "{}")
 
 
 Outcome = Problem | Succeed
