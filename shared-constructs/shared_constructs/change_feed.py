@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration
+from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk.aws_iam import PolicyStatement, Role
 from aws_cdk.aws_pipes import CfnPipe
 from aws_cdk.aws_sqs import Queue, QueueEncryption
@@ -154,6 +154,11 @@ class ChangeFeed(Construct):
             encryption=QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=DLQ_RETENTION,
+        )
+        Validations.of(self.dlq).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-SQS3", reason="It is itself the dead-letter queue, of the stream's pipe."
+            )
         )
         self.enrichment = ExpressWorkflow(self, "Enrichment", definition=_enrichment(expression))
         role = Role(self, "PipeRole", assumed_by=pipe_principal())

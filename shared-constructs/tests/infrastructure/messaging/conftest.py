@@ -54,6 +54,11 @@ def build(app):
 
 
 @pytest.fixture(scope="session")
+def service():
+    return build
+
+
+@pytest.fixture(scope="session")
 def templates():
     return synthesize(build, service="order")
 

@@ -1,0 +1,200 @@
+import json
+
+import pytest
+from aws_cdk import Duration
+from shared_constructs import ExpressWorkflow, ServiceStack, ServiceTable, StackKind, StandardWorkflow
+from shared_constructs.testing import Deployment, synthesize
+
+
+def task(resource, arguments, **fields):
+    return {
+        "Type": "Task",
+        "Resource": f"arn:aws:states:::{resource}",
+        "Arguments": arguments,
+        "End": True,
+        **fields,
+    }
+
+
+def machine(**states):
+    return {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
+
+
+GET = task(
+    "dynamodb:getItem",
+    {"TableName": "${Table}", "Key": {"pk": {"S": "{% $states.input.id %}"}, "sk": {"S": "x"}}},
+)
+
+
+def with_workflow(definition, *, kind=ExpressWorkflow, substitutions=None, **options):
+    """A stack with a table and a bus, whose workflow uses what the substitutions name."""
+
+    def build(app):
+        data = ServiceStack(app, kind=StackKind.STATEFUL)
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        known = {"Table": ServiceTable(data, "Table", indexes=["gsi1"]), "Bus": stack.event_bus}
+        values = {
+            name: known[value] if value in ("Table", "Bus") else value
+            for name, value in (substitutions or {}).items()
+        }
+        kind(stack, "Workflow", definition=definition, substitutions=values, **options)
+
+    return build
+
+
+def template(build, stage="local"):
+    return synthesize(build, service="order", stage=stage)[f"commerce-{stage}-order"]
+
+
+def properties(found, kind):
+    return [r["Properties"] for r in found["Resources"].values() if r["Type"] == kind]
+
+
+def statements(found):
+    return [
+        s for policy in properties(found, "AWS::IAM::Policy") for s in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def granted(found, service):
+    return [s for s in statements(found) if str(s["Action"]).startswith((f"{service}:", f"['{service}:"))]
+
+
+TABLE = {"Table": "Table"}
+
+
+def test_the_role_may_do_what_the_definition_does_and_nothing_else():
+    (statement,) = granted(template(with_workflow(machine(Read=GET), substitutions=TABLE)), "dynamodb")
+    assert statement["Action"] == "dynamodb:GetItem"
+    assert "Table" in json.dumps(statement["Resource"])
+    assert "*" not in json.dumps(statement["Resource"])
+
+
+def test_a_query_of_an_index_is_granted_on_the_index():
+    query = task(
+        "aws-sdk:dynamodb:query",
+        {"TableName": "${Table}", "IndexName": "gsi1", "KeyConditionExpression": "a"},
+    )
+    (statement,) = granted(template(with_workflow(machine(Query=query), substitutions=TABLE)), "dynamodb")
+    assert statement["Action"] == "dynamodb:Query"
+    assert any("/index/gsi1" in json.dumps(resource) for resource in statement["Resource"])
+
+
+def test_a_transaction_is_granted_by_its_parts():
+    parts = "{% {'TransactItems': [{'Put': {'TableName': '${Table}'}}, {'ConditionCheck': {'TableName': '${Table}'}}]} %}"
+    found = template(
+        with_workflow(machine(Write=task("aws-sdk:dynamodb:transactWriteItems", parts)), substitutions=TABLE)
+    )
+    (statement,) = granted(found, "dynamodb")
+    assert statement["Action"] == ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"]
+
+
+def test_events_can_be_put_for_the_own_service_only():
+    entries = {
+        "Entries": [
+            {"EventBusName": "${Bus}", "Source": "commerce.order", "DetailType": "A.v1", "Detail": {}}
+        ]
+    }
+    found = template(
+        with_workflow(machine(Put=task("events:putEvents", entries)), substitutions={"Bus": "Bus"})
+    )
+    (statement,) = granted(found, "events")
+    assert statement["Condition"] == {"StringEquals": {"events:source": "commerce.order"}}
+
+
+def test_a_task_token_is_answered_only_where_it_waits():
+    send = task("aws-sdk:sfn:sendTaskSuccess", {"TaskToken": "{% $states.input.token %}", "Output": "{}"})
+
+    def build(app):
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        waiting = StandardWorkflow(stack, "Waiting", definition=machine(End={"Type": "Succeed"}))
+        ExpressWorkflow(stack, "Answer", definition=machine(Send=send), answers=[waiting])
+
+    (statement,) = granted(template(build), "states")
+    assert statement["Action"] == "states:SendTaskSuccess"
+    assert "Waiting" in statement["Resource"]["Ref"]
+
+
+@pytest.mark.parametrize("stage", ["local", "prod"])
+def test_logs_hold_everything_but_the_data_outside_local(stage):
+    found = template(with_workflow(machine(Read=GET), substitutions=TABLE), stage)
+    (state_machine,) = properties(found, "AWS::StepFunctions::StateMachine")
+    logging = state_machine["LoggingConfiguration"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", stage == "local")
+    (group,) = properties(found, "AWS::Logs::LogGroup")
+    assert group["LogGroupName"].startswith(f"/aws/vendedlogs/states/commerce-{stage}-")
+    assert state_machine["TracingConfiguration"]["Enabled"] is (stage == "prod")
+
+
+def test_failures_timeouts_and_throttling_raise_alarms():
+    alarms = properties(
+        template(with_workflow(machine(Read=GET), substitutions=TABLE)), "AWS::CloudWatch::Alarm"
+    )
+    assert {a["MetricName"] for a in alarms} == {
+        "ExecutionsFailed",
+        "ExecutionsTimedOut",
+        "ExecutionThrottled",
+    }
+    assert all(a["TreatMissingData"] == "notBreaching" and a["AlarmDescription"] for a in alarms)
+
+
+def test_a_substitution_alone_in_its_string_keeps_its_type(tmp_path):
+    path = tmp_path / "limits.asl.yaml"
+    path.write_text(
+        """
+        QueryLanguage: JSONata
+        StartAt: Limits
+        States:
+          Limits:
+            Type: Pass
+            Output: {limit: "${Limit}", text: "at most ${Limit}", doubled: "{% 2 * ${Limit} %}", names: "${Names}"}
+            End: true
+        """
+    )
+    build = with_workflow(path, substitutions={"Limit": 50, "Names": ["a", "b"]})
+    with Deployment(synthesize(build)) as deployed:
+        output = deployed.run("Workflow", {}).output
+    assert output == {"limit": 50, "text": "at most 50", "doubled": 100, "names": ["a", "b"]}
+
+
+def test_a_workflow_runs_against_the_tables_of_its_deployment():
+    with Deployment(synthesize(with_workflow(machine(Read=GET), substitutions=TABLE))) as deployed:
+        deployed.table("Table").put_item(Item={"pk": "o-1", "sk": "x", "total": 5})
+        assert deployed.run("Workflow", {"id": "o-1"}).output["Item"]["total"] == {"N": "5"}
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (with_workflow(machine(Read=GET)), "uses Table, but the substitutions given are: none"),
+        (
+            with_workflow(machine(End={"Type": "Succeed"}), substitutions=TABLE),
+            "not used by the definition: Table",
+        ),
+        (with_workflow(machine(Read=GET), substitutions={"Table": "orders"}), "'Read' .* names no resource"),
+        (
+            with_workflow(machine(Call=task("aws-sdk:s3:getObject", {}))),
+            "permissions are derived for dynamodb",
+        ),
+        (with_workflow(machine(Send=task("aws-sdk:sfn:sendTaskFailure", {}))), "pass answers="),
+        (
+            with_workflow(machine(End={"Type": "Succeed"}), timeout=Duration.minutes(6)),
+            "at most 300 seconds, got 360",
+        ),
+    ],
+)
+def test_a_workflow_whose_role_cannot_be_derived_is_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        synthesize(build)
+
+
+def test_a_definition_that_aws_would_refuse_fails_the_synthesis():
+    wait = task("dynamodb:putItem.waitForTaskToken", {"TableName": "${Table}"}, TimeoutSeconds=5)
+    with pytest.raises(RuntimeError, match=r"does not support \.waitForTaskToken"):
+        synthesize(with_workflow(machine(Wait=wait), substitutions=TABLE))
+
+
+def test_a_service_that_the_caller_grants_itself_is_left_to_them():
+    call = task("aws-sdk:s3:getObject", {"Bucket": "b"})
+    found = template(with_workflow(machine(Call=call), unmanaged_services=["s3"]))
+    assert not granted(found, "s3")
