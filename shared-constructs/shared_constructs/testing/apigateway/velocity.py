@@ -108,7 +108,7 @@ def _parse_interpolated(self: Any) -> None:
 
 
 def _parse_null(self: Any) -> None:
-    if self.next_match(re.compile(r"null\b")):
+    if self.optional_match(re.compile(r"null\b")):
         raise InvalidTemplateError(
             "VTL has no literal null: compare with an unset variable such as $null, or use !$x"
         )
