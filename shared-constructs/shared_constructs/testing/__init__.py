@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .apigateway import IntegrationRequest as IntegrationRequest
     from .deployment import Deployment as Deployment
     from .injection import HOSTILE_VALUES as HOSTILE_VALUES
+    from .injection import InjectionCase as InjectionCase
     from .injection import Probe as Probe
     from .injection import injection_cases as injection_cases
     from .injection import unprobed_routes as unprobed_routes
@@ -29,6 +30,7 @@ _MODULES = {
     "Deployment": "deployment",
     "HOSTILE_VALUES": "injection",
     "HttpResponse": "apigateway",
+    "InjectionCase": "injection",
     "IntegrationRequest": "apigateway",
     "Probe": "injection",
     "injection_cases": "injection",
