@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,10 @@ class ServiceApp(App):
 
     It reads the CDK context: ``stage`` (``cdk synth -c stage=prod``; ``local`` when absent) and ``stages``, the
     service's own overrides per stage (see ``Stage``). Everything in it is tagged ``commerce:service`` and
-    ``commerce:stage``. With the context ``lint`` (``make lint``) it runs cdk-nag's AwsSolutions rules.
+    ``commerce:stage``.
+
+    Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
+    unless the environment has ``CDK_VALIDATION=false``, as tests and the inner loop do: it takes three times as long.
 
     Example:
         >>> app = ServiceApp(service="cart", stage="dev")
@@ -84,10 +88,10 @@ class ServiceApp(App):
         Discoverable(stage=self.stage.name, service=service, name="name")  # refuses a bad name at once
         Tags.of(self).add("commerce:service", service)
         Tags.of(self).add("commerce:stage", self.stage.name.value)
-        if self.node.try_get_context("lint"):
-            from shared_constructs.lint.nag import add_nag  # noqa: PLC0415 - cdk-nag only where it runs
+        if os.environ.get("CDK_VALIDATION") != "false":
+            from shared_constructs.lint.nag import add_rules  # noqa: PLC0415 - half a second that tests save
 
-            add_nag(self)
+            add_rules(self)
 
     def _stages(self) -> dict[str, Stage]:
         """Every stage that the context changes, all of them checked whichever is selected."""

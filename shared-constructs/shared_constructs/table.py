@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from aws_cdk import Acknowledgment, Validations
 from aws_cdk.aws_dynamodb import (
     Attribute,
     AttributeType,
@@ -94,6 +95,13 @@ class ServiceTable(Construct):
                 partition_key=_string(f"{index}pk"),
                 sort_key=_string(f"{index}sk"),
                 projection_type=ProjectionType.ALL,
+            )
+        if not stage.point_in_time_recovery:
+            Validations.of(self.table).acknowledge(
+                Acknowledgment(
+                    id="AwsSolutions-DDB3",
+                    reason="The data of this stage is made up and can be loaded again.",
+                )
             )
         if customize:
             customize(self.table)

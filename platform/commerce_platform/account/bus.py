@@ -32,8 +32,7 @@ class Bus(Construct):
         archive = self.bus.archive(
             "Archive",
             description="Every event of the platform's services, to be replayed",
-            # The type that Match has in Python is IResolvable, which sources do not admit.
-            event_pattern=EventPattern(source=Match.prefix("commerce.")),  # type: ignore[arg-type]
+            event_pattern=EventPattern(source=Match.prefix("commerce.")),
             retention=Duration.days(stage.event_archive_days),
         )
         for child in archive.node.find_all():

@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions rules, run by the CDK itself while an app is synthesized."""
+"""The rules that the CDK runs while an app is synthesized: cdk-nag's AwsSolutions and its own template validator."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from aws_cdk import App
 
 
-def add_nag(app: App) -> None:
-    """Check every resource of an app against the AwsSolutions rules; a finding fails synthesis.
+def add_rules(app: App) -> None:
+    """Check every resource of an app; a finding fails synthesis.
 
     A finding that does not apply is acknowledged on the very resource, by its granular id and with the reason::
 
         Validations.of(role).acknowledge(Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason="…"))
+
+    Args:
+        app: the app, before anything is in it.
     """
+    app.node.set_context(
+        "@aws-cdk/core:validateAgainstDefaultRules", True
+    )  # findings are errors, not warnings
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
