@@ -5,6 +5,7 @@ Names, level and sampling come from the ``POWERTOOLS_*`` variables that ``Servic
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 logger = Logger(utc=True)
-metrics = Metrics()
+# A default, so that a handler outside Lambda (a test, a tool) never fails for the want of a name.
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Commerce"))
 
 
 @contextmanager
