@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
@@ -92,7 +93,10 @@ class _Workflow(Construct):
             self,
             "StateMachine",
             state_machine_type=self._TYPE,
-            definition_body=DefinitionBody.from_string(stack.to_json_string(self.definition)),
+            # Not stack.to_json_string: jsii drops every null, and with it a variable that is assigned null.
+            definition_body=DefinitionBody.from_string(
+                json.dumps(self.definition, separators=(",", ":"), ensure_ascii=False)
+            ),
             role=self.role,
             tracing_enabled=stack.stage.tracing,
             logs=LogOptions(
