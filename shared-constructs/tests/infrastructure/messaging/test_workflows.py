@@ -198,3 +198,9 @@ def test_a_service_that_the_caller_grants_itself_is_left_to_them():
     call = task("aws-sdk:s3:getObject", {"Bucket": "b"})
     found = template(with_workflow(machine(Call=call), unmanaged_services=["s3"]))
     assert not granted(found, "s3")
+
+
+def test_a_null_in_a_definition_reaches_the_template():
+    states = machine(Begin={"Type": "Pass", "Assign": {"reply": None}, "Output": "{% $reply %}", "End": True})
+    [found] = properties(template(with_workflow(states)), "AWS::StepFunctions::StateMachine")
+    assert '"Assign":{"reply":null}' in json.dumps(found["DefinitionString"]).replace("\\", "")
