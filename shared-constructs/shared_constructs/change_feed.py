@@ -125,7 +125,7 @@ class ChangeFeed(Construct):
         ValueError: no events, more than ten, two of one type, no stream, or a second feed of the same table.
 
     Example:
-        >>> ChangeFeed(stack, "Feed", table=table, events=[DomainEvent(
+        >>> feed = ChangeFeed(stack, "Feed", table=table, events=[DomainEvent(
         ...     detail_type="ProductChanged.v1", aggregate_id="$new.sku",
         ...     data="{'sku': $new.sku, 'name': $new.name, 'version': $new.version}")])
     """

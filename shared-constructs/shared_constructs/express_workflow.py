@@ -178,7 +178,7 @@ class ExpressWorkflow(_Workflow):
             its permission to.
 
     Example:
-        >>> ExpressWorkflow(stack, "Restock", definition={
+        >>> workflow = ExpressWorkflow(stack, "Restock", definition={
         ...     "QueryLanguage": "JSONata", "StartAt": "Read", "States": {"Read": {
         ...         "Type": "Task", "Resource": "arn:aws:states:::dynamodb:getItem", "End": True,
         ...         "Arguments": {"TableName": "${Table}", "Key": {"pk": {"S": "{% $states.input.sku %}"}}}}}},

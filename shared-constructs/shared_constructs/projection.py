@@ -52,7 +52,7 @@ class Projection(Construct):
         ValueError: no key, no attributes, or one of them is also the version attribute.
 
     Example:
-        >>> Projection(stack, "Catalogue", table=table,
+        >>> projection = Projection(stack, "Catalogue", table=table,
         ...     subscriptions=[Subscription(source="commerce.product", detail_type="ProductChanged.v1")],
         ...     key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"}, attributes={"name": "$data.name"})
     """

@@ -145,7 +145,7 @@ class QueueConsumer(Construct):
         ValueError: the workflow was not made for single messages, or the function already reads another queue.
 
     Example:
-        >>> QueueConsumer(stack, "Reservations", target=function, subscriptions=[
+        >>> consumer = QueueConsumer(stack, "Reservations", target=function, subscriptions=[
         ...     Subscription(source="commerce.order", detail_type="StockReservationRequested.v1")])
     """
 

@@ -1,0 +1,39 @@
+"""The examples in the docstrings run."""
+
+import doctest
+from importlib import import_module
+
+import pytest
+from shared_constructs import (
+    ChangeFeed,
+    DomainEvent,
+    ExpressWorkflow,
+    Projection,
+    QueueConsumer,
+    ServiceApp,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+    Subscription,
+)
+
+PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+
+
+@pytest.mark.parametrize("module", ["express_workflow", "queue_consumer", "change_feed", "projection"])
+def test_the_examples_of_the_constructs_run(module, tmp_path):
+    app = ServiceApp(service="product", stage="local", outdir=str(tmp_path))
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    names = {
+        "stack": stack,
+        "table": ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", stream=True),
+        "function": ExpressWorkflow(stack, "Handler", definition=PASS, each_message=True),
+        **{
+            c.__name__: c
+            for c in (ChangeFeed, DomainEvent, ExpressWorkflow, Projection, QueueConsumer, Subscription)
+        },
+    }
+    results = doctest.testmod(import_module(f"shared_constructs.{module}"), extraglobs=names)
+    assert results.attempted
+    assert not results.failed
+    app.synth()
