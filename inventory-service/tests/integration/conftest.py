@@ -48,6 +48,10 @@ class Inventory:
     dlq_url: str
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
+    @property
+    def store(self):
+        return _store()
+
     def receive(self, sku: str, quantity: int, receipt_id: str | None = None) -> bool:
         body = {"sku": sku, "receiptId": receipt_id or f"receipt-{next(self.numbers)}", "quantity": quantity}
         return self.deliver(

@@ -2,7 +2,6 @@
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from inventory_service.stock.runtime.handler import _store
 
 
 def test_all_lines_of_an_order_are_reserved(inventory):
@@ -168,7 +167,7 @@ def test_a_receipt_that_is_none_goes_to_the_dead_letters(inventory, quantity):
 @pytest.fixture
 def transactions(inventory, monkeypatch):
     """Answers that DynamoDB gives to the next transactions instead of making them, and how long the store waited."""
-    store = _store()
+    store = inventory.store
     waits: list[float] = []
     monkeypatch.setattr(store, "_sleep", waits.append)
     answers: list[dict] = []

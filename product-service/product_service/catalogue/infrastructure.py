@@ -1,5 +1,7 @@
 """The catalogue's API: every route goes from API Gateway to DynamoDB and back."""
 
+from collections.abc import Mapping
+
 from constructs import Construct
 from shared_constructs import DomainEvent, ServiceTable
 from shared_constructs.direct_api import (
@@ -18,6 +20,7 @@ from shared_constructs.direct_api import (
     query,
     text,
 )
+from shared_constructs.direct_api.values import Value
 
 from product_service.catalogue.models import CATEGORY_PATTERN, SKU_PATTERN, Product, ProductDetails
 from product_service.contracts.published import ProductChanged
@@ -25,7 +28,7 @@ from product_service.contracts.published import ProductChanged
 OPERATORS = Scopes("commerce/operate")
 
 SKU = path("sku", pattern=SKU_PATTERN)
-KEY = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
+KEY: Mapping[str, Value] = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
 # Every product on sale is in one partition of the index, sorted by category: the whole catalogue and one category
 # are the same query. A retired product leaves the index.
 ON_SALE = "CATALOGUE"

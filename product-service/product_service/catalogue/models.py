@@ -30,10 +30,13 @@ class ProductDetails(_Model):
     image_url: Annotated[str, Field(pattern=r"^https://[^\s]+$", max_length=2048)] | None = None
 
 
-class Product(ProductDetails):
-    """A product as the API shows it."""
-
+class _Identified(_Model):
     sku: str
+
+
+class Product(ProductDetails, _Identified):
+    """A product as the API shows it, its sku first."""
+
     status: Literal["ACTIVE", "RETIRED"]
     version: int
     updated_at: str

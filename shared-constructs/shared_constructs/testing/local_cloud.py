@@ -1,0 +1,165 @@
+"""Fixtures for end-to-end tests: the running local cloud, reached through its public URLs as any client would.
+
+A service's ``tests/e2e/conftest.py`` imports them::
+
+    from shared_constructs.testing.local_cloud import customer, local_cloud, operator  # noqa: F401 - fixtures
+
+and marks its tests ``pytest.mark.e2e``. They run on the local cloud that ``make test`` or ``make up`` brought up, found by
+its endpoints file (environment variable ``COMMERCE_ENDPOINTS``, else ``.local/endpoints.json`` of the workspace).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+ENDPOINTS_VARIABLE = "COMMERCE_ENDPOINTS"
+DEFAULT_ENDPOINTS = Path(".local") / "endpoints.json"
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A running local cloud.
+
+    Attributes:
+        endpoints: what its endpoints file says.
+    """
+
+    endpoints: Mapping[str, Any]
+
+    @classmethod
+    def running(cls) -> LocalCloud:
+        """The local cloud that the environment names.
+
+        Raises:
+            LookupError: there is no endpoints file; says how to get one.
+        """
+        given = os.environ.get(ENDPOINTS_VARIABLE)
+        here = Path.cwd()
+        candidates = (
+            [Path(given)] if given else [folder / DEFAULT_ENDPOINTS for folder in (here, *here.parents)]
+        )
+        for candidate in candidates:
+            if candidate.exists():
+                return cls(json.loads(candidate.read_text()))
+        raise LookupError(
+            f"no local cloud: none of {', '.join(map(str, candidates))} exists; start one with `make up`, "
+            f"or name its endpoints file in {ENDPOINTS_VARIABLE}"
+        )
+
+    def request(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send a request to a service's public URL.
+
+        Args:
+            method: the verb.
+            service: the service's name, ``product``.
+            path: the route, percent-encoded.
+            token: an access token.
+            headers: more headers.
+            body: sent as JSON.
+            query: query parameters.
+        """
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        url = f"{self.endpoints['services'][service]['apiUrl'].rstrip('/')}{path}"
+        return requests.request(
+            method, url, headers={**bearer, **(headers or {})}, json=body, params=query, timeout=30
+        )
+
+    def client(self, aws_service: str) -> Any:
+        """A boto3 client of the local cloud, for what has no public URL: the event bus, the user pool."""
+        account = next(iter(self.endpoints["services"].values()))["account"]
+        return boto3.client(
+            aws_service,  # type: ignore[call-overload]  # any service
+            endpoint_url=self.endpoints["endpointUrl"],
+            region_name=self.endpoints["region"],
+            aws_access_key_id=account,
+            aws_secret_access_key="local",  # noqa: S106 - the local cloud takes any
+        )
+
+    @cached_property
+    def _cognito(self) -> Any:
+        return self.client("cognito-idp")
+
+    def token(self, *, group: str | None = None) -> str:
+        """An access token of a new user.
+
+        Args:
+            group: a group of the user pool to join, ``operators``.
+        """
+        pool, client = self.endpoints["auth"]["userPoolId"], self.endpoints["auth"]["clientId"]
+        user, password = f"e2e-{secrets.token_hex(8)}", f"{secrets.token_urlsafe(24)}aA1!"
+        self._cognito.admin_create_user(UserPoolId=pool, Username=user, MessageAction="SUPPRESS")
+        self._cognito.admin_set_user_password(
+            UserPoolId=pool, Username=user, Password=password, Permanent=True
+        )
+        if group:
+            self._cognito.admin_add_user_to_group(UserPoolId=pool, Username=user, GroupName=group)
+        answer = self._cognito.admin_initiate_auth(
+            UserPoolId=pool,
+            ClientId=client,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": user, "PASSWORD": password},
+        )
+        return str(answer["AuthenticationResult"]["AccessToken"])
+
+
+def eventually(read: Callable[[], T], until: Callable[[T], bool], *, seconds: float = 20) -> T:
+    """Read until it is as it should be, since events take their time.
+
+    Args:
+        read: what to look at.
+        until: whether it is as it should be.
+        seconds: how long it may take.
+
+    Raises:
+        AssertionError: it never was; shows the last that was read.
+    """
+    deadline = time.monotonic() + seconds
+    while not until(seen := read()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s; last seen: {seen!r}")
+        time.sleep(0.1)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def local_cloud() -> LocalCloud:
+    """The running local cloud."""
+    return LocalCloud.running()
+
+
+@pytest.fixture(scope="session")
+def operator(local_cloud: LocalCloud) -> str:
+    """The access token of an operator."""
+    return local_cloud.token(group="operators")
+
+
+@pytest.fixture(scope="session")
+def customer(local_cloud: LocalCloud) -> str:
+    """The access token of a customer."""
+    return local_cloud.token()
