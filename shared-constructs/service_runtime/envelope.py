@@ -112,7 +112,7 @@ class Event(WireModel, Generic[DataT]):
     data: DataT
 
     @classmethod
-    def create(  # noqa: PLR0913 - the envelope has this many fields, all named at the call
+    def create(
         cls,
         *,
         service: str,

@@ -28,7 +28,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem
         ValueError: the status is not an error.
     """
 
-    def __init__(  # noqa: PLR0913 - the members of RFC 9457
+    def __init__(
         self,
         status: int,
         *,

@@ -54,8 +54,13 @@ _RESOURCE = re.compile(
     r"arn:[^:]+:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9-]+):(?P<action>[A-Za-z]+)(?P<pattern>\..+)?"
 )
 _SDK_PATTERNS = {"", ".waitForTaskToken"}
-# Step Functions developer guide, "Transforming data with JSONata": $eval is not offered ($parse reads JSON instead).
-_FORBIDDEN_FUNCTION = re.compile(r"\$eval\s*\(")
+# Step Functions developer guide, "Transforming data with JSONata": its own functions; $eval is not offered.
+_FUNCTIONS = {*jsonata.Jsonata.static_frame.bindings, "hash", "parse", "partition", "range", "uuid"} - {
+    "eval"
+}
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|/\*.*?\*/", re.DOTALL)
+_CALLED = re.compile(r"\$([A-Za-z_]\w*)\s*\(")
+_BOUND = re.compile(r"\$([A-Za-z_]\w*)\s*:=|[(,]\s*\$([A-Za-z_]\w*)\s*(?=[,)])")
 _MAX_STATE_NAME = 80
 
 
@@ -237,12 +242,19 @@ def _check_handlers(state: State) -> Iterator[str]:
 
 def _check_expression(expression: str) -> Iterator[str]:
     source = expression[2:-2]
-    if _FORBIDDEN_FUNCTION.search(source):
-        yield "Step Functions has no $eval; use $parse for JSON text"
     try:
-        jsonata.Jsonata(source)
+        root = jsonata.Jsonata(source).ast
     except jsonata.JException as error:
         yield f"JSONata does not parse ({error}): {source.strip()[:120]}"
+        return
+    first = root.steps[0] if root.type == "path" else root
+    if first.type == "name" or (first.type == "variable" and first.value in {"", "$"}):
+        yield f"there is no document at the top of an expression; begin with $states or a variable: {source.strip()[:120]}"
+    code = _LITERAL.sub("''", source)
+    bound = {name for pair in _BOUND.findall(code) for name in pair if name}
+    if unknown := sorted(set(_CALLED.findall(code)) - _FUNCTIONS - bound):
+        hint = "; $parse reads JSON text" if "eval" in unknown else ""
+        yield f"Step Functions has no function ${', $'.join(unknown)}{hint}"
 
 
 def _expressions(node: Any) -> Iterator[str]:

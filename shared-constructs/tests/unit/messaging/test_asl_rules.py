@@ -71,7 +71,10 @@ def test_a_sound_definition_has_no_faults():
         ),
         (machine(A=passes(Output="{% $states.input. %}")), "JSONata does not parse"),
         (machine(A=passes(Output={"deep": ["{% (1 %}"]})), "JSONata does not parse"),
-        (machine(A=passes(Output="{% $eval('1') %}")), "has no $eval"),
+        (machine(A=passes(Output="{% $eval('1') %}")), "no function $eval; $parse reads JSON text"),
+        (machine(A=passes(Output="{% $summ([1]) %}")), "no function $summ"),
+        (machine(A=passes(Output="{% input.x %}")), "no document at the top"),
+        (machine(A=passes(Output="{% $$ %}")), "no document at the top"),
         (
             machine(A=task("dynamodb:putItem.waitForTaskToken", **WAIT)),
             "aws-sdk:dynamodb:putItem.waitForTaskToken",
@@ -119,6 +122,21 @@ def test_a_sound_definition_has_no_faults():
 def test_what_aws_would_refuse_is_found_and_named(definition, fault):
     faults = check_definition(definition)
     assert any(fault in each for each in faults), faults
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "$uuid() & $hash('a', 'SHA-256')",
+        "($twice := function($n) { 2 * $n }; $twice(1))",
+        "$map([1], function($value, $index) { $index })",
+        "$apply := function($f, $x) { $f($x) }",
+        "'not a call: $nothing(1)'",
+        "$states.input[price > 1].{'price': $}",
+    ],
+)
+def test_what_step_functions_offers_and_an_expression_binds_is_known(expression):
+    assert check_definition(machine(A=passes(Output=f"{{% {expression} %}}"))) == []
 
 
 def test_an_express_workflow_cannot_wait_for_callbacks():
