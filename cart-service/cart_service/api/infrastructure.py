@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from constructs import Construct
 from service_runtime import Money, WireModel
 from shared_constructs import ServiceStack
-from shared_constructs.function import ServiceFunction
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -23,6 +22,7 @@ from shared_constructs.direct_api import (
     request_epoch,
     text,
 )
+from shared_constructs.function import ServiceFunction
 
 from cart_service.api.runtime.domain import CURRENCY, Line
 

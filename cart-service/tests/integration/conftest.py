@@ -8,15 +8,19 @@ from service_runtime import Event
 from shared_constructs.testing import Deployment, synthesize
 
 
-@pytest.fixture(scope="session")
-def templates():
-    return synthesize(build, service="cart")
+@pytest.fixture(scope="module")
+def deployment():
+    with Deployment(synthesize(build, service="cart")) as deployed:
+        yield deployed
 
 
 @pytest.fixture
-def service(templates):
-    with Deployment(templates) as deployment:
-        yield deployment
+def service(deployment):
+    """The service as after its first deployment: without carts and products."""
+    table = deployment.table("Carts")
+    for item in table.scan()["Items"]:
+        table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+    return deployment
 
 
 @pytest.fixture

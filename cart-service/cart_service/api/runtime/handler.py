@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Nothing in these alphabets needs escaping anywhere.
 CART_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
 SKU: Final = r"^[A-Za-z0-9._~-]{1,64}$"
+# Cognito: a sub has at most 128 characters; a DynamoDB key holds them all.
+MAX_SUB_CHARACTERS: Final = 128
 CartId = Annotated[str, Field(pattern=CART_ID)]
 CartIdInPath = Annotated[str, Path(pattern=CART_ID)]
 SkuInPath = Annotated[str, Path(pattern=SKU)]
@@ -156,8 +158,8 @@ def _remove_line(owner: Owner, sku: str) -> Response[Any]:
 def _customer() -> Owner:
     """The caller, by the claims that API Gateway has verified; nothing else says who it is."""
     claims = app.current_event.request_context.authorizer.claims or {}
-    sub = claims.get("sub")
-    if not sub:
+    sub = claims.get("sub") or ""
+    if not 1 <= len(sub) <= MAX_SUB_CHARACTERS:
         raise Problem(HTTPStatus.UNAUTHORIZED, detail="A signed-in customer is needed.")
     return domain.customer(sub)
 

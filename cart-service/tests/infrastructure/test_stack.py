@@ -1,0 +1,146 @@
+"""What the templates must say, whatever the constructs become."""
+
+import json
+import re
+
+import pytest
+from cart_service.stack import build
+from shared_constructs.testing import synthesize
+from syrupy.extensions.json import JSONSnapshotExtension
+
+ASSET = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+@pytest.fixture(scope="module", params=["dev", "prod"])
+def stage(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def stacks(stage):
+    return synthesize(build, service="cart", stage=stage)
+
+
+@pytest.fixture(scope="module")
+def service(stacks, stage):
+    return stacks[f"commerce-{stage}-cart"]
+
+
+def of_type(template, resource_type):
+    return [each["Properties"] for each in template["Resources"].values() if each["Type"] == resource_type]
+
+
+def statements(template, role_prefix=""):
+    """Every statement of the roles whose logical ids start so."""
+    for name, resource in template["Resources"].items():
+        if not name.startswith(role_prefix):
+            continue
+        if resource["Type"] == "AWS::IAM::Policy":
+            yield from resource["Properties"]["PolicyDocument"]["Statement"]
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in resource["Properties"].get("Policies", ()):
+                yield from policy["PolicyDocument"]["Statement"]
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def actions_on(template, service_prefix, role_prefix):
+    return {
+        action
+        for statement in statements(template, role_prefix)
+        for action in listed(statement["Action"])
+        if action.startswith(service_prefix)
+    }
+
+
+def methods(template):
+    """(verb, path) → method, preflight requests aside."""
+    resources = template["Resources"]
+
+    def path(reference):
+        if "Ref" not in reference:
+            return ""
+        resource = resources[reference["Ref"]]["Properties"]
+        return f"{path(resource['ParentId'])}/{resource['PathPart']}"
+
+    return {
+        (method["HttpMethod"], path(method["ResourceId"])): method
+        for method in of_type(template, "AWS::ApiGateway::Method")
+        if method["HttpMethod"] != "OPTIONS"
+    }
+
+
+def test_the_templates_change_only_when_it_is_meant(stacks, snapshot):
+    for name, template in stacks.items():
+        masked = json.loads(ASSET.sub("<asset>", json.dumps(template)))
+        assert masked == snapshot(name=name, extension_class=JSONSnapshotExtension)
+
+
+def test_there_is_one_function_and_it_serves_every_write(service):
+    (function,) = of_type(service, "AWS::Lambda::Function")
+    assert function["Handler"] == "cart_service.api.runtime.handler.handler"
+    kinds = {route: method["Integration"]["Type"] for route, method in methods(service).items()}
+    assert kinds == {
+        ("POST", "/carts"): "AWS_PROXY",
+        ("GET", "/carts/{cartId}"): "AWS",
+        ("PUT", "/carts/{cartId}/items/{sku}"): "AWS_PROXY",
+        ("DELETE", "/carts/{cartId}/items/{sku}"): "AWS_PROXY",
+        ("GET", "/me/cart"): "AWS",
+        ("PUT", "/me/cart/items/{sku}"): "AWS_PROXY",
+        ("DELETE", "/me/cart/items/{sku}"): "AWS_PROXY",
+        ("POST", "/me/cart/merge"): "AWS_PROXY",
+    }
+
+
+def test_customers_need_their_scope_and_visitors_no_token(service):
+    for (_, path), method in methods(service).items():
+        expected = ("COGNITO_USER_POOLS", ["commerce/shop"]) if path.startswith("/me") else ("NONE", None)
+        assert (method["AuthorizationType"], method.get("AuthorizationScopes")) == expected
+
+
+def test_the_function_may_read_and_put_single_items_and_nothing_else(service):
+    assert actions_on(service, "dynamodb:", "CartsWrites") == {"dynamodb:GetItem", "dynamodb:PutItem"}
+
+
+def test_the_api_may_only_query_and_the_projection_only_update(service):
+    assert actions_on(service, "dynamodb:", "CartsApi") == {"dynamodb:Query"}
+    assert actions_on(service, "dynamodb:", "Products") == {"dynamodb:UpdateItem"}
+
+
+def test_no_role_has_a_wildcard_action(stacks):
+    actions = [a for template in stacks.values() for s in statements(template) for a in listed(s["Action"])]
+    assert actions
+    assert [action for action in actions if "*" in action] == []
+
+
+def test_nobody_here_speaks_on_the_bus(service):
+    assert actions_on(service, "events:", "") == set()
+
+
+def test_the_carts_survive_in_a_stack_of_their_own_and_expire(stacks, stage):
+    (table,) = stacks[f"commerce-{stage}-cart-data"]["Resources"].values()
+    assert table["Type"] == "AWS::DynamoDB::Table"
+    retained = "Retain" if stage == "prod" else "Delete"
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == retained
+    ttl = table["Properties"]["TimeToLiveSpecification"]
+    assert ttl == {"AttributeName": "expiresAtEpoch", "Enabled": True}
+
+
+def test_product_events_wait_in_a_queue_that_gives_up_with_an_alarm(service):
+    (rule,) = of_type(service, "AWS::Events::Rule")
+    assert rule["EventPattern"]["source"] == ["commerce.product"]
+    assert rule["EventPattern"]["detail-type"] == ["ProductChanged.v1"]
+    (target,) = rule["Targets"]
+    assert "DeadLetterConfig" in target
+    assert "RetryPolicy" in target
+    queues = {n: r["Properties"] for n, r in service["Resources"].items() if r["Type"] == "AWS::SQS::Queue"}
+    (dlq,) = [name for name, queue in queues.items() if "RedrivePolicy" not in queue]
+    assert queues[dlq]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert dlq in json.dumps(of_type(service, "AWS::CloudWatch::Alarm"))
+
+
+def test_others_find_the_api_by_its_parameter(service, stage):
+    names = [parameter["Name"] for parameter in of_type(service, "AWS::SSM::Parameter")]
+    assert f"/commerce/{stage}/cart/api-url/v1" in names

@@ -1,0 +1,211 @@
+"""Two writers of one cart: whatever the interleaving, nothing is lost."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cart_service.api.runtime import domain
+from cart_service.api.runtime.domain import Cart, Owner, Product, ProductStatus
+from cart_service.api.runtime.store import MAX_ATTEMPTS, CartStore, ContendedError
+from moto import mock_aws
+from service_runtime import Money
+
+NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
+ORIGIN = {"correlationId": "c-1", "causationId": "r-1"}
+VISITOR, ALICE = domain.anonymous("cart-1"), domain.customer("alice")
+
+
+@pytest.fixture
+def client(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        client.create_table(
+            TableName="carts",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def store(client, waits) -> CartStore:
+    return CartStore(table_name="carts", client=client, sleep=waits.append)
+
+
+def put(store: CartStore, owner: Owner, sku: str, meanwhile: Callable[[], Any] = lambda: None) -> Any:
+    """Put a line; `meanwhile` runs once between the read and the write."""
+    others = iter([meanwhile])
+    price = Money(amount_minor=100, currency="EUR")
+    product = Product(sku=sku, name=sku, price=price, status=ProductStatus.ACTIVE)
+
+    def decide(stored: Cart | None) -> Any:
+        decision = domain.put_line(stored, owner, product, 1, NOW)
+        next(others, lambda: None)()
+        return decision
+
+    return store.change(owner, decide, origin=ORIGIN)
+
+
+def merge(store: CartStore, meanwhile: Callable[[], Any] = lambda: None) -> Any:
+    others = iter([meanwhile])
+
+    def decide(theirs: Cart | None, ours: Cart | None) -> Any:
+        decision = domain.merge(theirs, ours, VISITOR, ALICE, NOW)
+        next(others, lambda: None)()
+        return decision
+
+    return store.merge(VISITOR, ALICE, decide, origin=ORIGIN)
+
+
+def stored(store: CartStore, owner: Owner) -> Cart | None:
+    seen = []
+    store.change(owner, seen.append, origin=ORIGIN)
+    return seen[0]
+
+
+def skus(store: CartStore, owner: Owner) -> set[str]:
+    cart = stored(store, owner)
+    return {line.sku for line in cart.lines} if cart else set()
+
+
+def issue(store: CartStore) -> None:
+    store.issue(VISITOR, domain.issue(VISITOR, NOW), origin=ORIGIN)
+
+
+def test_two_writers_of_one_cart_lose_nothing(store):
+    issue(store)
+    put(store, VISITOR, "BREAD", meanwhile=lambda: put(store, VISITOR, "CAKE"))
+    assert skus(store, VISITOR) == {"BREAD", "CAKE"}
+    assert stored(store, VISITOR).version == 3
+
+
+def test_two_first_lines_of_a_customer_lose_nothing(store):
+    put(store, ALICE, "BREAD", meanwhile=lambda: put(store, ALICE, "CAKE"))
+    assert skus(store, ALICE) == {"BREAD", "CAKE"}
+
+
+def test_ten_writers_all_get_through(store):
+    def nested(number: int) -> None:
+        if number < MAX_ATTEMPTS:
+            put(store, ALICE, f"SKU-{number}", meanwhile=lambda: nested(number + 1))
+
+    nested(0)
+    assert len(skus(store, ALICE)) == MAX_ATTEMPTS
+
+
+def test_a_line_put_during_a_merge_is_merged_too(store):
+    issue(store)
+    merge(store, meanwhile=lambda: put(store, VISITOR, "BREAD"))
+    assert skus(store, ALICE) == {"BREAD"}
+    assert stored(store, VISITOR).merged_into == "alice"
+
+
+def test_a_line_put_into_the_target_during_a_merge_stays(store):
+    issue(store)
+    put(store, VISITOR, "BREAD")
+    merge(store, meanwhile=lambda: put(store, ALICE, "CAKE"))
+    assert skus(store, ALICE) == {"BREAD", "CAKE"}
+
+
+def test_two_merges_at_once_add_up_once(store):
+    issue(store)
+    put(store, VISITOR, "BREAD")
+    merge(store, meanwhile=lambda: merge(store))
+    assert [line.quantity for line in stored(store, ALICE).lines] == [1]
+
+
+def test_a_cart_merged_between_read_and_write_takes_nothing_more(store):
+    issue(store)
+    rejected = put(store, VISITOR, "BREAD", meanwhile=lambda: merge(store))
+    assert rejected.reason == domain.Reason.NO_SUCH_CART
+    assert skus(store, ALICE) == set()
+
+
+def test_a_cart_deleted_between_read_and_write_is_not_resurrected(store, client):
+    issue(store)
+    key = {"pk": {"S": "ANON#cart-1"}, "sk": {"S": "CART"}}
+    rejected = put(store, VISITOR, "BREAD", meanwhile=lambda: client.delete_item(TableName="carts", Key=key))
+    assert rejected.reason == domain.Reason.NO_SUCH_CART
+    assert stored(store, VISITOR) is None
+
+
+class Failing:
+    """A client whose writes fail some times before they are passed on."""
+
+    def __init__(self, client, *errors: ClientError) -> None:
+        self._client, self._errors = client, list(errors)
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**parameters: Any) -> Any:
+            if name in {"put_item", "transact_write_items"} and self._errors:
+                raise self._errors.pop()
+            return getattr(self._client, name)(**parameters)
+
+        return call
+
+
+def failure(code: str, *reasons: str) -> ClientError:
+    answer = {"Error": {"Code": code}, "CancellationReasons": [{"Code": reason} for reason in reasons]}
+    return ClientError(answer, "TransactWriteItems")
+
+
+@pytest.mark.parametrize(
+    "conflict",
+    [
+        failure("TransactionConflictException"),
+        failure("ConditionalCheckFailedException"),
+        failure("TransactionCanceledException", "None", "TransactionConflict"),
+        failure("TransactionCanceledException", "ConditionalCheckFailed", "None"),
+    ],
+    ids=["item in a transaction", "condition", "transaction conflict", "transaction condition"],
+)
+def test_a_conflict_is_tried_again_after_a_wait(store, client, waits, conflict):
+    issue(store)
+    put(store, VISITOR, "BREAD")
+    contended = CartStore(table_name="carts", client=Failing(client, conflict, conflict), sleep=waits.append)
+    merge(contended)
+    assert skus(store, ALICE) == {"BREAD"}
+    assert len(waits) == 2
+    assert 0 <= waits[0] <= 0.02
+    assert 0 <= waits[1] <= 0.04
+
+
+def test_who_loses_every_time_is_told_and_has_changed_nothing(client, waits):
+    conflicts = [failure("ConditionalCheckFailedException")] * MAX_ATTEMPTS
+    contended = CartStore(table_name="carts", client=Failing(client, *conflicts), sleep=waits.append)
+    with pytest.raises(ContendedError):
+        put(contended, ALICE, "BREAD")
+    assert stored(contended, ALICE) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure("ValidationException"),
+        failure("TransactionCanceledException", "None", "ValidationError"),
+        failure("TransactionCanceledException", "ThrottlingError", "None"),
+    ],
+    ids=["validation", "transaction validation", "throttling"],
+)
+def test_what_another_attempt_cannot_mend_is_not_tried_again(store, client, waits, error):
+    issue(store)
+    with pytest.raises(ClientError):
+        merge(CartStore(table_name="carts", client=Failing(client, error), sleep=waits.append))
+    assert waits == []
