@@ -304,7 +304,7 @@ class DirectApi(Construct):
             for group, template in integration.responses.items()
         }
         problem = {"method.response.header.Content-Type": "'application/problem+json'"}
-        groups = (
+        groups: tuple[tuple[str, str | None, str, dict[str, str]], ...] = (
             (str(integration.success_status), r"2\d{2}", templates["200"], {}),
             ("400", r"4\d{2}", templates["400"], problem),
             # No pattern: whatever is not known is an error, never a success.

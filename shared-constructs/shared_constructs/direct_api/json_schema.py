@@ -59,12 +59,10 @@ def _refuse_python_validators(model: type[BaseModel], seen: set[type]) -> None:
         return
     seen.add(model)
     decorators = model.__pydantic_decorators__
-    for validator in (*decorators.field_validators.values(), *decorators.validators.values()):
-        fields = ", ".join(validator.info.fields)
-        raise _lost(f"{model.__name__}.{fields}", f"the Python validator {validator.cls_var_name}")
-    for kind in (decorators.model_validators, decorators.root_validators):
-        for name in kind:
-            raise _lost(model.__name__, f"the Python validator {name}")
+    for name, validator in decorators.field_validators.items():
+        raise _lost(f"{model.__name__}.{', '.join(validator.info.fields)}", f"the Python validator {name}")
+    for name in decorators.model_validators:
+        raise _lost(model.__name__, f"the Python validator {name}")
     for name, field in model.model_fields.items():
         for each in field.metadata:
             if isinstance(each, AfterValidator | BeforeValidator | PlainValidator | WrapValidator):

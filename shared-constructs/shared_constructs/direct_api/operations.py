@@ -131,7 +131,8 @@ class Operation(Protocol):
 
 # -------------------------------------------------------------------------------------------------- shared pieces
 def _table(table: Any) -> dynamodb.ITable:
-    return getattr(table, "table", table)  # type: ignore[no-any-return] - a ServiceTable holds its table
+    held: dynamodb.ITable = getattr(table, "table", table)
+    return held
 
 
 def _shape(model: type[BaseModel] | None) -> Structure | None:
@@ -277,7 +278,7 @@ class GetItem:
             success_status=200,
             permissions=_table_permissions(table, action),
             bindings=(request, answer),
-            keys=(self.table, None, self.key),
+            keys=(table, None, self.key),
         )
 
 
@@ -415,7 +416,7 @@ class Query:
             success_status=200,
             permissions=_table_permissions(table, "Query", self.index),
             bindings=(request, answer),
-            keys=(self.table, self.index, {}),
+            keys=(table, self.index, {}),
         )
 
     def _sort(self, request: Bindings, expressions: Expressions, sort_key: str) -> str:
@@ -502,7 +503,7 @@ class PutItem:
             success_status=self.status,
             permissions=_table_permissions(table, "PutItem"),
             bindings=(request, answer),
-            keys=(self.table, None, self.key),
+            keys=(table, None, self.key),
         )
 
 
@@ -605,7 +606,7 @@ class UpdateItem:
             success_status=self.status,
             permissions=_table_permissions(table, "UpdateItem"),
             bindings=(request, answer, failure),
-            keys=(self.table, None, self.key),
+            keys=(table, None, self.key),
         )
 
     def _update(self, request: Bindings, expressions: Expressions) -> str:
@@ -794,7 +795,7 @@ class DeleteItem:
             success_status=self.status,
             permissions=_table_permissions(table, "DeleteItem"),
             bindings=(request, answer, failure),
-            keys=(self.table, None, self.key),
+            keys=(table, None, self.key),
         )
 
 
@@ -1071,7 +1072,8 @@ class InvokeFunction:
     @property
     def target(self) -> lambda_.IFunction:
         """The CDK function."""
-        return getattr(self.function, "function", self.function)  # type: ignore[no-any-return]
+        function: lambda_.IFunction = getattr(self.function, "function", self.function)
+        return function
 
 
 AnyOperation = (

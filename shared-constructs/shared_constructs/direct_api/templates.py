@@ -477,7 +477,7 @@ def object_of(access: str, structure: Structure, depth: int = 0) -> str:
     A missing optional attribute is left out, or reads as the model's default; a missing required one reads as null, an
     empty list or an empty object, so that the answer is JSON whatever is stored.
     """
-    entries = []
+    entries: list[tuple[str | None, str]] = []
     for member in structure.fields:
         attribute = f"{access}.get({literal(member.attribute)})"
         there = f"{access}.containsKey({literal(member.attribute)})"
@@ -570,7 +570,9 @@ def _member(name: str, entries: Sequence[tuple[str | None, str]]) -> str:
     return f"#if({anything}){text}#end"
 
 
-def holds(bindings: Bindings, old: str, condition: Condition) -> str | None:
+def holds(  # noqa: PLR0911 - one answer per kind of condition
+    bindings: Bindings, old: str, condition: Condition
+) -> str | None:
     """Return the Velocity condition that is true when `condition` holds for the item in `old`.
 
     None when a template cannot tell: orderings, and values that only the request's body has.
@@ -581,7 +583,7 @@ def holds(bindings: Bindings, old: str, condition: Condition) -> str | None:
         case Comparison(Operator.NOT_EXISTS, attribute):
             return f"!{old}.containsKey({literal(attribute)})"
         case Comparison(Operator.EQUALS | Operator.NOT_EQUALS, attribute, value):
-            with suppress(_Unknown):
+            with suppress(_UnknownToResponseError):
                 sign = "==" if condition.operator is Operator.EQUALS else "!="
                 return f"{_scalar(old, attribute, value)} {sign} {_comparand(bindings, value)}"
             return None
@@ -600,7 +602,7 @@ def holds(bindings: Bindings, old: str, condition: Condition) -> str | None:
             return None
 
 
-class _Unknown(Exception):
+class _UnknownToResponseError(Exception):
     """The value is not known to a response template."""
 
 
@@ -624,4 +626,4 @@ def _comparand(bindings: Bindings, value: object) -> str:
         case Text(parts) if not any(isinstance(part, BodyField) for part in parts):
             return bindings.joined_text(parts)
         case _:
-            raise _Unknown
+            raise _UnknownToResponseError

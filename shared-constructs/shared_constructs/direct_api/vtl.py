@@ -59,7 +59,7 @@ def literal(value: str) -> str:
     Raises:
         ValueError: `value` has a single quote or a control character, which such a literal cannot hold.
     """
-    if "'" in value or any(ord(char) < 0x20 for char in value):
+    if "'" in value or not value.isprintable():
         msg = f"text compared in a template can hold neither a single quote nor control characters, got {value!r}"
         raise ValueError(msg)
     return f"'{value}'"

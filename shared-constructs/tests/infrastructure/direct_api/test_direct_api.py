@@ -1,0 +1,403 @@
+"""What a DirectApi puts into the template, and what it refuses to."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_sqs as sqs
+from pydantic import BaseModel, Field, field_validator
+
+from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs.direct_api import (
+    IAM,
+    PUBLIC,
+    Cors,
+    DeleteItem,
+    DirectApi,
+    GetItem,
+    ModelError,
+    Page,
+    Problem,
+    PutEvent,
+    Query,
+    Require,
+    RouteError,
+    Scopes,
+    SendToQueue,
+    Stored,
+    Succeed,
+    Throttle,
+    UpdateItem,
+    body,
+    claim,
+    equals,
+    greater_than,
+    less_than,
+    path,
+    text,
+)
+from shared_constructs.lint.nag import add_rules
+from shared_constructs.testing import synthesize
+
+
+class Thing(BaseModel):
+    name: str = Field(max_length=10)
+
+
+class Given:
+    """An app with a table and an API, to which a test adds routes."""
+
+    def __init__(self, app: ServiceApp, **options: Any) -> None:
+        data = ServiceStack(app, kind=StackKind.STATEFUL)
+        self.stack = ServiceStack(app, kind=StackKind.STATELESS)
+        self.table = ServiceTable(data, "Table", indexes=["gsi1"])
+        self.api = DirectApi(self.stack, "Api", description="Things", **options)
+        self.key = {"pk": text("THING#", path("id")), "sk": "THING"}
+
+    def get(self, **options: Any) -> GetItem:
+        return GetItem(table=self.table, key=self.key, response=Thing, **options)
+
+
+def template_of(add_routes, stage="prod", **options: Any) -> assertions.Template:
+    def build(app: ServiceApp) -> None:
+        add_routes(Given(app, **options))
+
+    return assertions.Template.from_json(synthesize(build, service="things", stage=stage)["commerce-" + stage + "-things"])
+
+
+def two_routes(given: Given) -> None:
+    given.api.route("GET", "/things/{id}", given.get(), auth=PUBLIC)
+    given.api.route(
+        "GET",
+        "/things",
+        Query(table=given.table, index="gsi1", partition=text("OF#", claim("sub")), response=Thing),
+        auth=Scopes("commerce/shop"),
+        throttle=Throttle(rate=5, burst=7),
+    )
+
+
+@pytest.fixture(scope="module")
+def template():
+    return template_of(two_routes)
+
+
+@pytest.fixture
+def given():
+    return Given(ServiceApp(service="things", stage="prod"))
+
+
+def methods(template) -> dict[str, dict[str, Any]]:
+    found = template.find_resources("AWS::ApiGateway::Method")
+    return {
+        f"{each['Properties']['HttpMethod']} {each['Properties'].get('OperationName', key)}": each["Properties"]
+        for key, each in found.items()
+    }
+
+
+# -------------------------------------------------------------------------------------------------------- permissions
+def test_the_role_may_do_what_the_routes_do_and_nothing_else(template):
+    (policy,) = template.find_resources("AWS::IAM::Policy").values()
+    statements = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert {json.dumps(each["Action"]) for each in statements} == {'"dynamodb:GetItem"', '"dynamodb:Query"'}
+    by_action = {each["Action"]: json.dumps(each["Resource"]) for each in statements}
+    assert "/index/gsi1" in by_action["dynamodb:Query"]
+    assert "/index" not in by_action["dynamodb:GetItem"]
+    assert "*" not in "".join(by_action.values())
+
+
+def test_events_are_put_in_the_services_own_name_only():
+    def routes(given):
+        given.api.route(
+            "POST", "/things/{id}", PutEvent(detail_type="ThingSeen.v1", aggregate_id=path("id"), data={}), auth=IAM
+        )
+
+    template_of(routes).has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": [
+                    assertions.Match.object_like(
+                        {
+                            "Action": "events:PutEvents",
+                            "Condition": {"StringEquals": {"events:source": "commerce.things"}},
+                        }
+                    )
+                ]
+            }
+        },
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ stage and logs
+def test_every_method_validates_and_refuses_unknown_content_types(template):
+    for properties in methods(template).values():
+        if properties["HttpMethod"] == "OPTIONS":
+            continue
+        assert properties["RequestValidatorId"]
+        assert properties["Integration"]["PassthroughBehavior"] == "NEVER"
+        assert list(properties["Integration"]["RequestTemplates"]) == ["application/json"]
+    template.has_resource_properties(
+        "AWS::ApiGateway::RequestValidator", {"ValidateRequestBody": True, "ValidateRequestParameters": True}
+    )
+
+
+def test_only_a_known_success_is_a_success(template):
+    for properties in methods(template).values():
+        if properties["HttpMethod"] != "OPTIONS":
+            patterns = {each["StatusCode"]: each.get("SelectionPattern") for each in properties["Integration"]["IntegrationResponses"]}
+            assert patterns == {"200": r"2\d{2}", "400": r"4\d{2}", "500": None}
+
+
+def test_throttles_of_the_stage_and_of_one_route(template):
+    template.has_resource_properties(
+        "AWS::ApiGateway::Stage",
+        {
+            "TracingEnabled": True,
+            "MethodSettings": assertions.Match.array_with(
+                [
+                    assertions.Match.object_like({"ResourcePath": "/*", "HttpMethod": "*", "LoggingLevel": "ERROR"}),
+                    assertions.Match.object_like(
+                        {
+                            "ResourcePath": "/~1things",
+                            "HttpMethod": "GET",
+                            "ThrottlingRateLimit": 5,
+                            "ThrottlingBurstLimit": 7,
+                        }
+                    ),
+                ]
+            ),
+        },
+    )
+
+
+def test_both_logs_are_kept_as_long_as_the_stage_says_and_hold_json(template):
+    groups = template.find_resources("AWS::Logs::LogGroup").values()
+    assert len(groups) == 2
+    assert len({each["Properties"]["RetentionInDays"] for each in groups}) == 1
+    (stage,) = template.find_resources("AWS::ApiGateway::Stage").values()
+    entry = json.loads(stage["Properties"]["AccessLogSetting"]["Format"])
+    assert {"requestId", "status", "resourcePath", "errorType"} <= set(entry)
+
+
+def test_every_error_of_the_gateway_is_a_problem(template):
+    answers = template.find_resources("AWS::ApiGateway::GatewayResponse").values()
+    types = {each["Properties"]["ResponseType"]: each["Properties"] for each in answers}
+    assert len(types) == 21
+    for properties in types.values():
+        parameters = properties["ResponseParameters"]
+        assert parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        document = json.loads(properties["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '""'))
+        assert document["status"] == int(properties["StatusCode"])
+        assert document["instance"] == "$context.requestId"
+    assert types["MISSING_AUTHENTICATION_TOKEN"]["StatusCode"] == "404"
+    assert types["THROTTLED"]["ResponseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+
+
+def test_the_url_is_published(template):
+    template.has_resource_properties("AWS::SSM::Parameter", {"Name": "/commerce/prod/things/api-url/v1"})
+
+
+def test_a_changed_model_is_a_new_deployment():
+    def deployment(length: int) -> str:
+        model = type("Changing", (BaseModel,), {"__annotations__": {"name": Annotated[str, Field(max_length=length)]}})
+
+        def routes(given):
+            operation = UpdateItem(table=given.table, key=given.key, request=model, upsert=True)
+            given.api.route("PUT", "/things/{id}", operation, auth=IAM)
+
+        return next(iter(template_of(routes).find_resources("AWS::ApiGateway::Deployment")))
+
+    assert deployment(1) != deployment(2)
+
+
+# --------------------------------------------------------------------------------------------------------------- CORS
+def test_without_origins_there_is_no_cors(template):
+    assert not any(key.startswith("OPTIONS") for key in methods(template))
+
+
+def test_errors_carry_cors_headers_too():
+    template = template_of(two_routes, cors=Cors(origins=("https://a.example", "https://b.example")))
+    for properties in methods(template).values():
+        if properties["HttpMethod"] != "OPTIONS":
+            for each in properties["Integration"]["IntegrationResponses"]:
+                assert "https://b.example" in json.dumps(each["ResponseTemplates"])
+    for each in template.find_resources("AWS::ApiGateway::GatewayResponse").values():
+        assert each["Properties"]["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+
+
+# ------------------------------------------------------------------------------------------------------------ cdk-nag
+@pytest.mark.parametrize("origins", [(), ("*",)])
+def test_aws_solutions_finds_nothing(origins):
+    def build(app: ServiceApp) -> None:
+        add_rules(app)
+        given = Given(app, cors=Cors(origins=origins) if origins else None)
+        two_routes(given)
+        given.api.route("DELETE", "/things/{id}", DeleteItem(table=given.table, key=given.key), auth=IAM)
+        queue = sqs.Queue.from_queue_arn(given.stack, "Queue", "arn:aws:sqs:eu-west-1:111122223333:queue")
+        given.api.route("POST", "/things", SendToQueue(queue=queue, request=Thing), auth=Scopes("commerce/operate"))
+
+    synthesize(build, service="things", stage="prod")
+
+
+# ------------------------------------------------------------------------------------------------------------- faults
+class Recursive(BaseModel):
+    children: list[Recursive] = []
+
+
+class Mixed(BaseModel):
+    value: int | str
+
+
+class Checked(BaseModel):
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def capital(cls, value: str) -> str:
+        return value.upper()
+
+
+class NotAList(BaseModel):
+    name: Annotated[str, Stored("names", as_map=True)]
+
+
+class Huge(BaseModel):
+    pass
+
+
+def update(given, **options):
+    return UpdateItem(**{"table": given.table, "key": given.key, "values": {"a": 1}} | options)
+
+
+FAULTS = {
+    "the route exists already": lambda g: ("GET", "/things/{other}", g.get(), PUBLIC),
+    "path parameters ['id'] are used but not in the route": lambda g: ("GET", "/all", g.get(), PUBLIC),
+    "path parameters ['more'] are in the route but not used": lambda g: ("GET", "/x/{id}/{more}", g.get(), PUBLIC),
+    "method must be one of": lambda g: ("TRACE", "/x/{id}", g.get(), PUBLIC),
+    "without a slash at the end": lambda g: ("GET", "/x/{id}/", g.get(), PUBLIC),
+    "the table's key is ['pk', 'sk']": lambda g: (
+        "GET",
+        "/x/{id}",
+        GetItem(table=g.table, key={"pk": path("id")}, response=Thing),
+        PUBLIC,
+    ),
+    "the table has no index 'gsi9'": lambda g: (
+        "GET",
+        "/x",
+        Query(table=g.table, index="gsi9", partition="p", response=Thing),
+        PUBLIC,
+    ),
+    "claims ['sub'] need auth=Scopes": lambda g: ("GET", "/x/{id}", g.get(where=equals("owner", claim("sub"))), IAM),
+    "Recursive.children: Recursive contains itself": lambda g: (
+        "GET",
+        "/x/{id}",
+        GetItem(table=g.table, key=g.key, response=Recursive),
+        PUBLIC,
+    ),
+    "Mixed.value: a union of different JSON types": lambda g: (
+        "GET",
+        "/x/{id}",
+        GetItem(table=g.table, key=g.key, response=Mixed),
+        PUBLIC,
+    ),
+    "NotAList.name: Stored(as_map=True) needs a list": lambda g: (
+        "GET",
+        "/x/{id}",
+        GetItem(table=g.table, key=g.key, response=NotAList),
+        PUBLIC,
+    ),
+    "Checked.name: the Python validator capital": lambda g: ("PUT", "/x/{id}", update(g, request=Checked), IAM),
+    "body('nope'): 'nope' is not a field; allowed are ['name']": lambda g: (
+        "PUT",
+        "/x/{id}",
+        update(g, request=Thing, values={"a": body("nope")}),
+        IAM,
+    ),
+    "the operation needs a request model": lambda g: ("PUT", "/x/{id}", update(g, values={"a": body("b")}), IAM),
+    "attributes ['a'] are written twice": lambda g: ("PUT", "/x/{id}", update(g, remove=("a",)), IAM),
+    "attributes ['version'] are keys or written by convention": lambda g: (
+        "PUT",
+        "/x/{id}",
+        update(g, values={"version": 7}),
+        IAM,
+    ),
+    "nothing to write": lambda g: ("PUT", "/x/{id}", update(g, values={}, versioned=False), IAM),
+    "add['n'] must be a number": lambda g: ("PUT", "/x/{id}", update(g, add={"n": "one"}), IAM),
+    "at most one condition may be an ordering": lambda g: (
+        "PUT",
+        "/x/{id}",
+        update(
+            g,
+            conditions=(
+                Require(less_than("a", 1), otherwise=Succeed(200)),
+                Require(greater_than("b", 1), otherwise=Succeed(200)),
+            ),
+        ),
+        IAM,
+    ),
+}
+
+
+@pytest.mark.parametrize("message", FAULTS, ids=str)
+def test_a_route_that_cannot_work_is_refused_by_name(given, message):
+    given.api.route("GET", "/things/{id}", given.get(), auth=PUBLIC)
+    method, route, operation, auth = FAULTS[message](given)
+    with pytest.raises(RouteError) as error:
+        given.api.route(method, route, operation, auth=auth)
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{method} {route}: ")
+
+
+def test_a_template_larger_than_api_gateway_allows_is_refused(given):
+    wide = type("Wide", (BaseModel,), {"__annotations__": {f"field_{n}": str for n in range(4000)}})
+    with pytest.raises(RouteError, match="API Gateway allows 307,200"):
+        given.api.route("GET", "/x/{id}", GetItem(table=given.table, key=given.key, response=wide), auth=PUBLIC)
+
+
+def test_an_api_without_routes_is_a_fault():
+    with pytest.raises(RuntimeError, match="needs at least one route"):
+        template_of(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Scopes(), "at least one scope"),
+        (lambda: Problem(200, "fine"), "between 400 and 599, got 200"),
+        (lambda: Succeed(404), "between 200 and 299, got 404"),
+        (lambda: Page(default=10, maximum=5), "1 <= default <= maximum"),
+        (lambda: Throttle(rate=0, burst=1), "at least 1, got 0"),
+        (lambda: Cors(origins=("*", "https://a.example")), "only '\\*'"),
+        (lambda: path("id", pattern="'"), "no single quote"),
+        (lambda: Query(table=None, partition="p", response=Thing, index="gsi1", consistent=True), "cannot be consistent"),
+    ],
+)
+def test_options_say_what_is_allowed(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_an_api_outside_a_service_stack_says_where_it_belongs():
+    from aws_cdk import App, Stack
+
+    with pytest.raises(TypeError, match="needs to be inside a ServiceStack"):
+        DirectApi(Stack(App(), "Plain"), "Api", description="x")
+
+
+def test_an_imported_table_is_trusted(given):
+    table = dynamodb.Table.from_table_name(given.stack, "Imported", "elsewhere")
+    given.api.route("GET", "/x/{id}", GetItem(table=table, key={"id": path("id")}, response=Thing), auth=PUBLIC)
+
+
+def test_a_model_error_is_a_value_error():
+    assert issubclass(ModelError, ValueError)
+
+
+def test_customize_gets_the_l2_api():
+    seen = []
+    template_of(two_routes, customize=seen.append)
+    assert seen[0].rest_api_id
