@@ -259,7 +259,11 @@ class Deployment:
     def table(self, logical_id_prefix: str = "") -> Any:
         """A boto3 Table resource of the deployed table."""
         name = self.resource(logical_id_prefix, "AWS::DynamoDB::").ref
-        return boto3.resource("dynamodb", region_name=self.region).Table(name)
+        return self._dynamodb.Table(name)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return boto3.resource("dynamodb", region_name=self.region)
 
     def items(self, logical_id_prefix: str = "") -> list[dict[str, Any]]:
         """All items of a table as Python values, in the order of their keys."""
