@@ -12,6 +12,7 @@ Replaces, in `services/stepfunctions.py`:
   (1141); StartExecution is not idempotent (864); Express executions emit status events (1699);
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
 - the one second of a JSONata expression is measured by the clock of a busy machine (3050);
+- Express executions are kept for ever (841);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112).
 """
 
@@ -22,11 +23,12 @@ import math
 import re
 import threading
 import time
+from collections import deque
 from contextvars import Context, ContextVar, copy_context
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ministack.core.responses import error_response_json, json_response, now_iso
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, now_iso
 from ministack.services import eventbridge, stepfunctions
 
 from commerce_platform.local_cloud import workflows
@@ -73,6 +75,10 @@ _SDK_SERVICES_WITH_PLAIN_CODES = frozenset({"sfn"})
 EXPRESSION_LIMIT_MILLISECONDS = 30_000
 """The time limit of one JSONata expression; the service's is a second."""
 
+EXPRESS_HISTORIES = 10_000
+"""How many ended Express executions are kept to be looked at; the service itself keeps none."""
+
+_ended_express: deque[tuple[str, str, str]] = deque()
 _scopes: dict[str, Scope] = {}
 _version: ContextVar[str | None] = ContextVar("workflow_version", default=None)
 
@@ -402,6 +408,7 @@ def _run_in_scopes() -> None:
         finally:
             workflows.current.reset(outer)
             del _scopes[arn]
+            _forget_old_express(arn)
 
     def fail_running(execution: Json, error: str, cause: str) -> None:
         if execution["status"] == "RUNNING":
@@ -417,6 +424,14 @@ def _run_in_scopes() -> None:
     stepfunctions._run_execution = run_in_scope
     stepfunctions._fail_execution = fail_running
     stepfunctions._stop_execution = stop_and_wake
+
+
+def _forget_old_express(arn: str) -> None:
+    """Keep the history of the latest Express executions only: each change of each table makes one."""
+    if _is_express((stepfunctions._executions.get(arn) or {}).get("stateMachineArn", "")):
+        _ended_express.append((get_account_id(), get_region(), arn))
+        if len(_ended_express) > EXPRESS_HISTORIES:
+            stepfunctions._executions.pop_scoped(*_ended_express.popleft(), None)
 
 
 def _start_as_aws_does() -> None:
