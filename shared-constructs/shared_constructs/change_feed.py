@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Acknowledgment, Duration, Validations
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
 # EventBridge Pipes: a bus takes at most ten entries at once; if the enrichment returns more, the target is not called.
 MAX_ENTRIES = 10
-# How many items republish reads at a time: five requests of ten events, far from Step Functions' 256 KiB of state.
-REPUBLISH_PAGE = 50
-# A Standard execution's history ends at 25,000 events; a page costs about 50. The rest is the next execution's.
-REPUBLISH_MAX_PAGES = 400
+# How many items republish reads at a time: at 10 KB each still below Step Functions' 256 KiB per state.
+REPUBLISH_PAGE = 20
+# A Standard execution's history ends at 25,000 events; republish stops well before and leaves the rest to the next.
+_HISTORY_EVENTS = 20_000
+_HISTORY_EVENTS_PER_PAGE = 15
+_HISTORY_EVENTS_PER_REQUEST = 7
 
 _DETAIL_TYPE = re.compile(r"[A-Z][A-Za-z0-9]*\.v[1-9][0-9]*")
 
@@ -218,7 +221,7 @@ class ChangeFeed(Construct):
         self.republish = StandardWorkflow(
             self,
             "Republish",
-            definition=_republish(expression, source),
+            definition=_republish(expression, source, kinds=len(events)),
             substitutions={"Table": self.table, "Bus": stack.event_bus},
         )
         self.alarms: list[Alarm] = [
@@ -314,7 +317,9 @@ def _enrichment(expression: str) -> Definition:
     }
 
 
-def _republish(expression: str, source: str) -> Definition:
+def _republish(expression: str, source: str, *, kinds: int) -> Definition:
+    requests = ceil(REPUBLISH_PAGE * kinds / MAX_ENTRIES)
+    max_pages = _HISTORY_EVENTS // (_HISTORY_EVENTS_PER_PAGE + _HISTORY_EVENTS_PER_REQUEST * requests)
     retry = [
         {
             "ErrorEquals": ["States.TaskFailed"],
@@ -407,7 +412,7 @@ def _republish(expression: str, source: str) -> Definition:
                 "Type": "Choice",
                 "Choices": [
                     {
-                        "Condition": f"{{% $type($startKey) = 'object' and $pages < {REPUBLISH_MAX_PAGES} %}}",
+                        "Condition": f"{{% $type($startKey) = 'object' and $pages < {max_pages} %}}",
                         "Next": "Which items",
                     }
                 ],

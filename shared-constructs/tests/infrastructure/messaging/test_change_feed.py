@@ -144,13 +144,21 @@ def received(deployment):
 
 
 def test_republish_emits_every_item_again_with_the_same_ids(deployment, received):
-    put_orders(deployment, 115)  # three pages, the last of them short
+    put_orders(deployment, 45)  # three pages, the last of them short
     first = {event.metadata.event_id for event in deployment.published("Feed")}
     execution = deployment.run("FeedRepublish", {})
-    assert execution.output == {"emitted": 115, "startKey": None}
+    assert execution.output == {"emitted": 45, "startKey": None}
     again = received()
     assert {event["detail"]["metadata"]["eventId"] for event in again} == first
     assert {event["detail-type"] for event in again} == {"OrderChanged.v1"}
+
+
+def test_republish_continues_where_another_execution_stopped(deployment, received):
+    put_orders(deployment, 30)
+    page = deployment.client("dynamodb").scan(TableName=deployment.table("Table").name, Limit=25)
+    output = deployment.run("FeedRepublish", {"startKey": page["LastEvaluatedKey"]}).output
+    assert output == {"emitted": 5, "startKey": None}
+    assert len(received()) == 5
 
 
 def test_republish_of_one_partition_emits_only_that(deployment, received):

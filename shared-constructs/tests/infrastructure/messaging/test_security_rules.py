@@ -9,9 +9,7 @@ from shared_constructs import ServiceApp, StageName
 @pytest.mark.parametrize("stage", [stage.value for stage in StageName])
 def test_the_constructs_satisfy_aws_solutions(service, stage, tmp_path, monkeypatch):
     monkeypatch.setenv("CDK_VALIDATION", "true")
-    # The table is not under test here.
-    settings = {stage: {"point_in_time_recovery": True}}
-    app = ServiceApp(service="order", stage=stage, settings=settings, outdir=str(tmp_path))
+    app = ServiceApp(service="order", stage=stage, outdir=str(tmp_path))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     service(app)
     app.synth()  # raises, naming each finding
