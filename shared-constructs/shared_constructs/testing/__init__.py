@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .apigateway import HttpResponse as HttpResponse
     from .apigateway import IntegrationRequest as IntegrationRequest
+    from .consumers import Outcome as Outcome
+    from .consumers import tell as tell
     from .deployment import Deployment as Deployment
     from .injection import HOSTILE_VALUES as HOSTILE_VALUES
     from .injection import InjectionCase as InjectionCase
@@ -25,16 +27,24 @@ if TYPE_CHECKING:
     from .injection import injection_cases as injection_cases
     from .injection import unprobed_routes as unprobed_routes
     from .templates import synthesize as synthesize
+    from .workflows import Execution as Execution
+    from .workflows import WorkflowError as WorkflowError
+    from .workflows import run_workflow as run_workflow
 
 _MODULES = {
     "Deployment": "deployment",
+    "Execution": "workflows",
     "HOSTILE_VALUES": "injection",
     "HttpResponse": "apigateway",
     "InjectionCase": "injection",
     "IntegrationRequest": "apigateway",
+    "Outcome": "consumers",
     "Probe": "injection",
+    "WorkflowError": "workflows",
     "injection_cases": "injection",
+    "run_workflow": "workflows",
     "synthesize": "templates",
+    "tell": "consumers",
     "unprobed_routes": "injection",
 }
 
