@@ -10,10 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared_constructs.event_request import EventRequest as EventRequest
     from shared_constructs.change_feed import ChangeFeed as ChangeFeed
     from shared_constructs.change_feed import DomainEvent as DomainEvent
     from shared_constructs.change_feed import StreamRetry as StreamRetry
+    from shared_constructs.direct_api import DirectApi as DirectApi
+    from shared_constructs.event_request import EventRequest as EventRequest
     from shared_constructs.express_workflow import ExpressWorkflow as ExpressWorkflow
     from shared_constructs.express_workflow import StandardWorkflow as StandardWorkflow
     from shared_constructs.function import NO_DEPENDENCIES as NO_DEPENDENCIES
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from shared_constructs.table import ServiceTable as ServiceTable
 
 _MODULES = {
+    "DirectApi": "direct_api",
     "DependencyLayer": "function",
     "EventRequest": "event_request",
     "NO_DEPENDENCIES": "function",

@@ -1,4 +1,4 @@
-'''REST APIs whose routes call AWS services directly, without a function in between.
+"""REST APIs whose routes call AWS services directly, without a function in between.
 
 A route is an operation; API Gateway's request validation, mapping templates, error answers, permissions, logs and
 limits are generated from it and checked at synth.
@@ -66,7 +66,7 @@ sort_at_most(value). Require(condition, otherwise=Problem(409, "…") | Succeed(
 Every item written carries version (N, +1 per change), createdAt, updatedAt, correlationId, causationId (the request id).
 Response fields are read from the attribute of the same JSON name, or Annotated[…, Stored("attribute")]; a list kept as a
 map is Annotated[list[Line], Stored("lines", as_map=True)].
-'''
+"""
 
 from shared_constructs.direct_api.api import IAM, PUBLIC, Cors, DirectApi, Scopes, Throttle
 from shared_constructs.direct_api.conditions import (

@@ -78,7 +78,9 @@ class Scopes:
 
     def __init__(self, *names: str) -> None:
         if not names:
-            raise ValueError("Scopes needs at least one scope, such as commerce/shop; without one any token would do")
+            raise ValueError(
+                "Scopes needs at least one scope, such as commerce/shop; without one any token would do"
+            )
         object.__setattr__(self, "names", names)
 
 
@@ -147,7 +149,7 @@ class DirectApi(Construct):
         TypeError: outside a `ServiceStack`.
     """
 
-    def __init__(  # noqa: PLR0913 - all but two are named and have defaults
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -201,7 +203,7 @@ class DirectApi(Construct):
             customize(self.rest_api)
 
     # ---------------------------------------------------------------------------------------------------- routes
-    def route(  # noqa: PLR0913 - all but three are named and have defaults
+    def route(
         self,
         method: str,
         path: str,
@@ -290,7 +292,9 @@ class DirectApi(Construct):
             method_responses=[
                 apigateway.MethodResponse(
                     status_code=str(status),
-                    response_parameters={f"method.response.header.{each}": True for each in self._declared_headers()},
+                    response_parameters={
+                        f"method.response.header.{each}": True for each in self._declared_headers()
+                    },
                 )
                 for status in (integration.success_status, 400, 500)
             ],
@@ -319,7 +323,8 @@ class DirectApi(Construct):
                 credentials_role=self.role,
                 passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
                 request_parameters={
-                    f"integration.request.header.{name}": f"'{value}'" for name, value in integration.headers.items()
+                    f"integration.request.header.{name}": f"'{value}'"
+                    for name, value in integration.headers.items()
                 }
                 or None,
                 request_templates={"application/json": self._sized(integration.request, "request")},
@@ -360,7 +365,9 @@ class DirectApi(Construct):
         if model not in self._models:
             schema = draft_04(model, custom_validators=custom_validators)
             if (size := len(json.dumps(schema).encode())) > MAX_MODEL_BYTES:
-                raise RouteError(f"the schema of {model.__name__} has {size:,} bytes, API Gateway allows {MAX_MODEL_BYTES:,}")
+                raise RouteError(
+                    f"the schema of {model.__name__} has {size:,} bytes, API Gateway allows {MAX_MODEL_BYTES:,}"
+                )
             construct_id = f"Model{model.__name__}"
             created = apigateway.CfnModel(
                 self.rest_api,
@@ -375,7 +382,9 @@ class DirectApi(Construct):
                 # A deployment is a snapshot: another schema needs another one.
                 deployment.node.add_dependency(created)
                 deployment.add_to_logical_id({"model": model.__name__, "schema": schema})
-            self._models[model] = apigateway.Model.from_model_name(self.rest_api, f"{construct_id}Name", created.ref)
+            self._models[model] = apigateway.Model.from_model_name(
+                self.rest_api, f"{construct_id}Name", created.ref
+            )
         # $default: a body is validated whatever its Content-Type says.
         return {"application/json": self._models[model], "$default": self._models[model]}
 
@@ -416,7 +425,7 @@ class DirectApi(Construct):
     # -------------------------------------------------------------------------------------------------------- API
     def _rest_api(self, description: str) -> apigateway.RestApi:
         stage = self._service_stack.stage
-        api = apigateway.RestApi(
+        return apigateway.RestApi(
             self,
             "RestApi",
             rest_api_name=f"commerce-{stage.name}-{self._service_stack.service}",
@@ -434,7 +443,6 @@ class DirectApi(Construct):
             ),
             default_cors_preflight_options=self._preflight(),
         )
-        return api
 
     def _execution_log(self) -> None:
         """API Gateway would create this group itself, and keep it for ever."""
@@ -504,7 +512,9 @@ class DirectApi(Construct):
     def _cors_parameters(self) -> dict[str, str]:
         if not self._cors:
             return {}
-        parameters = {"method.response.header.Access-Control-Expose-Headers": f"'{','.join(_RESPONSE_HEADERS)}'"}
+        parameters = {
+            "method.response.header.Access-Control-Expose-Headers": f"'{','.join(_RESPONSE_HEADERS)}'"
+        }
         origin = self._cors.origins[0]
         if len(self._cors.origins) == 1:
             parameters["method.response.header.Access-Control-Allow-Origin"] = f"'{origin}'"
@@ -526,7 +536,9 @@ class DirectApi(Construct):
     # ------------------------------------------------------------------------------------------------------ checks
     def _faults(self) -> list[str]:
         faults = [] if self._routes else ["a DirectApi needs at least one route"]
-        paths = {path.rsplit("/", depth)[0] for path in self._routes.values() for depth in range(path.count("/"))}
+        paths = {
+            path.rsplit("/", depth)[0] for path in self._routes.values() for depth in range(path.count("/"))
+        }
         if len(paths) > MAX_RESOURCES:
             faults.append(f"the API has {len(paths)} resources, API Gateway allows {MAX_RESOURCES}; split it")
         for child in self.rest_api.node.find_all():
@@ -545,9 +557,13 @@ def _names_in(path: str) -> list[str]:
 
 def _check_parameters(integration: Integration, path: str, auth: Public | Iam | Scopes) -> None:
     names = set(_names_in(path))
-    used = {name for each in integration.bindings for source, name in each.parameters if source is Source.PATH}
+    used = {
+        name for each in integration.bindings for source, name in each.parameters if source is Source.PATH
+    }
     if unknown := sorted(used - names):
-        raise RouteError(f"path parameters {unknown} are used but not in the route, which has {sorted(names)}")
+        raise RouteError(
+            f"path parameters {unknown} are used but not in the route, which has {sorted(names)}"
+        )
     if unused := sorted(names - used):
         raise RouteError(f"path parameters {unused} are in the route but not used; use or remove them")
     claims = sorted({name for each in integration.bindings for name in each.claims})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from shared_constructs.direct_api.outcomes import Outcome
-from shared_constructs.direct_api.values import Value
+if TYPE_CHECKING:
+    from shared_constructs.direct_api.outcomes import Outcome
+    from shared_constructs.direct_api.values import Value
 
 
 class Operator(StrEnum):

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainValidator, WrapValidator
 
 from shared_constructs.direct_api.shapes import ModelError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: Keywords that mean the same in both drafts.
 _SAME: Final = frozenset(
-    "type title description default enum minimum maximum multipleOf minLength maxLength pattern minItems maxItems uniqueItems "
-    "required minProperties maxProperties".split()
+    [
+        "type",
+        "title",
+        "description",
+        "default",
+        "enum",
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "required",
+        "minProperties",
+        "maxProperties",
+    ]
 )
 #: Keywords that constrain nothing.
-_ANNOTATIONS: Final = frozenset("examples deprecated readOnly writeOnly discriminator $schema $defs".split())
+_ANNOTATIONS: Final = frozenset(
+    ["examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$schema", "$defs"]
+)
 #: Keywords whose translation builds on that of others.
 _AFTER_OTHERS: Final = frozenset({"propertyNames", "format"})
 _DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -84,6 +105,14 @@ def _lost(where: str, what: str) -> ModelError:
     )
 
 
+def _without_texts_of_numbers(alternatives: list[Any]) -> list[Any]:
+    """A Decimal also reads text, to which its bounds would not apply: only its numbers are let through."""
+    types = [each.get("type") for each in alternatives if isinstance(each, dict)]
+    if "number" not in types:
+        return alternatives
+    return [each for each in alternatives if each.get("type") != "string"]
+
+
 class _Translator:
     def __init__(self, model: str, definitions: Mapping[str, Any]) -> None:
         self._model = model
@@ -111,17 +140,23 @@ class _Translator:
                 for key, each in self.translate(self._definitions[name], where, (*within, name)).items():
                     result.setdefault(key, each)
             case "properties":
-                result[keyword] = {key: self.translate(each, f"{where}.{key}", within) for key, each in value.items()}
+                result[keyword] = {
+                    key: self.translate(each, f"{where}.{key}", within) for key, each in value.items()
+                }
             case "items":
                 result[keyword] = self.translate(value, where, within) if isinstance(value, dict) else value
             case "anyOf" | "oneOf" | "allOf":
-                result[keyword] = [self.translate(each, where, within) for each in value]
+                result[keyword] = [
+                    self.translate(each, where, within) for each in _without_texts_of_numbers(value)
+                ]
             case "not":
                 result[keyword] = self.translate(value, where, within)
             case "additionalProperties":
                 result[keyword] = value if isinstance(value, bool) else self.translate(value, where, within)
             case "patternProperties":
                 result[keyword] = {key: self.translate(each, where, within) for key, each in value.items()}
+                # pydantic refuses keys that match no pattern; JSON Schema by itself lets them pass.
+                result.setdefault("additionalProperties", False)
             case "exclusiveMinimum" | "exclusiveMaximum":
                 bound = keyword.removeprefix("exclusive").lower()
                 tighter = max if bound == "minimum" else min
@@ -131,7 +166,10 @@ class _Translator:
             case "const":
                 result["enum"] = [value]
             case "prefixItems":
-                result |= {"items": [self.translate(each, where, within) for each in value], "additionalItems": False}
+                result |= {
+                    "items": [self.translate(each, where, within) for each in value],
+                    "additionalItems": False,
+                }
             case "propertyNames":
                 self._property_names(result, value, where)
             case "dependentRequired":
@@ -142,7 +180,9 @@ class _Translator:
                 raise _lost(where, f"the keyword {keyword!r}")
 
     def _property_names(self, result: dict[str, Any], names: dict[str, Any], where: str) -> None:
-        constraints = {key: each for key, each in names.items() if key not in {"type", "title", "description"}}
+        constraints = {
+            key: each for key, each in names.items() if key not in {"type", "title", "description"}
+        }
         if set(constraints) == {"pattern"}:
             pattern = constraints["pattern"]
         elif constraints and set(constraints) <= {"minLength", "maxLength"}:
@@ -154,7 +194,10 @@ class _Translator:
         else:
             raise _lost(where, f"the constraint {constraints} on the keys of a map")
         values = result.get("additionalProperties", {})
-        result |= {"patternProperties": {pattern: values if isinstance(values, dict) else {}}, "additionalProperties": False}
+        result |= {
+            "patternProperties": {pattern: values if isinstance(values, dict) else {}},
+            "additionalProperties": False,
+        }
 
     def _format(self, result: dict[str, Any], name: str, where: str) -> None:
         pattern = _FORMATS.get(name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aws_cdk import aws_dynamodb as dynamodb
@@ -33,6 +33,7 @@ from shared_constructs.direct_api.values import (
     Context,
     Document,
     Parameter,
+    Part,
     Source,
     Text,
     Value,
@@ -40,6 +41,8 @@ from shared_constructs.direct_api.values import (
 from shared_constructs.direct_api.vtl import json_string, literal, url_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from aws_cdk import aws_events as events
     from pydantic import BaseModel
 
@@ -152,9 +155,7 @@ def _form_request(bindings: Bindings, accepted: str, refused: str) -> str:
 def _response(bindings: Bindings, content: str) -> str:
     """A response template; every answer carries the correlation id."""
     correlation = bindings.reference(Context.CORRELATION_ID)
-    return (
-        f"{bindings.head()}\n#set($context.responseOverride.header.X-Correlation-Id = {correlation})\n{content}"
-    )
+    return f"{bindings.head()}\n#set($context.responseOverride.header.X-Correlation-Id = {correlation})\n{content}"
 
 
 def _answers() -> Bindings:
@@ -181,25 +182,33 @@ def _failures(
     if special:
         branches.insert(0, (f"(.*#)?{special[0]}", special[1]))
     tests = "\n".join(
-        f"#{'else' if at else ''}if($type.matches('{pattern}'))\n{answer}" for at, (pattern, answer) in enumerate(branches)
+        f"#{'else' if at else ''}if($type.matches('{pattern}'))\n{answer}"
+        for at, (pattern, answer) in enumerate(branches)
     )
     content = (
         "#set($type = $input.path('$.__type'))\n#set($type = \"$!type\")\n"
-        "#if($type == \"\")#set($type = $input.path('$.Error.Code'))#set($type = \"$!type\")#end\n"
+        '#if($type == "")#set($type = $input.path(\'$.Error.Code\'))#set($type = "$!type")#end\n'
         f"{tests}\n#else\n{INTERNAL.template()}\n#end"
     )
-    return {"400": _response(bindings or _answers(), content), "500": _response(_answers(), UNAVAILABLE.template())}
+    return {
+        "400": _response(bindings or _answers(), content),
+        "500": _response(_answers(), UNAVAILABLE.template()),
+    }
 
 
 def _rules(bindings: Bindings) -> list[str]:
     return [each.rule for each in bindings.parameters.values() if each.pattern != ANYTHING]
 
 
-def _statement(action: str, *resources: str, conditions: Mapping[str, Any] | None = None) -> iam.PolicyStatement:
+def _statement(
+    action: str, *resources: str, conditions: Mapping[str, Any] | None = None
+) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=[action], resources=list(resources), conditions=conditions)
 
 
-def _table_permissions(table: dynamodb.ITable, action: str, index: str | None = None) -> list[iam.PolicyStatement]:
+def _table_permissions(
+    table: dynamodb.ITable, action: str, index: str | None = None
+) -> list[iam.PolicyStatement]:
     resource = f"{table.table_arn}/index/{index}" if index else table.table_arn
     statements = [_statement(f"dynamodb:{action}", resource)]
     if table.encryption_key:
@@ -215,7 +224,7 @@ def _etag(item: str, response: Structure | None) -> str:
     if member is None or member.shape != Scalar("N", integer=True):
         return ""
     version = f"{item}.get({literal(member.attribute)}).get('N')"
-    return f"#set($quote = '\"')#set($context.responseOverride.header.ETag = \"$quote$!{version.removeprefix('$')}$quote\")"
+    return f'#set($quote = \'"\')#set($context.responseOverride.header.ETag = "$quote$!{version.removeprefix("$")}$quote")'
 
 
 _KEY_ATTRIBUTES: Final = ("pk", "sk")
@@ -262,14 +271,21 @@ class GetItem:
         else:
             action = "Query"
             expressions = Expressions(request)
-            keys = " AND ".join(f"{expressions.name(each)} = {expressions.value(value)}" for each, value in self.key.items())
+            keys = " AND ".join(
+                f"{expressions.name(each)} = {expressions.value(value)}" for each, value in self.key.items()
+            )
             where = _filter(expressions, self.where)
             accepted = f'{{{head},\n"KeyConditionExpression":"{keys}"{where}{expressions.json()}}}'
             refused = f"{{{head}}}"
             item = "#set($item = \"\")\n#foreach($each in $input.path('$.Items'))#set($item = $each)#end\n"
         shape = structure_of(self.response, "response")
         absent = self.missing.template() if self.default is None else answer.document(self.default, JSON)
-        found = item + '#if("$!item" == "")\n' + absent + f"\n#else\n{_etag('$item', shape)}{object_of('$item', shape)}\n#end"
+        found = (
+            item
+            + '#if("$!item" == "")\n'
+            + absent
+            + f"\n#else\n{_etag('$item', shape)}{object_of('$item', shape)}\n#end"
+        )
         return Integration(
             service="dynamodb",
             action=action,
@@ -290,7 +306,11 @@ def _filter(expressions: Expressions, condition: Condition) -> str:
 
 
 def _key(bindings: Bindings, key: Mapping[str, Value]) -> str:
-    return "{" + ",".join(f"{json_string(name)}:{bindings.attribute(value)}" for name, value in key.items()) + "}"
+    return (
+        "{"
+        + ",".join(f"{json_string(name)}:{bindings.attribute(value)}" for name, value in key.items())
+        + "}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,7 +379,9 @@ class Query:
 
     def __post_init__(self) -> None:
         if self.index and self.consistent:
-            msg = f"a Query of index {self.index!r} cannot be consistent: DynamoDB offers that for tables only"
+            msg = (
+                f"a Query of index {self.index!r} cannot be consistent: DynamoDB offers that for tables only"
+            )
             raise ValueError(msg)
 
     @property
@@ -387,7 +409,9 @@ class Query:
         limit = Parameter(Source.QUERY, "limit", self.page.pattern, required=False, number=False)
         limit_reference = request.reference(limit)
         cursor = request.reference(
-            Parameter(Source.QUERY, "cursor", "[.]".join([_BASE64] * len(position)), required=False, number=False)
+            Parameter(
+                Source.QUERY, "cursor", "[.]".join([_BASE64] * len(position)), required=False, number=False
+            )
         )
         start = self._start(request, cursor, position, partition_key)
         accepted = (
@@ -396,7 +420,8 @@ class Query:
         )
         shape = structure_of(self.response, "response")
         parts = "".join(
-            ("." if at else "") + f"$util.base64Encode($last.get('{name}').get('S'))" for at, name in enumerate(position)
+            ("." if at else "") + f"$util.base64Encode($last.get('{name}').get('S'))"
+            for at, name in enumerate(position)
         )
         content = (
             f"{{\"items\":[#foreach($item in $input.path('$.Items')){object_of('$item', shape)}#if($foreach.hasNext),#end#end]"
@@ -431,11 +456,13 @@ class Query:
         return f"#if({presence}){text}#end" if presence else text
 
     def _start(self, request: Bindings, cursor: str, position: list[str], partition_key: str) -> str:
-        entries = [f'{json_string(partition_key)}:{request.attribute(self.partition)}']
+        entries = [f"{json_string(partition_key)}:{request.attribute(self.partition)}"]
         for at, name in enumerate(position):
             variable = f"$position{at}"
             # The part between dots: drop `at` parts before it and all after it.
-            part = cursor + (f".replaceAll('^([^.]*[.]){{{at}}}','')" if at else "") + ".replaceAll('[.].*','')"
+            part = (
+                cursor + (f".replaceAll('^([^.]*[.]){{{at}}}','')" if at else "") + ".replaceAll('[.].*','')"
+            )
             request.lines.append(
                 f"#if({cursor} != \"\" && $ok)#set({variable} = {part}.replaceAll('-','+').replaceAll('_','/'))"
                 f"#set({variable} = $util.base64Decode({variable}))#end"
@@ -479,7 +506,10 @@ class PutItem:
         request, answer = Bindings(_shape(self.request)), _answers()
         time = Context.REQUEST_TIME
         values: dict[str, Document] = {
-            **{member.name: BodyField((member.name,)) for member in (request.request.fields if request.request else ())},
+            **{
+                member.name: BodyField((member.name,))
+                for member in (request.request.fields if request.request else ())
+            },
             **self.values,
             **self.key,
             "version": 1,
@@ -489,7 +519,12 @@ class PutItem:
             "causationId": Context.REQUEST_ID,
         }
         _check_written(self.key, {**values}, ())
-        item = joined([(request.presence(value), f"{json_string(name)}:{request.attribute(value)}") for name, value in values.items()])
+        item = joined(
+            [
+                (request.presence(value), f"{json_string(name)}:{request.attribute(value)}")
+                for name, value in values.items()
+            ]
+        )
         expressions = Expressions(request)
         condition = f"attribute_not_exists({expressions.name(next(iter(self.key)))})"
         head = f'"TableName":{json_string(table.table_name)}'
@@ -499,7 +534,10 @@ class PutItem:
             service="dynamodb",
             action="PutItem",
             request=_request(request, accepted, f'{{{head},"Item":{{}}}}'),
-            responses={"200": _response(answer, content), **_failures(_rules(request), special=(_CONDITIONAL, self.exists.template()))},
+            responses={
+                "200": _response(answer, content),
+                **_failures(_rules(request), special=(_CONDITIONAL, self.exists.template())),
+            },
             success_status=self.status,
             permissions=_table_permissions(table, "PutItem"),
             bindings=(request, answer),
@@ -511,7 +549,7 @@ def _location(bindings: Bindings, location: Value | None) -> str:
     if location is None:
         return ""
     parts = location.parts if isinstance(location, Text) else (location,)
-    variable = bindings.joined_text([str(part) if isinstance(part, int) else part for part in parts])  # type: ignore[misc]
+    variable = bindings.joined_text([str(part) if isinstance(part, int) else part for part in parts])
     return f"#set($context.responseOverride.header.Location = {variable})"
 
 
@@ -579,7 +617,12 @@ class UpdateItem:
         expressions = Expressions(request)
         update = self._update(request, expressions)
         condition = _conditions(
-            request, expressions, key=self.key, upsert=self.upsert, if_match=self.if_match, conditions=self.conditions
+            request,
+            expressions,
+            key=self.key,
+            upsert=self.upsert,
+            if_match=self.if_match,
+            conditions=self.conditions,
         )
         head = f'"TableName":{json_string(table.table_name)}'
         accepted = (
@@ -593,7 +636,8 @@ class UpdateItem:
                 f"#set($version = \"$!item.get('version').get('N')\")"
                 f'#if($version == "1")#set($context.responseOverride.status = {self.created_status})#end\n'
             )
-        content += _etag("$item", shape) + (object_of("$item", shape) if shape else "" if self.status == 204 else "{}")  # noqa: PLR2004
+        nothing = "" if self.status == HTTPStatus.NO_CONTENT else "{}"
+        content += _etag("$item", shape) + (object_of("$item", shape) if shape else nothing)
         failed = _outcomes(failure, missing=self.missing, if_match=self.if_match, conditions=self.conditions)
         return Integration(
             service="dynamodb",
@@ -611,7 +655,10 @@ class UpdateItem:
 
     def _update(self, request: Bindings, expressions: Expressions) -> str:
         values: dict[str, Document] = {
-            **{member.name: BodyField((member.name,)) for member in (request.request.fields if request.request else ())},
+            **{
+                member.name: BodyField((member.name,))
+                for member in (request.request.fields if request.request else ())
+            },
             **self.values,
         }
         _check_written(self.key, values, (*self.remove, *self.add, *self.append))
@@ -676,14 +723,14 @@ def _bind_if_match(bindings: Bindings) -> str:
     header = bindings.reference(_IF_MATCH)
     bindings.lines.append(
         f"#set($ifMatch = {header})"
-        f"#if({header} != \"\" && {header} != \"*\")"
+        f'#if({header} != "" && {header} != "*")'
         f"#if({header}.matches('[0-9]{{1,18}}|\"[0-9]{{1,18}}\"'))#set($ifMatch = {header}.replaceAll('\"',''))"
         '#else#set($ifMatch = "-1")#end#end'
     )
     return "$ifMatch"
 
 
-def _conditions(  # noqa: PLR0913 - the parts of one expression
+def _conditions(
     request: Bindings,
     expressions: Expressions,
     *,
@@ -700,7 +747,9 @@ def _conditions(  # noqa: PLR0913 - the parts of one expression
     for each in conditions:
         presence, expression = expressions.condition(each.condition)
         if upsert:
-            expression = f"(attribute_not_exists({expressions.name(key_attribute, presence)}) OR {expression})"
+            expression = (
+                f"(attribute_not_exists({expressions.name(key_attribute, presence)}) OR {expression})"
+            )
         parts.append((presence, expression))
     if if_match:
         expected = _bind_if_match(request)
@@ -712,7 +761,9 @@ def _conditions(  # noqa: PLR0913 - the parts of one expression
         return ""
     member = f',\n"ConditionExpression":"{joined(parts, comma=" AND ", separator="sepc")}"'
     presences = [presence for presence, _ in parts]
-    return member if None in presences else f"#if({' || '.join(f'({each})' for each in presences)}){member}#end"
+    return (
+        member if None in presences else f"#if({' || '.join(f'({each})' for each in presences)}){member}#end"
+    )
 
 
 def _outcomes(bindings: Bindings, *, missing: Outcome, if_match: bool, conditions: Sequence[Require]) -> str:
@@ -741,7 +792,8 @@ def _outcomes(bindings: Bindings, *, missing: Outcome, if_match: bool, condition
     # What is left after every other condition was ruled out; without one, a change between write and answer.
     rest = unknown[0] if unknown else Problem(409, "The resource has changed meanwhile; try again.")
     tests = "\n".join(
-        f"#{'else' if at else ''}if({test})\n{outcome.template()}" for at, (test, outcome) in enumerate(branches)
+        f"#{'else' if at else ''}if({test})\n{outcome.template()}"
+        for at, (test, outcome) in enumerate(branches)
     )
     return f"#set($old = $input.path('$.Item'))\n{tests}\n#else\n{rest.template()}\n#end"
 
@@ -776,7 +828,12 @@ class DeleteItem:
         request, answer, failure = Bindings(), _answers(), _answers()
         expressions = Expressions(request)
         condition = _conditions(
-            request, expressions, key=self.key, upsert=False, if_match=self.if_match, conditions=self.conditions
+            request,
+            expressions,
+            key=self.key,
+            upsert=False,
+            if_match=self.if_match,
+            conditions=self.conditions,
         )
         head = f'"TableName":{json_string(table.table_name)}'
         accepted = (
@@ -789,7 +846,7 @@ class DeleteItem:
             action="DeleteItem",
             request=_request(request, accepted, f'{{{head},"Key":{{}}}}'),
             responses={
-                "200": _response(answer, "" if self.status == 204 else "{}"),  # noqa: PLR2004
+                "200": _response(answer, "" if self.status == HTTPStatus.NO_CONTENT else "{}"),
                 **_failures(_rules(request), special=(_CONDITIONAL, failed), bindings=failure),
             },
             success_status=self.status,
@@ -854,7 +911,10 @@ class SendToQueue:
         content = answer.document(self.response, JSON)
         permissions = [_statement("sqs:SendMessage", self.queue.queue_arn)]
         if key := self.queue.encryption_master_key:
-            permissions += [_statement("kms:Decrypt", key.key_arn), _statement("kms:GenerateDataKey", key.key_arn)]
+            permissions += [
+                _statement("kms:Decrypt", key.key_arn),
+                _statement("kms:GenerateDataKey", key.key_arn),
+            ]
         stack = self.queue.stack
         return Integration(
             service="sqs",
@@ -979,7 +1039,7 @@ class StartWorkflow:
     request: type[BaseModel] | None = None
     wait: bool = True
     rejections: Mapping[str, Problem] = field(default_factory=dict)
-    execution_name: Value | None = None
+    execution_name: Part | Text | None = None
     response: Mapping[str, Document] = field(default_factory=dict)
     status: int | None = None
 
@@ -1002,7 +1062,7 @@ class StartWorkflow:
         request, answer, failure = Bindings(_shape(self.request)), _answers(), _answers()
         action = "StartSyncExecution" if self.wait else "StartExecution"
         arn = json_string(machine.state_machine_arn)
-        name = f'"name":"{request.string(self.execution_name, JSON)}",' if self.execution_name else ""  # type: ignore[arg-type]
+        name = f'"name":"{request.string(self.execution_name, JSON)}",' if self.execution_name else ""
         accepted = (
             f'{{"stateMachineArn":{arn},{name}\n"input":"{request.document(self.input, JSON_IN_STRING)}"}}'
         )
@@ -1024,7 +1084,8 @@ class StartWorkflow:
 
     def _outcome(self) -> str:
         rejected = "".join(
-            f"#elseif($error == {literal(name)})\n{problem.template()}\n" for name, problem in self.rejections.items()
+            f"#elseif($error == {literal(name)})\n{problem.template()}\n"
+            for name, problem in self.rejections.items()
         )
         headers = "".join(
             f"#if($headers.containsKey('{name}'))"
@@ -1077,6 +1138,13 @@ class InvokeFunction:
 
 
 AnyOperation = (
-    GetItem | Query | PutItem | UpdateItem | DeleteItem | SendToQueue | PutEvent | StartWorkflow | InvokeFunction
+    GetItem
+    | Query
+    | PutItem
+    | UpdateItem
+    | DeleteItem
+    | SendToQueue
+    | PutEvent
+    | StartWorkflow
+    | InvokeFunction
 )
-

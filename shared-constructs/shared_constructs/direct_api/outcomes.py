@@ -13,7 +13,7 @@ class Problem:
     """An error answer as RFC 9457 has it.
 
     Attributes:
-        status: 400–599.
+        status: 400-599.
         detail: what happened, for the caller; never an internal cause.
         title: defaults to the status's name.
         type: URI of the kind of problem; `about:blank` means that the status says it all.
@@ -58,7 +58,7 @@ class Succeed:
     """A successful answer without a body: the state asked for is already there.
 
     Attributes:
-        status: 200–299.
+        status: 200-299.
     """
 
     status: int = 204

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import types
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import AnyUrl, BaseModel, RootModel
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
+if typing.TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Direction: TypeAlias = Literal["request", "response"]
 
@@ -100,10 +102,12 @@ class Member:
     default: Any = PydanticUndefined
 
 
-_TEXT = (str, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, AnyUrl)
+_TEXT = (str, dt.datetime, dt.date, dt.time, dt.timedelta, uuid.UUID, AnyUrl)
 
 
-def structure_of(model: type[BaseModel], direction: Direction, *, _within: tuple[type, ...] = ()) -> Structure:
+def structure_of(
+    model: type[BaseModel], direction: Direction, *, _within: tuple[type, ...] = ()
+) -> Structure:
     """Read the shape of a model.
 
     Args:
@@ -164,7 +168,9 @@ def _json_default(value: object) -> Any:
     return value.value if isinstance(value, enum.Enum) else value
 
 
-def _shape(annotation: Any, direction: Direction, where: str, within: tuple[type, ...]) -> Shape:
+def _shape(  # noqa: PLR0911 - one answer per kind of annotation
+    annotation: Any, direction: Direction, where: str, within: tuple[type, ...]
+) -> Shape:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if isinstance(annotation, typing.NewType):
         return _shape(annotation.__supertype__, direction, where, within)

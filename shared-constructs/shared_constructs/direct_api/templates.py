@@ -24,15 +24,25 @@ from shared_constructs.direct_api.values import (
     Part,
     Source,
     Text,
-    Value,
 )
-from shared_constructs.direct_api.vtl import INTEGER, NUMBER, escape, identifier, json_string, json_text, literal, url_text
+from shared_constructs.direct_api.vtl import (
+    INTEGER,
+    NUMBER,
+    escape,
+    identifier,
+    json_string,
+    json_text,
+    literal,
+    url_text,
+)
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 #: `$context.requestTime` (CLF, always UTC) as RFC 3339: 21/Nov/2026:06:38:03 +0000 -> 2026-11-21T06:38:03Z.
 _REQUEST_TIME: Final = (
-    "#set($months = {" + ", ".join(f'"{name}": "{number:02}"' for number, name in enumerate(_MONTHS, 1)) + "})\n"
+    "#set($months = {"
+    + ", ".join(f'"{name}": "{number:02}"' for number, name in enumerate(_MONTHS, 1))
+    + "})\n"
     '#set($clf = "$context.requestTime")\n'
     "#set($year = $clf.substring(7, 11))\n"
     "#set($month = $months.get($clf.substring(3, 6)))\n"
@@ -74,7 +84,9 @@ class Bindings:
             self._bound[value] = self._bind(value)
         return self._bound[value]
 
-    def _bind(self, value: Parameter | BodyField | Claim | Context) -> str:
+    def _bind(  # noqa: PLR0911 - one answer per source
+        self, value: Parameter | BodyField | Claim | Context
+    ) -> str:
         match value:
             case Parameter():
                 return self._bind_parameter(value)
@@ -94,7 +106,9 @@ class Bindings:
                     Parameter(Source.HEADER, "X-Correlation-Id", ANYTHING, required=False, number=False)
                 )
                 self.lines.append('#set($correlationId = "$context.requestId")')
-                self.lines.append(f"#if({caller}.matches('{CORRELATION_ID}'))#set($correlationId = {caller})#end")
+                self.lines.append(
+                    f"#if({caller}.matches('{CORRELATION_ID}'))#set($correlationId = {caller})#end"
+                )
                 return "$correlationId"
             case Context.REQUEST_ID:
                 self.lines.append('#set($requestId = "$context.requestId")')
@@ -184,7 +198,9 @@ class Bindings:
         match value:
             case Parameter(required=False):
                 return f'{self.reference(value)} != ""'
-            case BodyField(path) if path and any(self.member(BodyField(path[:n])).optional for n in range(1, len(path) + 1)):
+            case BodyField(path) if path and any(
+                self.member(BodyField(path[:n])).optional for n in range(1, len(path) + 1)
+            ):
                 member = self.member(value)
                 if isinstance(member.shape, Scalar) and member.shape.tag == "S":
                     reference = self.reference(value)
@@ -204,7 +220,7 @@ class Bindings:
                 return None
 
     # -------------------------------------------------------------------------------------------------- rendering
-    def attribute(self, value: Document) -> str:
+    def attribute(self, value: Document) -> str:  # noqa: PLR0911 - one answer per type
         """Return the DynamoDB attribute value, `{"S":"…"}`, of a value that is present."""
         match value:
             case None:
@@ -236,7 +252,9 @@ class Bindings:
             case _:
                 return encoding.static(json_text(value))
 
-    def document(self, value: Document, encoding: Encoding) -> str:
+    def document(  # noqa: PLR0911 - one answer per type
+        self, value: Document, encoding: Encoding
+    ) -> str:
         """Return plain JSON, encoded for the place where it goes."""
         match value:
             case None:
@@ -262,7 +280,9 @@ class Bindings:
                 inner = encoding.static(",").join(self.document(each, encoding) for each in value)
                 return f"{encoding.static('[')}{inner}{encoding.static(']')}"
 
-    def _members(self, values: Mapping[str, Document], render: Callable[[Document], str], encoding: Encoding) -> str:
+    def _members(
+        self, values: Mapping[str, Document], render: Callable[[Document], str], encoding: Encoding
+    ) -> str:
         return joined(
             [
                 (self.presence(value), f"{encoding.static(json_string(name) + ':')}{render(value)}")
@@ -364,7 +384,9 @@ def _formal(reference: str) -> str:
     return f"${{{reference.removeprefix('$')}}}"
 
 
-def joined(entries: Sequence[tuple[str | None, str]], *, comma: str = ",", first: str = "", separator: str = "sep") -> str:
+def joined(
+    entries: Sequence[tuple[str | None, str]], *, comma: str = ",", first: str = "", separator: str = "sep"
+) -> str:
     """Join entries with commas, some of which are only there under a condition.
 
     Args:
@@ -381,12 +403,13 @@ def joined(entries: Sequence[tuple[str | None, str]], *, comma: str = ",", first
     if not sometimes:
         return ""
     return f'#set(${separator} = "{first}")' + "".join(
-        f'#if({condition})${{{separator}}}{text}#set(${separator} = "{comma}")#end' for condition, text in sometimes
+        f'#if({condition})${{{separator}}}{text}#set(${separator} = "{comma}")#end'
+        for condition, text in sometimes
     )
 
 
 # ------------------------------------------------------------------------------- JSON body -> DynamoDB attributes
-def attribute_of(access: str, shape: Shape, depth: int) -> str:
+def attribute_of(access: str, shape: Shape, depth: int) -> str:  # noqa: PLR0911 - one answer per shape
     """Return template text that turns a part of the body into an attribute value.
 
     Args:
@@ -401,7 +424,9 @@ def attribute_of(access: str, shape: Shape, depth: int) -> str:
             return f'{bind}{{"S":"{escape(value)}"}}'
         case Scalar("N", integer):
             # What does not print as a number leaves N empty, which DynamoDB refuses.
-            return f"{bind}{{\"N\":\"#if({value}.matches('{INTEGER if integer else NUMBER}'))${{v{depth}}}#end\"}}"
+            return (
+                f'{bind}{{"N":"#if({value}.matches(\'{INTEGER if integer else NUMBER}\'))${{v{depth}}}#end"}}'
+            )
         case Scalar():
             return f'{bind}{{"BOOL":#if({value} == "true")true#else false#end}}'
         case Nullable(inner):
@@ -435,7 +460,7 @@ def _present(access: str, shape: Shape) -> str:
 
 
 # ------------------------------------------------------------------------------- DynamoDB attributes -> JSON body
-def json_of(access: str, shape: Shape, depth: int = 0) -> str:
+def json_of(access: str, shape: Shape, depth: int = 0) -> str:  # noqa: PLR0911 - one answer per shape
     """Return template text that turns an attribute value into JSON; a value of another type reads as null.
 
     Args:
@@ -452,7 +477,7 @@ def json_of(access: str, shape: Shape, depth: int = 0) -> str:
             bind = f"#set({value} = \"$!{access.removeprefix('$')}.get('N')\")"
             return f'{bind}#if({value} == "")null#else${{v{depth}}}#end'
         case Scalar():
-            return f"#if(\"$!{access.removeprefix('$')}.get('BOOL')\" == \"true\")true#else false#end"
+            return f'#if("$!{access.removeprefix("$")}.get(\'BOOL\')" == "true")true#else false#end'
         case Nullable(inner):
             return f"#if({access}.containsKey('NULL'))null#else {json_of(access, inner, depth)}#end"
         case Structure():
@@ -553,7 +578,7 @@ class Expressions:
         names: list[tuple[str | None, str]] = []
         for number, (name, uses) in enumerate(self.names.items()):
             presence = None if None in uses else " || ".join(f"({each})" for each in dict.fromkeys(uses))
-            names.append((presence, f'{json_string(f"#n{number}")}:{json_string(name)}'))
+            names.append((presence, f"{json_string(f'#n{number}')}:{json_string(name)}"))
         values = [(presence, f'"{alias}":{text}') for presence, alias, text in self.values]
         return _member("ExpressionAttributeNames", names) + _member("ExpressionAttributeValues", values)
 
@@ -588,7 +613,9 @@ def holds(  # noqa: PLR0911 - one answer per kind of condition
                 return f"{_scalar(old, attribute, value)} {sign} {_comparand(bindings, value)}"
             return None
         case OneOf(attribute, choices):
-            tests = [f"{_scalar(old, attribute, choice)} == {_comparand(bindings, choice)}" for choice in choices]
+            tests = [
+                f"{_scalar(old, attribute, choice)} == {_comparand(bindings, choice)}" for choice in choices
+            ]
             return "(" + " || ".join(tests) + ")"
         case AllOf(conditions):
             parts = [holds(bindings, old, each) for each in conditions]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 #: Unreserved URL characters (RFC 3986 §2.3), so that nothing in a path needs decoding.
 SAFE: Final = r"[A-Za-z0-9._~-]{1,128}"

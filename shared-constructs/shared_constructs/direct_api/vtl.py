@@ -67,4 +67,6 @@ def literal(value: str) -> str:
 
 def identifier(*parts: str) -> str:
     """A Velocity variable name made of `parts`."""
-    return "_".join("".join(char if char.isascii() and char.isalnum() else "_" for char in part) for part in parts)
+    return "_".join(
+        "".join(char if char.isascii() and char.isalnum() else "_" for char in part) for part in parts
+    )

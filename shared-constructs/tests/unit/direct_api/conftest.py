@@ -7,7 +7,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import (
     IAM,
@@ -109,7 +108,12 @@ def build(app: ServiceApp) -> None:
     api.route(
         "PATCH",
         "/notes/{noteId}",
-        UpdateItem(table=table, key=note, add={"views": query("by", pattern="[0-9]{1,3}", number=True)}, if_match=True),
+        UpdateItem(
+            table=table,
+            key=note,
+            add={"views": query("by", pattern="[0-9]{1,3}", number=True)},
+            if_match=True,
+        ),
         auth=IAM,
     )
     _orders(api, table)
@@ -121,7 +125,9 @@ def _orders(api: DirectApi, table: ServiceTable) -> None:
     mine = equals("customerId", claim("sub"))
     missing = Problem(404, "There is no such order.")
     shopper = Scopes("commerce/shop")
-    api.route("GET", "/orders/{orderId}", GetItem(table=table, key=order, where=mine, response=Order), auth=shopper)
+    api.route(
+        "GET", "/orders/{orderId}", GetItem(table=table, key=order, where=mine, response=Order), auth=shopper
+    )
     api.route(
         "GET",
         "/orders",
@@ -147,8 +153,12 @@ def _orders(api: DirectApi, table: ServiceTable) -> None:
             conditions=(
                 Require(mine, otherwise=missing),
                 Require(not_exists("cancelRequested"), otherwise=Succeed(202)),
-                Require(one_of("status", "PLACED", "PAID"), otherwise=Problem(409, "It is too late to cancel.")),
-                Require(less_than("total", 1000), otherwise=Problem(422, "Large orders are cancelled by phone.")),
+                Require(
+                    one_of("status", "PLACED", "PAID"), otherwise=Problem(409, "It is too late to cancel.")
+                ),
+                Require(
+                    less_than("total", 1000), otherwise=Problem(422, "Large orders are cancelled by phone.")
+                ),
             ),
             missing=missing,
             response=Order,
@@ -168,7 +178,12 @@ def _others(api: DirectApi, stack: ServiceStack) -> None:
         SendToQueue(
             queue=queue,
             request=Receipt,
-            message={"sku": path("sku"), "receipt": body(), "quantity": body("quantity"), "requestId": request_id()},
+            message={
+                "sku": path("sku"),
+                "receipt": body(),
+                "quantity": body("quantity"),
+                "requestId": request_id(),
+            },
             attributes={"source": header("X-Source", pattern="[a-z]{1,10}"), "kind": "receipt"},
             response={"receivedAt": request_time(), "correlationId": correlation_id()},
         ),
@@ -183,7 +198,11 @@ def _others(api: DirectApi, stack: ServiceStack) -> None:
         StartWorkflow(
             workflow=machine,
             request=Receipt,
-            input={"order": body(), "customerId": claim("sub"), "key": header("Idempotency-Key", required=True)},
+            input={
+                "order": body(),
+                "customerId": claim("sub"),
+                "key": header("Idempotency-Key", required=True),
+            },
             rejections={"PricesChanged": Problem(409, "Prices have changed.")},
         ),
         auth=Scopes("commerce/shop"),

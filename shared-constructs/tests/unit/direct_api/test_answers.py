@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from shared_constructs.testing import Deployment
 from shared_constructs.testing.apigateway import BackendResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CAUSE = "arn:aws:secret:internal"
 
@@ -57,7 +58,9 @@ def read(service, status, body):
     ],
 )
 @pytest.mark.parametrize("prefix", ["com.amazonaws.dynamodb.v20120810#", "com.amazon.coral.service#", ""])
-def test_aws_errors_are_told_apart_by_type(service, service_status, kind, status, retry_after, prefix):
+def test_aws_errors_are_told_apart_by_type(  # noqa: PLR0917 - pytest gives them by name
+    service, service_status, kind, status, retry_after, prefix
+):
     answer = read(service, service_status, {"__type": prefix + kind, "message": CAUSE})
     assert (answer.status, answer.headers.get("Retry-After")) == (status, retry_after)
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -85,7 +88,7 @@ def succeeded(output: Any) -> dict[str, Any]:
 
 
 def test_a_workflows_output_is_the_body(service):
-    output = {"orderId": "o-1", "note": "it's \"fine\" 😀", "items": [{"n": 1.5}], "none": None}
+    output = {"orderId": "o-1", "note": 'it\'s "fine" 😀', "items": [{"n": 1.5}], "none": None}
     answer = place(service, succeeded(output))
     assert (answer.status, answer.json()) == (200, output)
     assert answer.headers["X-Correlation-Id"]
@@ -131,7 +134,7 @@ def test_a_workflow_that_fails_is_a_problem_without_its_cause(service, outcome, 
 
 def test_a_workflow_gets_what_the_caller_sent_as_its_input(service):
     order = {"receiptId": "r-1", "quantity": 2}
-    key = "it's \\ \"quoted\" $x #end"
+    key = 'it\'s \\ "quoted" $x #end'
     rendered = service.deployment.render(
         "POST", "/orders", body=order, headers={"Idempotency-Key": key}, claims={**ALICE, "sub": "a'b\\c"}
     ).json()
@@ -148,9 +151,13 @@ def test_a_workflow_needs_its_required_header(service):
 def test_starting_without_waiting_is_accepted_and_repeatable(service):
     started = service.answers(200, {"executionArn": CAUSE}).request("POST", "/jobs/j-1")
     assert (started.status, started.json()) == (202, {"job": "j-1"})
-    again = service.answers(400, {"__type": "ExecutionAlreadyExists", "message": CAUSE}).request("POST", "/jobs/j-1")
+    again = service.answers(400, {"__type": "ExecutionAlreadyExists", "message": CAUSE}).request(
+        "POST", "/jobs/j-1"
+    )
     assert (again.status, again.json()) == (202, {"job": "j-1"})
-    invalid = service.answers(400, {"__type": "InvalidExecutionInput", "message": CAUSE}).request("POST", "/jobs/j-1")
+    invalid = service.answers(400, {"__type": "InvalidExecutionInput", "message": CAUSE}).request(
+        "POST", "/jobs/j-1"
+    )
     assert invalid.status == 400
 
 

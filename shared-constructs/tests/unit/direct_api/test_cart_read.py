@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import (
     PUBLIC,
@@ -24,6 +22,9 @@ from shared_constructs.direct_api import (
     text,
 )
 from shared_constructs.testing import Deployment, synthesize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Camel(BaseModel):
@@ -145,7 +146,11 @@ def test_a_stored_cart_is_clean_json(shop):
 def test_an_unknown_cart_is_an_empty_one(shop):
     answer = shop.request("GET", "/carts/never-seen")
     assert answer.status == 200
-    assert answer.json() == {"cartId": "never-seen", "lines": [], "total": {"amountMinor": 0, "currency": "EUR"}}
+    assert answer.json() == {
+        "cartId": "never-seen",
+        "lines": [],
+        "total": {"amountMinor": 0, "currency": "EUR"},
+    }
 
 
 def test_an_expired_cart_reads_as_empty_at_once(shop):

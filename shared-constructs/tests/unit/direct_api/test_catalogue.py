@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import (
     PUBLIC,
@@ -26,6 +25,9 @@ from shared_constructs.direct_api import (
     text,
 )
 from shared_constructs.testing import Deployment, synthesize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Camel(BaseModel):
@@ -70,7 +72,12 @@ def build(app: ServiceApp) -> None:
             table=table,
             key=key,
             request=ProductInput,
-            values={"sku": sku, "status": "ACTIVE", "gsi1pk": "CATALOGUE", "gsi1sk": text(body("category"), "#", sku)},
+            values={
+                "sku": sku,
+                "status": "ACTIVE",
+                "gsi1pk": "CATALOGUE",
+                "gsi1sk": text(body("category"), "#", sku),
+            },
             upsert=True,
             if_match=True,
             response=Product,
@@ -225,7 +232,9 @@ def test_pages_hold_every_product_once_in_order(shop):
         put(shop, sku=f"BREAD-{number}", product={**TART, "category": "breads"})
     seen, cursor = [], None
     while True:
-        answer = shop.request("GET", "/products", query={"limit": "3", **({"cursor": cursor} if cursor else {})})
+        answer = shop.request(
+            "GET", "/products", query={"limit": "3", **({"cursor": cursor} if cursor else {})}
+        )
         assert answer.status == 200, answer
         page = answer.json()
         assert len(page["items"]) <= 3
@@ -244,7 +253,20 @@ def test_a_category_lists_only_its_own(shop):
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "....", "e30=", "AAAA", "%00", "a.b.c", "'", '"},{"', "-_-_.-_-_.-_-_.-_-_", "Zm9v.YmFy", "A" * 5000]
+    "cursor",
+    [
+        "x",
+        "....",
+        "e30=",
+        "AAAA",
+        "%00",
+        "a.b.c",
+        "'",
+        '"},{"',
+        "-_-_.-_-_.-_-_.-_-_",
+        "Zm9v.YmFy",
+        "A" * 5000,
+    ],
 )
 def test_a_malformed_cursor_is_400(shop, cursor):
     answer = shop.request("GET", "/products", query={"cursor": cursor})
@@ -260,16 +282,16 @@ def test_a_limit_out_of_range_is_400(shop, limit):
 
 
 def test_a_body_that_does_not_fit_is_400_with_the_reason(shop):
-    answer = put(shop, product={"name": "", "category": "tarts", "price": {"amountMinor": -1, "currency": "EUR"}})
+    answer = put(
+        shop, product={"name": "", "category": "tarts", "price": {"amountMinor": -1, "currency": "EUR"}}
+    )
     assert answer.status == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"]
     assert shop.items("Table") == []
 
 
-@pytest.mark.parametrize(
-    ("claims", "status"), [(None, 401), ({"sub": "u", "scope": "commerce/shop"}, 403)]
-)
+@pytest.mark.parametrize(("claims", "status"), [(None, 401), ({"sub": "u", "scope": "commerce/shop"}, 403)])
 def test_without_the_right_token_nothing_is_written(shop, claims, status):
     answer = shop.request("PUT", "/products/TART-1", body=TART, claims=claims)
     assert answer.status == status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from shared_constructs.testing import HOSTILE_VALUES, Deployment, Probe
 from shared_constructs.testing.injection import injection_cases, unprobed_routes
 
@@ -14,13 +13,27 @@ NOTE = {"title": "Zest", "rating": 4.5, "tags": ["sour"], "scores": {"taste": 9}
 
 def _note(deployment: Deployment) -> None:
     deployment.table("Table").put_item(
-        Item={"pk": "NOTE#n-a", "sk": "NOTE", "noteId": "n-a", "title": "t", "version": 89, "createdAt": "now"}
+        Item={
+            "pk": "NOTE#n-a",
+            "sk": "NOTE",
+            "noteId": "n-a",
+            "title": "t",
+            "version": 89,
+            "createdAt": "now",
+        }
     )
 
 
 def _order(deployment: Deployment) -> None:
     deployment.table("Table").put_item(
-        Item={"pk": "ORDER#o-1", "sk": "ORDER", "orderId": "o-1", "customerId": "alice", "status": "PAID", "total": 10}
+        Item={
+            "pk": "ORDER#o-1",
+            "sk": "ORDER",
+            "orderId": "o-1",
+            "customerId": "alice",
+            "status": "PAID",
+            "total": 10,
+        }
     )
 
 
@@ -41,7 +54,13 @@ PROBES = [
         prepare=_note,
     ),
     Probe(method="GET", path="/orders", query={"status": "SHIPPED", "limit": "4"}, claims=ALICE),
-    Probe(method="GET", path="/orders/{orderId}", path_parameters={"orderId": "o-1"}, claims=ALICE, prepare=_order),
+    Probe(
+        method="GET",
+        path="/orders/{orderId}",
+        path_parameters={"orderId": "o-1"},
+        claims=ALICE,
+        prepare=_order,
+    ),
     Probe(
         method="POST",
         path="/orders/{orderId}/cancellation",

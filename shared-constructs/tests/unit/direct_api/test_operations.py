@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from shared_constructs.testing import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -90,7 +91,14 @@ def test_numbers_are_added_for_signed_callers_only(shop):
 
 
 def order(shop, **attributes: Any) -> None:
-    item = {"pk": "ORDER#o-1", "sk": "ORDER", "orderId": "o-1", "customerId": "alice", "status": "PAID", "total": 10}
+    item = {
+        "pk": "ORDER#o-1",
+        "sk": "ORDER",
+        "orderId": "o-1",
+        "customerId": "alice",
+        "status": "PAID",
+        "total": 10,
+    }
     shop.table("Table").put_item(Item=item | attributes)
 
 
@@ -134,14 +142,24 @@ def test_another_customers_order_does_not_exist(shop):
 def test_own_orders_newest_first_and_filtered(shop):
     for number in range(4):
         status = "PAID" if number % 2 else "PLACED"
-        order(shop, pk=f"ORDER#{number}", orderId=str(number), status=status, gsi1pk="CUST#alice", gsi1sk=f"2026-0{number}")
+        order(
+            shop,
+            pk=f"ORDER#{number}",
+            orderId=str(number),
+            status=status,
+            gsi1pk="CUST#alice",
+            gsi1sk=f"2026-0{number}",
+        )
     first = shop.request("GET", "/orders", claims=ALICE).json()
     assert [each["orderId"] for each in first["items"]] == ["3", "2"]
     second = shop.request("GET", "/orders", query={"cursor": first["nextCursor"]}, claims=ALICE).json()
     assert [each["orderId"] for each in second["items"]] == ["1", "0"]
     paid = shop.request("GET", "/orders", query={"status": "PAID", "limit": "5"}, claims=ALICE).json()
     assert [each["orderId"] for each in paid["items"]] == ["3", "1"]
-    assert shop.request("GET", "/orders", query={"cursor": first["nextCursor"]}, claims=BOB).json()["items"] == []
+    assert (
+        shop.request("GET", "/orders", query={"cursor": first["nextCursor"]}, claims=BOB).json()["items"]
+        == []
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- SendToQueue
@@ -191,7 +209,9 @@ def test_an_attribute_outside_its_pattern_is_400_and_nothing_is_sent(shop):
 # ----------------------------------------------------------------------------------------------------------- PutEvent
 def test_an_event_has_the_envelope(shop):
     receipt = {"receiptId": "r-1", "quantity": 5}
-    rendered = shop.render("POST", "/events/S-1", body=receipt, claims=OPERATOR, headers={"X-Correlation-Id": "c-9"})
+    rendered = shop.render(
+        "POST", "/events/S-1", body=receipt, claims=OPERATOR, headers={"X-Correlation-Id": "c-9"}
+    )
     (entry,) = json.loads(rendered.body)["Entries"]
     detail = json.loads(entry["Detail"])
     assert (entry["Source"], entry["DetailType"]) == ("commerce.everything", "StockCounted.v1")
