@@ -69,7 +69,7 @@ class EventRequest(Construct):
         ValueError: a time limit below one second.
     """
 
-    def __init__(  # noqa: PLR0913 - all keyword-only
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -106,9 +106,7 @@ class EventRequest(Construct):
             when=f"$new.wait.name = '{wait}' and $changed('wait')",
             # The version that the wait was made with: a republished request keeps its id.
             version="$new.wait.version",
-            data=(
-                f"($expiresAt := $fromMillis($toMillis($new.wait.at) + {self._seconds * 1000}); {data})"
-            ),
+            data=(f"($expiresAt := $fromMillis($toMillis($new.wait.at) + {self._seconds * 1000}); {data})"),
         )
         self.consumer: QueueConsumer | None = None
 
@@ -125,7 +123,12 @@ class EventRequest(Construct):
         Returns:
             A Task state to put into the definition's ``States``.
         """
-        names = {"#wait": "wait", "#version": "version", "#updatedAt": "updatedAt", "#requestIds": "requestIds"}
+        names = {
+            "#wait": "wait",
+            "#version": "version",
+            "#updatedAt": "updatedAt",
+            "#requestIds": "requestIds",
+        }
         values: dict[str, Any] = {
             ":version": {"N": "{% $string($version) %}"},
             ":next": {"N": "{% $string($version + 1) %}"},

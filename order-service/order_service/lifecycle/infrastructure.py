@@ -124,9 +124,7 @@ class Lifecycle(Construct):
             ),
         ]
 
-    def _workflow(
-        self, orders: ServiceTable, stock: EventRequest, payment: EventRequest
-    ) -> StandardWorkflow:
+    def _workflow(self, orders: ServiceTable, stock: EventRequest, payment: EventRequest) -> StandardWorkflow:
         definition = load(HERE / "lifecycle.asl.yaml")
         asking = {"then": "ReadOrder", "timed_out": "WaitTimedOut", "table": "OrdersTable"}
         definition["States"]["ReserveStock"] = stock.state(reply="stockReply", **asking)

@@ -42,9 +42,10 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
         QueryEvaluationError: it does not parse, or fails.
     """
     try:
-        found = _compiled(expression).evaluate(
-            None, {name: _nulls_in(value) for name, value in variables.items()}
-        )
+        compiled = _compiled(expression)
+        # The library takes $now and $millis from whichever expression was compiled last in this thread.
+        Jsonata.CURRENT.jsonata = compiled
+        found = compiled.evaluate(None, {name: _nulls_in(value) for name, value in variables.items()})
     except Exception as error:
         raise QueryEvaluationError(f"{error} in {expression.strip()}") from error
     if found is None:

@@ -1,0 +1,168 @@
+"""The service's templates, synthesized once, and the service brought to life from them in moto."""
+
+from itertools import count
+
+import pytest
+from order_service.stack import build
+from service_runtime import Event
+from shared_constructs.testing import Deployment, synthesize
+
+CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
+OPERATOR = {"sub": "operator-1", "scope": "openid commerce/shop commerce/operate"}
+CONSUMERS = {
+    "Products": "Catalogue",
+    "Availability": "Catalogue",
+    "Stock": "Lifecycle",
+    "Payment": "Lifecycle",
+    "Interruptions": "Lifecycle",
+}
+NAMES = {"TARTE-CITRON": ("Tarte au citron", 620), "BRIOCHE": ("Brioche", 450)}
+
+
+@pytest.fixture(scope="session")
+def templates():
+    return synthesize(build, service="order", stage="dev")
+
+
+@pytest.fixture
+def shop(templates):
+    with Deployment(templates) as deployment:
+        yield Shop(deployment)
+
+
+class Shop:
+    """The order service with a catalogue, and other services that answer as a test tells them to."""
+
+    def __init__(self, deployment):
+        self.deployment = deployment
+        self.keys = count(1)
+        for sku, (name, price) in NAMES.items():
+            self.product(sku, name=name, price=price)
+
+    # What callers do
+
+    def place(self, *lines, key=None, claims=CUSTOMER, **body):
+        lines = lines or (("TARTE-CITRON", 2), ("BRIOCHE", 1))
+        return self.deployment.request(
+            "POST",
+            "/orders",
+            headers={"Idempotency-Key": key or f"key-{next(self.keys)}"},
+            body={
+                "items": [{"sku": sku, "quantity": quantity} for sku, quantity in lines],
+                "paymentMethod": "tok_visa",
+                **body,
+            },
+            claims=claims,
+        )
+
+    def placed(self, *lines, **options):
+        response = self.place(*lines, **options)
+        assert response.status == 202, response.body
+        return response.json()["orderId"]
+
+    def order(self, order_id, *, claims=CUSTOMER):
+        response = self.deployment.request("GET", f"/orders/{order_id}", claims=claims)
+        assert response.status == 200, response.body
+        return response.json()
+
+    def cancel(self, order_id, *, claims=CUSTOMER):
+        return self.deployment.request("POST", f"/orders/{order_id}/cancellation", claims=claims)
+
+    def fulfil(self, order_id, *, claims=OPERATOR):
+        return self.deployment.request("POST", f"/operations/orders/{order_id}/fulfilment", claims=claims)
+
+    # What other services say
+
+    def product(self, sku, *, name="A product", price=100, status="ACTIVE", version=1):
+        data = {
+            "sku": sku,
+            "name": name,
+            "price": {"amountMinor": price, "currency": "EUR"},
+            "status": status,
+            "version": version,
+        }
+        self.feed("Products", self.event("product", "ProductChanged.v1", sku, data, version=version))
+
+    def stock_level(self, sku, available, *, version=1, fact="StockDepleted.v1"):
+        data = {"sku": sku, "available": available, "version": version}
+        self.feed("Availability", self.event("inventory", fact, sku, data, version=version))
+
+    def reply(self, request, fact, **data):
+        """Another service's answer to a request event."""
+        service = "payment" if fact.startswith("Payment") else "inventory"
+        order_id = request.data["orderId"]
+        return self.event(
+            service, fact, order_id, {"orderId": order_id, **data}, causation=request.metadata.event_id
+        )
+
+    @staticmethod
+    def event(service, detail_type, aggregate_id, data, *, version=1, causation=None):
+        return Event.create(
+            service=service,
+            stage="dev",
+            detail_type=detail_type,
+            aggregate_id=aggregate_id,
+            aggregate_version=version,
+            data=data,
+            causation_id=causation,
+        )
+
+    def feed(self, consumer, *events):
+        outcome = self.deployment.feed(f"{CONSUMERS[consumer]}{consumer}", events)
+        assert not outcome.ignored, outcome.ignored
+        return outcome
+
+    # What happened
+
+    def events(self, detail_type=None):
+        told = self.deployment.published("Changes")
+        return [event for event in told if detail_type in (None, event.detail_type)]
+
+    def last(self, detail_type):
+        return self.events(detail_type)[-1]
+
+    def item(self, order_id):
+        return next(item for item in self.deployment.items("Orders") if item["orderId"] == order_id)
+
+    def run(self, order_id, *, stock=None, payment=None, **options):
+        """The order's lifecycle; `stock` and `payment` say what happens during each wait."""
+        during = {
+            "ReserveStock": stock or self.stock_reserved,
+            "RequestPayment": payment or self.payment_captured,
+        }
+        execution = self.deployment.run(
+            "LifecycleWorkflow",
+            {"orderId": order_id},
+            on_callback=lambda wait: during[wait.state](),
+            name=order_id,
+            **options,
+        )
+        assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
+        return execution
+
+    def stock_reserved(self):
+        return self._answer(
+            "Stock", self.reply(self.last("StockReservationRequested.v1"), "StockReserved.v1")
+        )
+
+    def stock_rejected(self):
+        request = self.last("StockReservationRequested.v1")
+        shortages = [{"sku": "BRIOCHE", "requested": 1, "available": 0}]
+        return self._answer("Stock", self.reply(request, "StockRejected.v1", shortages=shortages))
+
+    def payment_captured(self):
+        return self._answer("Payment", self.reply(self.last("PaymentRequested.v1"), "PaymentCaptured.v1"))
+
+    def payment_declined(self):
+        request = self.last("PaymentRequested.v1")
+        return self._answer("Payment", self.reply(request, "PaymentDeclined.v1", reason="card_declined"))
+
+    def _answer(self, consumer, event):
+        outcome = self.feed(consumer, event)
+        assert not outcome.dead_letters
+
+    def interrupt(self):
+        """Deliver the cancellation that the service told itself about."""
+        outcome = self.feed("Interruptions", self.last("OrderCancellationRequested.v1"))
+        assert not outcome.dead_letters
+        return outcome

@@ -1,0 +1,343 @@
+"""The saga, run from the synthesized definitions: its paths, and every interleaving that could break it."""
+
+import json
+
+import pytest
+
+from order_service.contracts import published
+from shared_constructs.testing.contracts import check_event
+from shared_constructs.testing.workflows import WorkflowError, aws_call
+
+STATUSES = ["PLACED", "STOCK_RESERVED", "PAID", "CONFIRMED"]
+
+
+def timeline(order):
+    return [entry["status"] for entry in order["timeline"]]
+
+
+def test_an_order_is_reserved_paid_and_confirmed(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    order = shop.order(order_id)
+    assert order["status"] == "CONFIRMED"
+    assert timeline(order) == STATUSES
+    assert [event.detail_type for event in shop.events()] == [
+        "OrderPlaced.v1",
+        "StockReservationRequested.v1",
+        "PaymentRequested.v1",
+        "OrderConfirmed.v1",
+    ]
+
+
+def test_every_event_keeps_its_contract_and_no_task_token_leaves_the_service(shop):
+    order_id = shop.placed()
+    tokens = []
+
+    def watch(answer):
+        def during():
+            tokens.append(shop.item(order_id)["wait"]["token"])
+            answer()
+
+        return during
+
+    shop.run(order_id, stock=watch(shop.stock_reserved), payment=watch(shop.payment_captured))
+    assert len({event.metadata.correlation_id for event in shop.events()}) == 1
+    shop.fulfil(order_id)
+    told = [event.envelope() for event in shop.events()]
+    for envelope in told:
+        check_event(published, envelope)
+    assert len(set(tokens)) == 2
+    assert not any(token in json.dumps(told) for token in tokens)
+
+
+def test_the_saga_starts_once_per_order(shop):
+    order_id = shop.placed()
+    placed = shop.last("OrderPlaced.v1")
+    started = []
+
+    def start(integration, arguments):
+        if integration.action != "startExecution":
+            return aws_call(integration, arguments)
+        if arguments["Name"] in started:
+            raise WorkflowError("Sfn.ExecutionAlreadyExistsException", "exists")
+        started.append(arguments["Name"])
+        return {}
+
+    message = [{"messageId": "1", "body": json.dumps(placed.envelope())}]
+    for _ in range(2):
+        execution = shop.deployment.run("LifecycleStart", message, call=start)
+        assert execution.output == {"batchItemFailures": []}
+    assert started == [order_id]
+
+
+def test_stock_that_is_short_cancels_the_order_and_says_which(shop):
+    order_id = shop.placed()
+    shop.run(order_id, stock=shop.stock_rejected)
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "OUT_OF_STOCK")
+    assert order["timeline"][-1]["detail"] == "OUT_OF_STOCK: BRIOCHE (0 left)"
+    assert not shop.events("PaymentRequested.v1")
+
+
+def test_a_declined_payment_cancels_the_order(shop):
+    order_id = shop.placed()
+    shop.run(order_id, payment=shop.payment_declined)
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "PAYMENT_DECLINED")
+    cancelled = shop.last("OrderCancelled.v1")
+    assert cancelled.data == {"orderId": order_id, "reason": "PAYMENT_DECLINED"}
+
+
+@pytest.mark.parametrize("silent", ["stock", "payment"])
+def test_silence_cancels_the_order_and_a_reply_after_that_changes_nothing(shop, silent):
+    order_id = shop.placed()
+    shop.run(order_id, **{silent: lambda: None})
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "TIMED_OUT")
+    before = shop.item(order_id)
+    late = {
+        "stock": lambda: shop.feed(
+            "Stock", shop.reply(shop.last("StockReservationRequested.v1"), "StockReserved.v1")
+        ),
+        "payment": lambda: shop.feed(
+            "Payment", shop.reply(shop.last("PaymentRequested.v1"), "PaymentCaptured.v1")
+        ),
+    }[silent]()
+    assert "Unexpected reply" in late.executions[-1].path
+    assert not late.dead_letters
+    assert shop.item(order_id) == before
+
+
+def test_a_repeated_stock_reply_during_the_payment_wait_is_not_taken_for_the_payment(shop):
+    order_id = shop.placed()
+
+    def payment():
+        again = shop.reply(shop.last("StockReservationRequested.v1"), "StockReserved.v1")
+        outcome = shop.feed("Stock", again, again)
+        assert not outcome.dead_letters
+        assert "Answer" not in outcome.executions[-1].path
+        assert shop.order(order_id)["status"] == "STOCK_RESERVED"
+        shop.payment_captured()
+
+    shop.run(order_id, payment=payment)
+    assert timeline(shop.order(order_id)) == STATUSES
+
+
+def test_an_answer_that_is_delivered_twice_counts_once(shop):
+    order_id = shop.placed()
+
+    def payment():
+        captured = shop.reply(shop.last("PaymentRequested.v1"), "PaymentCaptured.v1")
+        outcome = shop.feed("Payment", captured, captured)
+        assert outcome.executions[-1].path.count("Answer") == 2
+        assert "Unexpected reply" in outcome.executions[-1].path
+        assert not outcome.dead_letters
+
+    shop.run(order_id, payment=payment)
+    assert timeline(shop.order(order_id)) == STATUSES
+
+
+def test_a_reply_to_a_request_that_was_never_made_ends_in_the_dlq(shop):
+    order_id = shop.placed()
+    forged = shop.event("payment", "PaymentCaptured.v1", order_id, {"orderId": order_id}, causation="0" * 32)
+    outcome = shop.feed("Payment", forged)
+    assert len(outcome.dead_letters) == 1
+    assert shop.order(order_id)["status"] == "PLACED"
+
+
+def test_a_reply_about_an_unknown_order_is_only_counted(shop):
+    stray = shop.event("payment", "PaymentCaptured.v1", "0" * 32, {"orderId": "0" * 32})
+    outcome = shop.feed("Payment", stray)
+    assert not outcome.dead_letters
+    assert "Unexpected reply" in outcome.executions[-1].path
+
+
+# ------------------------------------------------------------------------------------------------ cancellation
+def test_a_cancellation_before_the_saga_starts_is_seen_by_its_first_read(shop):
+    order_id = shop.placed()
+    assert shop.cancel(order_id).status == 202
+    shop.interrupt()
+    shop.run(order_id)
+    assert shop.order(order_id)["reason"] == "CUSTOMER_REQUEST"
+    assert not shop.events("StockReservationRequested.v1")
+
+
+@pytest.mark.parametrize("wait", ["stock", "payment"])
+def test_a_cancellation_wakes_the_wait(shop, wait):
+    order_id = shop.placed()
+
+    def during():
+        assert shop.cancel(order_id).status == 202
+        outcome = shop.interrupt()
+        assert "WakeLifecycle" in outcome.executions[-1].path
+
+    shop.run(order_id, **{wait: during})
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "CUSTOMER_REQUEST")
+    assert shop.last("OrderCancelled.v1").data["reason"] == "CUSTOMER_REQUEST"
+
+
+@pytest.mark.parametrize("wait", ["stock", "payment"])
+def test_a_cancellation_beats_the_reply_that_arrives_before_its_own_event(shop, wait):
+    """The flag is in the item before anybody is told: the next write sees it although the reply came first."""
+    order_id = shop.placed()
+    answer = {"stock": shop.stock_reserved, "payment": shop.payment_captured}[wait]
+
+    def during():
+        shop.cancel(order_id)
+        answer()
+
+    shop.run(order_id, **{wait: during})
+    shop.interrupt()
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "CUSTOMER_REQUEST")
+    assert timeline(order).count("CANCELLED") == 1
+
+
+@pytest.mark.parametrize("state", ["ReserveStock", "RequestPayment", "MarkPaid", "Confirm"])
+def test_a_cancellation_between_the_read_and_any_write_is_seen_by_that_write(shop, state):
+    order_id = shop.placed()
+    cancelled = []
+
+    def cancel_just_before(integration, arguments):
+        if integration.state == state and not cancelled:
+            cancelled.append(shop.cancel(order_id).status)
+        return aws_call(integration, arguments)
+
+    shop.run(order_id, call=cancel_just_before)
+    shop.interrupt()
+    order = shop.order(order_id)
+    assert cancelled == [202]
+    assert (order["status"], order["reason"]) == ("CANCELLED", "CUSTOMER_REQUEST")
+    assert timeline(order).count("CANCELLED") == 1
+    assert len(shop.events("OrderCancelled.v1")) == 1
+
+
+def test_a_confirmed_order_is_cancelled_without_its_saga(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    assert shop.cancel(order_id).status == 202
+    shop.interrupt()
+    shop.interrupt()
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "CUSTOMER_REQUEST")
+    assert timeline(order) == [*STATUSES, "CANCELLED"]
+
+
+def test_cancelling_again_is_the_same_cancellation(shop):
+    order_id = shop.placed()
+    assert [shop.cancel(order_id).status for _ in range(2)] == [202, 202]
+    assert len(shop.events("OrderCancellationRequested.v1")) == 1
+
+
+def test_a_cancelled_or_fulfilled_order_cannot_be_cancelled(shop):
+    cancelled, fulfilled = shop.placed(), shop.placed()
+    shop.run(cancelled, stock=shop.stock_rejected)
+    shop.run(fulfilled)
+    assert shop.fulfil(fulfilled).status == 202
+    assert shop.cancel(cancelled).status == 409
+    assert shop.cancel(fulfilled).status == 409
+
+
+def test_an_order_that_is_being_cancelled_cannot_be_fulfilled(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    shop.cancel(order_id)
+    assert shop.fulfil(order_id).status == 409
+    shop.interrupt()
+    assert shop.order(order_id)["status"] == "CANCELLED"
+
+
+def test_fulfilment_is_told_once(shop):
+    order_id = shop.placed()
+    assert shop.fulfil(order_id).status == 409
+    shop.run(order_id)
+    assert [shop.fulfil(order_id).status for _ in range(2)] == [202, 202]
+    assert timeline(shop.order(order_id)) == [*STATUSES, "FULFILLED"]
+    assert len(shop.events("OrderFulfilled.v1")) == 1
+
+
+# ---------------------------------------------------------------------------------------------------- accidents
+def died(order_id, status="FAILED", arn=None):
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"name": order_id, "status": status, "stateMachineArn": arn},
+    }
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_saga_that_dies_does_not_leave_its_order_open(shop, status):
+    order_id = shop.placed()
+    arn = shop.deployment.resource("LifecycleWorkflow", "AWS::StepFunctions::StateMachine").ref
+    for _ in range(2):
+        shop.feed("Interruptions", died(order_id, status, arn))
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "TIMED_OUT")
+    assert timeline(order).count("CANCELLED") == 1
+
+
+def test_a_saga_that_dies_after_confirming_changes_nothing(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    arn = shop.deployment.resource("LifecycleWorkflow", "AWS::StepFunctions::StateMachine").ref
+    shop.feed("Interruptions", died(order_id, "FAILED", arn))
+    assert shop.order(order_id)["status"] == "CONFIRMED"
+
+
+def test_a_write_whose_answer_is_lost_is_asked_again_under_a_new_request(shop):
+    """Step Functions retries the task: its first write stands, so the version refuses the second, and it asks anew."""
+    order_id = shop.placed()
+    lost = []
+
+    def lose_the_first_answer(integration, arguments):
+        result = aws_call(integration, arguments)
+        if integration.state == "ReserveStock" and not lost:
+            lost.append(True)
+            raise WorkflowError("DynamoDb.InternalServerErrorException", "the connection broke")
+        return result
+
+    shop.run(order_id, call=lose_the_first_answer)
+    requests = shop.events("StockReservationRequested.v1")
+    assert len({request.metadata.event_id for request in requests}) == 2
+    assert timeline(shop.order(order_id)) == STATUSES
+    # The reply to the first request comes after all: the item knows that it asked.
+    outcome = shop.feed("Stock", shop.reply(requests[0], "StockReserved.v1"))
+    assert not outcome.dead_letters
+
+
+def test_an_interruption_that_meets_another_write_reads_again(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    shop.cancel(order_id)
+    message = [{"messageId": "1", "body": json.dumps(shop.last("OrderCancellationRequested.v1").envelope())}]
+    conflicts = []
+
+    def conflict(integration, arguments):
+        if integration.state == "Cancel" and not conflicts:
+            conflicts.append(True)
+            shop.deployment.table("Orders").update_item(
+                Key={"pk": f"ORDER#{order_id}", "sk": "ORDER"},
+                UpdateExpression="ADD version :one",
+                ExpressionAttributeValues={":one": 1},
+            )
+        return aws_call(integration, arguments)
+
+    execution = shop.deployment.run("LifecycleInterrupt", message, call=conflict)
+    assert execution.output == {"batchItemFailures": []}
+    assert shop.order(order_id)["status"] == "CANCELLED"
+
+
+def test_republishing_an_order_gives_its_events_the_same_ids(shop):
+    order_id = shop.placed()
+    seen = []
+
+    def stock():
+        seen.append(shop.last("StockReservationRequested.v1").metadata.event_id)
+        execution = shop.deployment.run("ChangesRepublish", {"pk": f"ORDER#{order_id}"})
+        assert execution.status == "SUCCEEDED"
+        assert execution.output["emitted"] == 2
+        shop.stock_reserved()
+
+    shop.run(order_id, stock=stock)
+    assert shop.events("StockReservationRequested.v1")[0].metadata.event_id in seen

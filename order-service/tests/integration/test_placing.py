@@ -1,0 +1,169 @@
+"""POST /orders, executed from the synthesized template."""
+
+import pytest
+
+from order_service.contracts import published
+from shared_constructs.testing.contracts import check_event, check_schemas
+
+
+def test_an_order_is_accepted_priced_from_the_catalogue(shop):
+    response = shop.place(("TARTE-CITRON", 2), ("BRIOCHE", 1))
+    assert response.status == 202
+    order = response.json()
+    assert response.headers["Location"] == f"/orders/{order['orderId']}"
+    assert order["status"] == "PLACED"
+    assert order["total"] == {"amountMinor": 1690, "currency": "EUR"}
+    assert order["items"][0] == {
+        "sku": "TARTE-CITRON",
+        "name": "Tarte au citron",
+        "quantity": 2,
+        "unitPrice": {"amountMinor": 620, "currency": "EUR"},
+        "lineTotal": {"amountMinor": 1240, "currency": "EUR"},
+    }
+    assert shop.order(order["orderId"])["items"] == order["items"]
+
+
+def test_the_same_key_and_body_answer_as_the_first_did_even_after_a_price_change(shop):
+    first = shop.place(key="again")
+    shop.product("BRIOCHE", name="Brioche", price=999, version=2)
+    second = shop.place(key="again")
+    assert (second.status, second.json()) == (202, first.json())
+    assert len(shop.deployment.items("Orders")) == 1
+
+
+def test_the_order_of_lines_does_not_make_another_body(shop):
+    first = shop.place(("TARTE-CITRON", 2), ("BRIOCHE", 1), key="again")
+    second = shop.place(("BRIOCHE", 1), ("TARTE-CITRON", 2), key="again")
+    assert second.json()["orderId"] == first.json()["orderId"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"items": [{"sku": "BRIOCHE", "quantity": 1}]},
+        {"items": [{"sku": "TARTE-CITRON", "quantity": 1}, {"sku": "BRIOCHE", "quantity": 1}]},
+        {"paymentMethod": "tok_declined"},
+        {"expectedTotal": {"amountMinor": 1690, "currency": "EUR"}},
+    ],
+)
+def test_the_same_key_with_another_body_is_refused(shop, changed):
+    shop.placed(key="again")
+    assert shop.place(key="again", **changed).status == 422
+    assert len(shop.deployment.items("Orders")) == 1
+
+
+def test_another_customer_may_use_the_same_key(shop):
+    mine = shop.placed(key="again")
+    other = shop.placed(key="again", claims={"sub": "customer-2", "scope": "commerce/shop"})
+    assert mine != other
+
+
+def test_two_requests_at_once_make_one_order(shop):
+    """Both found nothing before; the second one's write meets the first one's order."""
+    requests = shop.deployment.calls
+    first = shop.place(key="race")
+    place_order = requests[-1].json()
+    definition_input = place_order["input"]
+    order_id = first.json()["orderId"]
+    unseen = {"reads": 1}
+
+    from shared_constructs.testing.workflows import aws_call
+
+    def blind_once(integration, arguments):
+        if integration.action == "getItem" and unseen["reads"]:
+            unseen["reads"] -= 1
+            return {}
+        return aws_call(integration, arguments)
+
+    import json
+
+    execution = shop.deployment.run("PlaceOrder", json.loads(definition_input), call=blind_once)
+    assert "AcceptOrder" in execution.path
+    assert execution.output["statusCode"] == 202
+    assert json.loads(execution.output["body"]) == first.json()
+    assert shop.item(order_id)["version"] == 1
+
+
+def test_every_faulty_line_is_named(shop):
+    shop.product("OLD", status="RETIRED")
+    response = shop.place(("TARTE-CITRON", 1), ("UNKNOWN", 1), ("OLD", 1))
+    assert response.status == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["errors"] == [
+        {"pointer": "#/items/1/sku", "detail": "sku UNKNOWN is not in the catalogue."},
+        {"pointer": "#/items/2/sku", "detail": "sku OLD is no longer sold."},
+    ]
+
+
+def test_a_sku_on_two_lines_is_refused(shop):
+    response = shop.place(("BRIOCHE", 1), ("BRIOCHE", 2))
+    assert response.status == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == ["#/items/0/sku", "#/items/1/sku"]
+
+
+def test_a_refused_order_does_not_bind_its_key(shop):
+    assert shop.place(("UNKNOWN", 1), key="k").status == 422
+    assert shop.place(("BRIOCHE", 1), key="k").status == 202
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"items": []},
+        {"items": [{"sku": "BRIOCHE", "quantity": 0}]},
+        {"items": [{"sku": "BRIOCHE", "quantity": 100}]},
+        {"items": [{"sku": "BRIOCHE", "quantity": 1.5}]},
+        {"items": [{"sku": f"SKU-{n}", "quantity": 1} for n in range(51)]},
+        {"items": [{"sku": "BRIOCHE", "quantity": 1, "price": 1}]},
+        {"paymentMethod": "4242424242424242"},
+        {"customerId": "somebody else"},
+    ],
+)
+def test_what_the_model_refuses_is_400(shop, body):
+    response = shop.place(**body)
+    assert response.status == 400
+    assert shop.deployment.items("Orders") == []
+
+
+def test_the_idempotency_key_is_required(shop):
+    response = shop.deployment.request(
+        "POST",
+        "/orders",
+        body={"items": [{"sku": "BRIOCHE", "quantity": 1}], "paymentMethod": "tok_visa"},
+        claims={"sub": "customer-1", "scope": "commerce/shop"},
+    )
+    assert response.status == 400
+
+
+def test_an_unexpected_total_is_refused_with_the_new_one(shop):
+    response = shop.place(("BRIOCHE", 2), expectedTotal={"amountMinor": 800, "currency": "EUR"})
+    assert response.status == 409
+    assert response.json()["total"] == {"amountMinor": 900, "currency": "EUR"}
+    assert shop.place(("BRIOCHE", 2), expectedTotal=response.json()["total"]).status == 202
+
+
+def test_what_is_known_to_be_sold_out_is_refused(shop):
+    shop.stock_level("BRIOCHE", 0)
+    response = shop.place()
+    assert response.status == 409
+    assert response.json()["shortages"] == [{"sku": "BRIOCHE", "requested": 1, "available": 0}]
+    shop.stock_level("BRIOCHE", 20, version=2, fact="StockReplenished.v1")
+    assert shop.place().status == 202
+
+
+def test_fifty_lines_are_one_order(shop):
+    for n in range(50):
+        shop.product(f"SKU-{n}")
+    response = shop.place(*((f"SKU-{n}", 1) for n in range(50)))
+    assert response.status == 202
+    assert response.json()["total"]["amountMinor"] == 5000
+    check_event(published, shop.last("OrderPlaced.v1").envelope())
+
+
+def test_without_the_scope_nothing_is_placed(shop):
+    assert shop.place(claims={"sub": "customer-1", "scope": "openid"}).status == 403
+    assert shop.place(claims=None).status == 401
+
+
+def test_the_committed_schemas_are_those_of_the_models():
+    check_schemas(published)
