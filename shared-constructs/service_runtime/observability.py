@@ -5,6 +5,7 @@ Names, level and sampling come from the ``POWERTOOLS_*`` variables that ``Servic
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Where a stage samples, ServiceFunction has Lambda let DEBUG lines through. Lambda's variable would put the logger at
+# DEBUG for every invocation, and has put the root logger there, where botocore would write whole requests.
+if os.environ.pop("AWS_LAMBDA_LOG_LEVEL", None):
+    logging.getLogger().setLevel(logging.WARNING)
 
 logger = Logger(utc=True)
 # A default, so that a handler outside Lambda (a test, a tool) never fails for the want of a name.

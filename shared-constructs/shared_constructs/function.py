@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import (
     ApplicationLogLevel,
     Architecture,
-    CfnFunction,
     Code,
     Function,
     LayerVersion,
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
     from shared_constructs.stage import Stage
 
-MAX_LAYERS = 5
 MAX_UNZIPPED_BYTES = 262_144_000
 """Function and layers together: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
@@ -168,7 +166,7 @@ class ServiceFunction(Construct):
         memory_mb: 128 to 10240; the stage's by default.
         environment: more variables; ``POWERTOOLS_*`` given here win.
         dependencies: ``PLATFORM_LAYER`` by default, ``NO_DEPENDENCIES`` or an ``OwnLayer``.
-        layers: more layers, such as an extension's.
+        layers: more layers, such as an extension's; five in all, which the CDK checks.
         reserved_concurrency: taken from the account's for this function alone; unreserved by default.
         customize: receives the L2 function for what has no argument here.
 
@@ -258,25 +256,21 @@ class ServiceFunction(Construct):
             )
         if customize:
             customize(self.function)
-        check_at_synth(self, self._exceeded_limits)
+        check_at_synth(self, self._oversize)
 
     def _dependency_layers(self, stack: ServiceStack) -> list[ILayerVersion]:
         platform: list[ILayerVersion] = [stack.runtime_layer] if self._with_platform_layer else []
         return [*platform, *([self._own_layer.layer] if self._own_layer else [])]
 
-    def _exceeded_limits(self) -> list[str]:
-        faults = []
-        layers = _layer_count(self.function)
-        if layers > MAX_LAYERS:
-            faults.append(f"a function can have at most {MAX_LAYERS} layers, this one has {layers}")
+    def _oversize(self) -> list[str]:
         unzipped = self._code_bytes + PLATFORM_LAYER_BYTES * self._with_platform_layer
         unzipped += self._own_layer.unzipped_bytes if self._own_layer else 0
-        if unzipped > MAX_UNZIPPED_BYTES:
-            faults.append(
-                f"code and layers unzipped must be at most {MAX_UNZIPPED_BYTES} bytes, these have {unzipped} "
-                f"({self._code_bytes} of code, {PLATFORM_LAYER_BYTES} reserved for the platform's layer)"
-            )
-        return faults
+        if unzipped <= MAX_UNZIPPED_BYTES:
+            return []
+        allotted = f"{self._code_bytes} of code, {PLATFORM_LAYER_BYTES} reserved for the platform's layer"
+        return [
+            f"code and layers must unzip to at most {MAX_UNZIPPED_BYTES} bytes, these to {unzipped} ({allotted})"
+        ]
 
 
 def _runtime(target: Target) -> Runtime:
@@ -329,8 +323,10 @@ def _environment(stack: ServiceStack, given: Mapping[str, str]) -> dict[str, str
 
 def _check_handler(handler: str, code: Path) -> None:
     module, _, name = handler.rpartition(".")
+    if not module:
+        raise ValueError(f"a handler must be a dotted path, module and function, got {handler!r}")
     file = code.joinpath(*module.split(".")).with_suffix(".py")
-    if not module or not file.is_file():
+    if not file.is_file():
         raise ValueError(
             f"the handler {handler!r} is in no included file; its module would be {file.relative_to(code)}"
         )
@@ -344,10 +340,3 @@ def _check_handler(handler: str, code: Path) -> None:
     }
     if name not in defined:
         raise ValueError(f"{file.relative_to(code)} defines no {name!r}, which the handler {handler!r} names")
-
-
-def _layer_count(function: Function) -> int:
-    """As synthesized, so that layers added later count."""
-    resource = function.node.default_child
-    layers = Stack.of(function).resolve(resource.layers) if isinstance(resource, CfnFunction) else None
-    return len(layers or [])

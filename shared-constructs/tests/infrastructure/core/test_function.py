@@ -1,0 +1,163 @@
+"""Every function has its own code, log group and role, and nothing it does not need."""
+
+import pytest
+from aws_cdk import Duration
+from aws_cdk.aws_lambda import LayerVersion
+from shared_constructs import NO_DEPENDENCIES, OwnLayer, ServiceFunction, ServiceStack, StackKind, function
+from shared_constructs.testing import synthesize
+
+HANDLER = "def handle(event, context):\n    return event\n"
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMMERCE_CACHE_DIR", str(tmp_path / "cache"))
+    runtime = tmp_path / "shop_functions" / "runtime"
+    runtime.mkdir(parents=True)
+    for directory in (runtime.parent, runtime):
+        (directory / "__init__.py").touch()
+    (runtime / "handler.py").write_text(HANDLER)
+    (runtime / "requirements.lock").write_text("lib==1 --hash=sha256:00")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return runtime
+
+
+def template(stage="dev", count=1, **arguments):
+    given = {
+        "package": "shop_functions",
+        "include": (".",),
+        "handler": "shop_functions.runtime.handler.handle",
+    }
+
+    def build(app):
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        for number in range(count):
+            ServiceFunction(stack, f"Work{number}", **(given | arguments))
+
+    return synthesize(build, service="shop", stage=stage)[f"commerce-{stage}-shop"]["Resources"].values()
+
+
+def of_type(resources, resource_type):
+    return [each["Properties"] for each in resources if each["Type"] == resource_type]
+
+
+def the_function(*args, **arguments):
+    [properties] = of_type(template(*args, **arguments), "AWS::Lambda::Function")
+    return properties
+
+
+@pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
+def test_on_aws_it_is_python_3_13_on_arm64(stage):
+    properties = the_function(stage)
+    assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+
+
+def test_it_logs_json_to_its_own_group_at_the_stages_level_and_retention():
+    resources = template("prod")
+    [properties] = of_type(resources, "AWS::Lambda::Function")
+    [group] = of_type(resources, "AWS::Logs::LogGroup")
+    assert group["RetentionInDays"] == 90
+    assert "LogGroupName" not in group
+    assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+    assert set(properties["LoggingConfig"]["LogGroup"]) == {"Ref"}
+    variables = properties["Environment"]["Variables"]
+    assert variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
+    assert variables["POWERTOOLS_LOGGER_SAMPLE_RATE"] == "0.01"
+
+
+def test_lambda_lets_through_what_sampled_invocations_log():
+    assert the_function("prod")["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG"
+    assert the_function("local")["LoggingConfig"]["ApplicationLogLevel"] == "INFO"
+
+
+def test_it_knows_its_service_and_stage():
+    variables = the_function(environment={"TABLE_NAME": "t"})["Environment"]["Variables"]
+    assert variables.items() >= {
+        ("COMMERCE_SERVICE", "shop"),
+        ("COMMERCE_STAGE", "dev"),
+        ("POWERTOOLS_SERVICE_NAME", "shop"),
+        ("TABLE_NAME", "t"),
+    }
+
+
+def test_it_cannot_pretend_to_be_another_service():
+    with pytest.raises(ValueError, match="COMMERCE_SERVICE are set for every function"):
+        template(environment={"COMMERCE_SERVICE": "payment"})
+
+
+@pytest.mark.parametrize("stage", ["local", "prod"])
+def test_its_role_may_write_its_own_logs_and_traces_where_the_stage_traces(stage):
+    resources = template(stage)
+    [role] = of_type(resources, "AWS::IAM::Role")
+    assert "ManagedPolicyArns" not in role
+    granted = {}
+    for policy in of_type(resources, "AWS::IAM::Policy"):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            granted[tuple(statement["Action"])] = statement["Resource"]
+    logs = granted.pop(("logs:CreateLogStream", "logs:PutLogEvents"))
+    assert logs["Fn::GetAtt"][1] == "Arn"
+    traces = {("xray:PutTelemetryRecords", "xray:PutTraceSegments"): "*"}
+    assert {tuple(sorted(actions)): resource for actions, resource in granted.items()} == (
+        traces if stage == "prod" else {}
+    )
+
+
+def test_it_runs_on_the_platforms_layer_unless_told_otherwise(package):
+    assert len(the_function()["Layers"]) == 1
+    assert "Layers" not in the_function(dependencies=NO_DEPENDENCIES)
+    own = OwnLayer(lock_file=package / "requirements.lock")
+    assert len(the_function(dependencies=own)["Layers"]) == 2
+
+
+def test_functions_with_the_same_lock_file_share_their_layer(package):
+    resources = template(count=2, dependencies=OwnLayer(lock_file=package / "requirements.lock"))
+    assert len(of_type(resources, "AWS::Lambda::LayerVersion")) == 1
+
+
+def test_more_than_five_layers_fail_synthesis():
+    def build(app):
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        layers = [LayerVersion.from_layer_version_arn(stack, f"L{n}", f"arn:{n}") for n in range(5)]
+        ServiceFunction(
+            stack,
+            "Work",
+            package="shop_functions",
+            include=(".",),
+            handler="shop_functions.runtime.handler.handle",
+            layers=layers,
+        )
+
+    with pytest.raises(RuntimeError, match="already uses 5 layers"):
+        synthesize(build)
+
+
+def test_more_than_250_mb_fail_synthesis(monkeypatch):
+    monkeypatch.setattr(function, "unzipped_bytes", lambda _: function.MAX_UNZIPPED_BYTES)
+    with pytest.raises(RuntimeError, match="must unzip to at most 262144000 bytes, these to 314572800"):
+        template()
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        ("shop_functions.runtime.handler.work", "defines no 'work'"),
+        ("shop_functions.runtime.handlers.handle", "is in no included file"),
+        ("handle", "must be a dotted path"),
+    ],
+)
+def test_a_handler_that_is_not_in_the_code_is_refused(handler, message):
+    with pytest.raises(ValueError, match=message):
+        template(handler=handler)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"timeout": Duration.minutes(16)}, {"memory_mb": 64}, {"memory_mb": 20_000}]
+)
+def test_what_lambda_does_not_offer_is_refused(arguments):
+    with pytest.raises(ValueError, match="must be between"):
+        template(**arguments)
+
+
+def test_the_caller_decides_memory_before_the_stage():
+    assert the_function("prod")["MemorySize"] == 1024
+    assert the_function("prod", memory_mb=256)["MemorySize"] == 256

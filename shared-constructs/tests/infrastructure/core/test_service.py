@@ -1,0 +1,173 @@
+"""What a service gets by saying who it is."""
+
+import doctest
+import re
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk.aws_sqs import Queue
+from constructs import Construct
+from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, StageError, service, table
+from shared_constructs.testing import synthesize
+
+
+def of_type(template, resource_type):
+    return [each for each in template["Resources"].values() if each["Type"] == resource_type]
+
+
+def both_stacks(app):
+    data = ServiceStack(app, kind=StackKind.STATEFUL)
+    ServiceTable(data, "Carts", indexes=("gsi1",), stream=True, ttl=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    Queue(stack, "Queue")
+    stack.publish("queue-url", "https://example.test")
+
+
+def test_a_service_has_a_stateful_and_a_stateless_stack():
+    assert set(synthesize(both_stacks, service="cart", stage="staging")) == {
+        "commerce-staging-cart-data",
+        "commerce-staging-cart",
+    }
+
+
+def test_everything_says_which_service_and_stage_it_belongs_to():
+    template = synthesize(both_stacks, service="cart", stage="dev")["commerce-dev-cart"]
+    [queue] = of_type(template, "AWS::SQS::Queue")
+    assert queue["Properties"]["Tags"] == [
+        {"Key": "commerce:service", "Value": "cart"},
+        {"Key": "commerce:stage", "Value": "dev"},
+    ]
+
+
+def test_values_are_published_under_one_path():
+    template = synthesize(both_stacks, service="cart", stage="prod")["commerce-prod-cart"]
+    [parameter] = of_type(template, "AWS::SSM::Parameter")
+    assert parameter["Properties"]["Name"] == "/commerce/prod/cart/queue-url/v1"
+
+
+def test_what_the_platform_offers_is_discovered_once_per_stack():
+    def build(app):
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        for _ in range(2):
+            assert stack.event_bus is stack.event_bus
+        stack.publish("a-bus", stack.event_bus.event_bus_name)
+        stack.publish("a-pool", stack.user_pool.user_pool_arn)
+        stack.publish("a-layer", stack.runtime_layer.layer_version_arn)
+
+    template = synthesize(build, service="cart", stage="dev")["commerce-dev-cart"]
+    discovered = {
+        each["Default"] for each in template["Parameters"].values() if "/commerce/" in each.get("Default", "")
+    }
+    assert discovered == {
+        "/commerce/dev/platform/event-bus-arn/v1",
+        "/commerce/dev/platform/event-bus-name/v1",
+        "/commerce/dev/platform/user-pool-arn/v1",
+        "/commerce/dev/platform/runtime-layer-arn/v1",
+    }
+
+
+def test_a_service_deploys_to_its_own_account_and_region_per_stage(tmp_path):
+    stages = {"prod": {"account": "123456789012", "region": "eu-west-1", "log_level": "ERROR"}}
+    app = ServiceApp(service="cart", stage="prod", outdir=str(tmp_path), context={"stages": stages})
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    assert (stack.account, stack.region) == ("123456789012", "eu-west-1")
+    assert stack.stage.log_level == "ERROR"
+    elsewhere = ServiceApp(service="cart", stage="dev", outdir=str(tmp_path), context={"stages": stages})
+    assert (
+        ServiceStack(elsewhere, kind=StackKind.STATELESS).environment
+        == "aws://unknown-account/unknown-region"
+    )
+
+
+def test_a_mistake_in_any_stage_is_found_in_every_stage(tmp_path):
+    stages = {"prod": {"log_levle": "ERROR"}}
+    with pytest.raises(StageError, match="stage prod: unknown setting 'log_levle'"):
+        ServiceApp(service="cart", stage="dev", outdir=str(tmp_path), context={"stages": stages})
+
+
+def test_the_stage_comes_from_the_context_and_is_local_without(tmp_path):
+    assert ServiceApp(service="cart", outdir=str(tmp_path)).stage.name == "local"
+    assert ServiceApp(service="cart", outdir=str(tmp_path), context={"stage": "prod"}).stage.name == "prod"
+
+
+def test_a_service_name_that_breaks_paths_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="got 'Cart Service'"):
+        ServiceApp(service="Cart Service", outdir=str(tmp_path))
+
+
+def test_data_in_the_stateless_stack_fails_synthesis():
+    def build(app):
+        ServiceTable(ServiceStack(app, kind=StackKind.STATELESS), "Carts")
+
+    with pytest.raises(
+        RuntimeError, match="must survive this stack: create it in the service's stateful stack"
+    ):
+        synthesize(build)
+
+
+def test_outside_a_service_stack_the_message_says_what_is_missing():
+    construct = Construct(Stack(App(), "Other"), "Lost")
+    with pytest.raises(TypeError, match="Other/Lost needs to be inside a ServiceStack"):
+        ServiceStack.of(construct)
+
+
+def test_rules_of_the_cdk_and_of_nag_fail_synthesis_unless_switched_off(tmp_path, monkeypatch):
+    def synth(directory):
+        app = ServiceApp(service="cart", stage="dev", outdir=str(tmp_path / directory))
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        Queue(stack, "Queue")  # has no DLQ and takes requests without TLS
+        app.synth()
+
+    monkeypatch.setenv("CDK_VALIDATION", "false")
+    synth("off")
+    monkeypatch.delenv("CDK_VALIDATION")
+    with pytest.raises(RuntimeError, match=r"AwsSolutions-SQS3"):
+        synth("on")
+
+
+def protection(stage):
+    template = synthesize(both_stacks, service="cart", stage=stage)[f"commerce-{stage}-cart-data"]
+    [resource] = of_type(template, "AWS::DynamoDB::Table")
+    return resource["DeletionPolicy"], resource["Properties"]["DeletionProtectionEnabled"]
+
+
+def test_tables_are_kept_and_protected_where_data_is_real():
+    assert [protection(stage) for stage in ("local", "dev", "staging", "prod")] == [
+        ("Delete", False),
+        ("Delete", False),
+        ("Retain", True),
+        ("Retain", True),
+    ]
+
+
+def test_a_table_has_the_conventional_shape():
+    template = synthesize(both_stacks, service="cart", stage="dev")["commerce-dev-cart-data"]
+    [resource] = of_type(template, "AWS::DynamoDB::Table")
+    properties = resource["Properties"]
+    assert "TableName" not in properties
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expiresAtEpoch", "Enabled": True}
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    keys = [properties["KeySchema"], *(index["KeySchema"] for index in properties["GlobalSecondaryIndexes"])]
+    assert [[key["AttributeName"] for key in schema] for schema in keys] == [
+        ["pk", "sk"],
+        ["gsi1pk", "gsi1sk"],
+    ]
+
+
+@pytest.mark.parametrize("indexes", [("byCategory",), ("gsi0",), ("gsi21",), ("gsi1", "gsi1")])
+def test_an_index_that_breaks_the_convention_is_refused(indexes):
+    def build(app):
+        ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Carts", indexes=indexes)
+
+    with pytest.raises(ValueError, match=re.escape("index")):
+        synthesize(build)
+
+
+@pytest.mark.parametrize("module", [service, table])
+def test_the_examples_in_the_documentation_run(module):
+    names = {"ServiceApp": ServiceApp, "ServiceStack": ServiceStack, "StackKind": StackKind}
+    outcome = doctest.testmod(module, extraglobs={**names, "ServiceTable": ServiceTable})
+    assert outcome.attempted
+    assert not outcome.failed
