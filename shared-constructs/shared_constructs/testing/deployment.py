@@ -100,10 +100,14 @@ class Deployment:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             os.environ.pop(name, None)
         self._mock.start()
-        for stack, template in self.templates.items():
-            for logical_id, resource in template.get("Resources", {}).items():
-                if resource["Type"] in CREATORS and self._exists(stack, resource):
-                    self._deploy(stack, logical_id)
+        try:
+            for stack, template in self.templates.items():
+                for logical_id, resource in template.get("Resources", {}).items():
+                    if resource["Type"] in CREATORS and self._exists(stack, resource):
+                        self._deploy(stack, logical_id)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -24,7 +24,7 @@ from shared_constructs.testing.apigateway.errors import InvalidBodyError
 from shared_constructs.testing.apigateway.variables import create_context, create_variables
 from shared_constructs.testing.apigateway.velocity import render
 
-NOW = datetime.datetime(2015, 3, 9, 12, 34, 56, tzinfo=datetime.UTC)
+NOW = dt.datetime(2015, 3, 9, 12, 34, 56, tzinfo=dt.UTC)
 API = Api(
     api_id="a1b2c3",
     stage="prod",
