@@ -152,7 +152,7 @@ def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
 def _remove_line(owner: Owner, sku: str) -> Response[Any]:
     now = utc_now()
     store.change(owner, lambda stored: domain.remove_line(stored, owner, sku, now), origin=_origin())
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return Response(status_code=HTTPStatus.NO_CONTENT, body="")
 
 
 def _customer() -> Owner:
