@@ -47,7 +47,7 @@ def follow(cloud: Cloud, apps: Sequence[App], stage: str, output: Console) -> No
         names = ", ".join(app.name for app in apps)
         raise CliError(f"No log group belongs to {names} in stage {stage}.", "Is it deployed? make status")
     for group in followed:
-        output.print(f"Following {group}", style="dim", markup=False)
+        output.print(f"Following {group}", style="dim", markup=False, soft_wrap=True)
     seen: dict[str, float] = {}
     since = time.time() - LOOK_BACK_SECONDS
     while True:
