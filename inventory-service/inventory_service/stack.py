@@ -1,0 +1,29 @@
+"""The inventory service: a table, one consumer that moves stock, an API and the feed of its changes."""
+
+from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+
+from inventory_service.stock.infrastructure import EVENTS, StockApi, StockConsumer
+
+
+class InventoryData(ServiceStack):
+    """What must survive a redeployment: stock, reservations and receipts."""
+
+    def __init__(self, app: ServiceApp) -> None:
+        super().__init__(app, kind=StackKind.STATEFUL)
+        self.stock = ServiceTable(self, "Stock", stream=True)
+
+
+class InventoryService(ServiceStack):
+    """What moves, serves and publishes it."""
+
+    def __init__(self, app: ServiceApp, *, stock: ServiceTable) -> None:
+        super().__init__(app, kind=StackKind.STATELESS)
+        consumer = StockConsumer(self, "Consumer", stock=stock)
+        StockApi(self, "Stock", stock=stock, consumer=consumer)
+        ChangeFeed(self, "Changes", table=stock, events=EVENTS)
+
+
+def build(app: ServiceApp) -> None:
+    """Both stacks of the service."""
+    data = InventoryData(app)
+    InventoryService(app, stock=data.stock)
