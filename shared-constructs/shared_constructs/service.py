@@ -37,6 +37,11 @@ _STATEFUL_TYPES = frozenset(
     }
 )
 
+_FLAGS = {
+    # An export that a stack imports cannot be deleted: the stateless stack holds on to the tables it uses.
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
+}
+
 
 class StackKind(StrEnum):
     """Which of a service's two stacks: what must survive, or what can be replaced at any time."""
@@ -80,7 +85,7 @@ class ServiceApp(App):
         outdir: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(outdir=outdir, context=context, analytics_reporting=False)
+        super().__init__(outdir=outdir, context={**_FLAGS, **(context or {})}, analytics_reporting=False)
         self.service = service
         stages = self._stages()
         name = str(stage or self.node.try_get_context("stage") or StageName.LOCAL)
