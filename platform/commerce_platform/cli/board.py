@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-NAME_WIDTH = 18
+NAME_WIDTH = 24
 
 
 class Board:

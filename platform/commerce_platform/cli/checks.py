@@ -11,13 +11,14 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commerce_platform.cli import cdk, process
 from commerce_platform.cli.errors import CliError
-from commerce_platform.cli.workspace import NEVER_DEPLOYED, PLATFORM, STAGES, digest, files
+from commerce_platform.cli.workspace import NEVER_DEPLOYED, STAGES, digest, files
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -117,20 +118,20 @@ class Lint:
         """No file names a registry or a path of one machine."""
         return "\n".join(await asyncio.to_thread(lambda: list(unfit(self.workspace.root, self.projects))))
 
-    async def templates(self, app: App, stage: str) -> str:
-        """Synthesize with the CDK's own validation, then cfn-lint, cdk-nag and our checks."""
+    async def templates(self, app: App) -> str:
+        """Every stage's: synthesized with cdk-nag and the CDK's own validation, then cfn-lint and our checks."""
         try:
-            assembly = await cdk.synthesize(self.workspace, app, stage, validate=True)
+            assemblies = [await cdk.synthesize(self.workspace, app, stage, validate=True) for stage in STAGES]
         except CliError as error:
             return error.problem
-        name = f"templates {app.name} {stage}"
         rules = digest(
             self.workspace.root,
             files(self.workspace.root / LIBRARY / "shared_constructs" / "lint", NEVER_DEPLOYED),
             [self.workspace.root / "requirements" / "dev.lock"],
-            salt=cdk.content(assembly),
+            salt=" ".join(map(cdk.content, assemblies)),
         )
-        command = (sys.executable, "-m", "shared_constructs.lint", assembly)
+        name = f"templates {app.name}"
+        command = (sys.executable, "-m", "shared_constructs.lint", *assemblies)
         return await self.once(name, rules, self.tool(name, *command))
 
     async def alone(self, project: Path) -> str:
@@ -157,9 +158,7 @@ class Lint:
             wheels.mkdir()
             python = str(environment / "bin" / "python")
             steps = [[uv, "venv", "--quiet", "--python", sys.executable, str(environment)]]
-            extra = "testing"
             if project.name != LIBRARY:
-                extra = "test"
                 library = str(self.workspace.root / LIBRARY)
                 steps.append([uv, "build", "--quiet", "--wheel", "--out-dir", str(wheels), library])
             # Versions as they are locked: quick, because they are in the cache, and the same tomorrow.
@@ -174,7 +173,7 @@ class Lint:
                 versions,
                 f"--find-links={wheels}",
             ]
-            steps.append([*install, f"{copy}[{extra}]"])
+            steps.append([*install, f"{copy}[test]"])
             if (copy / "tests" / "unit").is_dir():
                 steps.append(
                     [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(copy / "tests" / "unit")]
@@ -227,16 +226,16 @@ async def everything(workspace: Workspace, service: str | None, board: Board) ->
 
     async def check(name: str, work: Awaitable[str]) -> None:
         async with lint.slots:
+            began = time.monotonic()
             with board.step(name, "checking"):
                 found[name] = await work
-        board.say(name, "failed" if found[name] else "ok", style="red" if found[name] else "green")
+        style, verdict = ("red", "failed") if found[name] else ("green", "ok")
+        board.say(name, verdict, style=style, seconds=time.monotonic() - began)
 
     # The slowest first.
     checks: dict[str, Awaitable[str]] = {"types": lint.types()}
-    checks |= {f"{app.name} {stage}": lint.templates(app, stage) for app in apps for stage in STAGES}
-    checks |= {
-        f"{project.name} alone": lint.alone(project) for project in lint.projects if project.name != PLATFORM
-    }
+    checks |= {f"{app.name} templates": lint.templates(app) for app in apps}
+    checks |= {f"{project.name} alone": lint.alone(project) for project in lint.projects}
     checks |= {"style": lint.style(), "boundaries": lint.boundaries(), "committed files": lint.committed()}
     async with asyncio.TaskGroup() as tasks:
         for name, work in checks.items():
