@@ -263,7 +263,7 @@ class DirectApi(Construct):
             method,
             apigateway.LambdaIntegration(operation.target, proxy=True, allow_test_invoke=False),
             request_validator=self._validator,
-            request_models=self._request_models(operation.request_model, custom_validators=True),
+            request_models=self._request_models(operation.request_model, for_function=True),
             request_parameters={f"method.request.path.{each}": True for each in _names_in(path)} or None,
             operation_name=name,
             **self._authorization(auth),  # type: ignore[arg-type]
@@ -287,7 +287,7 @@ class DirectApi(Construct):
             method,
             self._aws_integration(integration),
             request_validator=self._validator,
-            request_models=self._request_models(operation.request_model, custom_validators=False),
+            request_models=self._request_models(operation.request_model, for_function=False),
             request_parameters=parameters or None,
             method_responses=[
                 apigateway.MethodResponse(
@@ -358,12 +358,12 @@ class DirectApi(Construct):
             self.role.add_to_policy(statement)
 
     def _request_models(
-        self, model: type[BaseModel] | None, *, custom_validators: bool
+        self, model: type[BaseModel] | None, *, for_function: bool
     ) -> Mapping[str, apigateway.IModel] | None:
         if model is None:
             return None
+        schema = draft_04(model, custom_validators=for_function)
         if model not in self._models:
-            schema = draft_04(model, custom_validators=custom_validators)
             if (size := len(json.dumps(schema).encode())) > MAX_MODEL_BYTES:
                 raise RouteError(
                     f"the schema of {model.__name__} has {size:,} bytes, API Gateway allows {MAX_MODEL_BYTES:,}"
@@ -385,8 +385,9 @@ class DirectApi(Construct):
             self._models[model] = apigateway.Model.from_model_name(
                 self.rest_api, f"{construct_id}Name", created.ref
             )
-        # $default: a body is validated whatever its Content-Type says.
-        return {"application/json": self._models[model], "$default": self._models[model]}
+        # A direct route takes no other type (its only template is of this one, else 415); a proxied function gets any.
+        types = ("application/json", "$default") if for_function else ("application/json",)
+        return dict.fromkeys(types, self._models[model])
 
     # ------------------------------------------------------------------------------------------------------- auth
     def _authorization(self, auth: Public | Iam | Scopes) -> dict[str, object]:

@@ -42,7 +42,7 @@ GATEWAY_RESPONSES: Final[dict[str, Problem]] = {
 
 #: What API Gateway knows about the failure beyond the type; both substitute as JSON strings, quotes included or inside.
 DETAILS: Final[dict[str, str]] = {
-    "BAD_REQUEST_BODY": '"$context.error.validationErrorString"',
+    "BAD_REQUEST_BODY": '"The body does not fit its model. $context.error.validationErrorString"',
     "BAD_REQUEST_PARAMETERS": "$context.error.messageString",
     "DEFAULT_4XX": "$context.error.messageString",
 }

@@ -32,13 +32,23 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A path, query or header parameter; make it with `path`, `query` or `header`."""
+    """A path, query or header parameter; make it with `path`, `query` or `header`.
+
+    Attributes:
+        source: where it is in the request.
+        name: as callers write it.
+        pattern: regular expression that the whole value must match.
+        required: whether a request without it is refused.
+        number: whether it is a number to DynamoDB and in JSON.
+        says: the pattern in words, after "must".
+    """
 
     source: Source
     name: str
     pattern: str
     required: bool
     number: bool
+    says: str = ""
 
     def __post_init__(self) -> None:
         if "'" in self.pattern:
@@ -50,7 +60,7 @@ class Parameter:
     def rule(self) -> str:
         """What a caller may send, in words."""
         kind = {"path": "path value", "querystring": "query parameter", "header": "header"}[self.source]
-        return f"{kind} {self.name} must match {self.pattern}"
+        return f"{kind} {self.name} must {self.says or f'match {self.pattern}'}"
 
 
 @dataclass(frozen=True)

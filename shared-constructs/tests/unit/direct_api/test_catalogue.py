@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, direct_api
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -302,7 +304,7 @@ def test_without_the_right_token_nothing_is_written(shop, claims, status):
 
 def test_an_unknown_content_type_is_415(shop):
     answer = shop.request(
-        "PUT", "/products/TART-1", headers={"Content-Type": "text/xml"}, body=TART, claims=OPERATOR
+        "PUT", "/products/TART-1", headers={"Content-Type": "text/xml"}, body="<product/>", claims=OPERATOR
     )
     assert answer.status == 415
     assert answer.json()["title"] == "Unsupported Media Type"
@@ -312,3 +314,29 @@ def test_a_sku_outside_its_pattern_is_400_and_says_what_is_allowed(shop):
     answer = put(shop, sku="tart%20one")
     assert answer.status == 400
     assert "sku must match [A-Z0-9-]{1,40}" in answer.json()["detail"]
+
+
+def test_the_packages_example_builds_this_api(templates):
+    documentation = direct_api.__doc__
+    start, end = documentation.index("    from shared_constructs"), documentation.index("Operations (")
+    example = textwrap.dedent(documentation[start:end])
+
+    def build_example(app: ServiceApp) -> None:
+        names = {
+            "table": ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", indexes=["gsi1"]),
+            "self": ServiceStack(app, kind=StackKind.STATELESS),
+            "Product": Product,
+            "ProductInput": ProductInput,
+        }
+        exec(example, names)  # noqa: S102 - the documentation is under test
+
+    routes = sorted(_routes(synthesize(build_example, service="product")))
+    assert routes == sorted(_routes(templates))
+
+
+def _routes(templates):
+    for template in templates.values():
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::ApiGateway::Method":
+                integration = resource["Properties"]["Integration"]
+                yield resource["Properties"]["HttpMethod"], json.dumps(integration.get("RequestTemplates"))
