@@ -293,7 +293,7 @@ class _Outcome:
         }
         ignored = {_in_place(path, harmless, value) for path in self.ignored}
         found = {path: leaf for path, leaf in other.leaves.items() if path not in ignored}
-        for path in expected.keys() | found.keys():
+        for path in sorted(expected.keys() | found.keys(), key=repr):
             if as_given and found.get(path, expected.get(path)) == value:
                 continue
             if path[0] == "response":
