@@ -50,7 +50,6 @@ PROBES = [
         method="DELETE",
         path="/notes/{noteId}",
         path_parameters={"noteId": "n-a"},
-        headers={"If-Match": "89"},
         prepare=_note,
     ),
     Probe(method="GET", path="/orders", query={"status": "SHIPPED", "limit": "4"}, claims=ALICE),
@@ -99,6 +98,7 @@ def deployment(everything):
 
 
 # Every second value, the services' own suites send them all; and no JSON objects, which the harness would take apart.
+# If-Match is not among the fields: "*" means something there; the catalogue tests send it what is hostile.
 VALUES = [value for value in HOSTILE_VALUES[::2] if not value.startswith('{"')]
 
 
