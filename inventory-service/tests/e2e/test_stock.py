@@ -25,7 +25,7 @@ def stock(local_cloud, sku):
 
 
 @pytest.fixture
-def receive(local_cloud, operator, sku, stock):
+def receive(local_cloud, operator, sku):
     def receive(quantity, receipt="note-1"):
         response = local_cloud.request(
             "POST",
