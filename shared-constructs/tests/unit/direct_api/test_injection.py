@@ -50,6 +50,7 @@ PROBES = [
         method="DELETE",
         path="/notes/{noteId}",
         path_parameters={"noteId": "n-a"},
+        headers={"If-Match": "89"},
         prepare=_note,
     ),
     Probe(method="GET", path="/orders", query={"status": "SHIPPED", "limit": "4"}, claims=ALICE),
@@ -102,7 +103,10 @@ def deployment(everything):
 VALUES = [value for value in HOSTILE_VALUES[::2] if not value.startswith('{"')]
 
 
-@pytest.mark.parametrize("case", injection_cases(PROBES, values=VALUES), ids=str)
+CASES = [case for case in injection_cases(PROBES, values=VALUES) if case.name != ("If-Match",)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_value_defeats_a_template(deployment, case):
     case.run(deployment)
 
