@@ -23,6 +23,10 @@ PATCHES = (
     "sqs",
     "eventbridge",
     "event_source_mapping",
+    "deferred_logs",
+    "workflow_logs",
+    "access_logs",
+    "queue_logs",
 )
 """Modules of this package, in the order in which they are applied."""
 
