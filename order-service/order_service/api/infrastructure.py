@@ -1,5 +1,7 @@
 """The order API: orders are placed by a workflow and read straight from the table."""
 
+from collections.abc import Mapping
+
 from constructs import Construct
 from shared_constructs import ExpressWorkflow, ServiceTable
 from shared_constructs.direct_api import (
@@ -25,6 +27,7 @@ from shared_constructs.direct_api import (
     request_time,
     text,
 )
+from shared_constructs.direct_api.values import Value
 
 from order_service.api.models import ORDER_ID_PATTERN, STATUS_PATTERN, Order, OrderRequest
 
@@ -32,7 +35,7 @@ CUSTOMERS = Scopes("commerce/shop")
 OPERATORS = Scopes("commerce/operate")
 
 ORDER_ID = path("orderId", pattern=ORDER_ID_PATTERN)
-KEY = {"pk": text("ORDER#", ORDER_ID), "sk": "ORDER"}
+KEY: Mapping[str, Value] = {"pk": text("ORDER#", ORDER_ID), "sk": "ORDER"}
 OWN = equals("customerId", claim("sub"))
 NO_SUCH_ORDER = Problem(404, "No such order.")
 

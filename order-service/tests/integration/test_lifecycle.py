@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from order_service.contracts import published
 from shared_constructs.testing.contracts import check_event
 from shared_constructs.testing.workflows import WorkflowError, aws_call

@@ -1,7 +1,6 @@
 """POST /orders, executed from the synthesized template."""
 
 import pytest
-
 from order_service.contracts import published
 from shared_constructs.testing.contracts import check_event, check_schemas
 

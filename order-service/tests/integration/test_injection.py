@@ -1,0 +1,102 @@
+"""No input defeats a mapping template: hostile values in every field that a caller controls."""
+
+import pytest
+from shared_constructs.testing import Deployment, Probe, injection_cases, unprobed_routes
+
+CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
+OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
+ORDER_ID = {"orderId": "0123456789abcdef0123456789abcdef"}
+
+
+@pytest.fixture(scope="module")
+def deployment(templates):
+    with Deployment(templates) as deployed:
+        yield deployed
+
+
+def stocked(deployment):
+    """A product that can be ordered, and an order to read and to change."""
+    deployment.table("Catalogue").put_item(
+        Item={
+            "pk": "SKU#PROBE-1",
+            "sk": "CATALOGUE",
+            "name": "A probe's name",
+            "price": {"amountMinor": 390, "currency": "EUR"},
+            "status": "ACTIVE",
+            "productVersion": 1,
+        }
+    )
+    deployment.table("Orders").put_item(
+        Item={
+            "pk": f"ORDER#{ORDER_ID['orderId']}",
+            "sk": "ORDER",
+            "gsi1pk": "CUST#customer-1",
+            "gsi1sk": "2026-11-21T08:00:00Z#1",
+            "gsi2pk": "STATUS#CONFIRMED",
+            "gsi2sk": "2026-11-21T08:00:00Z#1",
+            "orderId": ORDER_ID["orderId"],
+            "customerId": "customer-1",
+            "status": "CONFIRMED",
+            "version": 4,
+            "lines": [],
+            "total": {"amountMinor": 0, "currency": "EUR"},
+            "timeline": [],
+            "createdAt": "2026-11-21T08:00:00Z",
+            "updatedAt": "2026-11-21T08:00:00Z",
+        }
+    )
+
+
+PROBES = [
+    Probe(
+        method="POST",
+        path="/orders",
+        headers={"Idempotency-Key": "key-1", "X-Correlation-Id": "probe-1"},
+        body={
+            "items": [{"sku": "PROBE-1", "quantity": 2}],
+            "paymentMethod": "tok_visa",
+            "expectedTotal": {"amountMinor": 780, "currency": "EUR"},
+        },
+        claims=CUSTOMER,
+        prepare=stocked,
+    ),
+    Probe(method="GET", path="/orders", query={"limit": "5"}, claims=CUSTOMER, prepare=stocked),
+    Probe(method="GET", path="/orders/{orderId}", path_parameters=ORDER_ID, claims=CUSTOMER, prepare=stocked),
+    Probe(
+        method="POST",
+        path="/orders/{orderId}/cancellation",
+        path_parameters=ORDER_ID,
+        claims=CUSTOMER,
+        prepare=stocked,
+    ),
+    Probe(
+        method="GET",
+        path="/operations/orders",
+        query={"status": "FULFILLED", "limit": "5"},
+        claims=OPERATOR,
+        prepare=stocked,
+    ),
+    Probe(
+        method="GET",
+        path="/operations/orders/{orderId}",
+        path_parameters=ORDER_ID,
+        claims=OPERATOR,
+        prepare=stocked,
+    ),
+    Probe(
+        method="POST",
+        path="/operations/orders/{orderId}/fulfilment",
+        path_parameters=ORDER_ID,
+        claims=OPERATOR,
+        prepare=stocked,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", injection_cases(PROBES), ids=str)
+def test_no_input_defeats_a_template(deployment, case):
+    case.run(deployment)
+
+
+def test_every_route_is_probed(deployment):
+    assert unprobed_routes(deployment, PROBES) == []
