@@ -131,7 +131,7 @@ class Lint:
             salt=" ".join(map(cdk.content, assemblies)),
         )
         name = f"templates {app.name}"
-        command = (sys.executable, "-m", "shared_constructs.lint", *assemblies)
+        command: list[str | Path] = [sys.executable, "-m", "shared_constructs.lint", *assemblies]
         return await self.once(name, rules, self.tool(name, *command))
 
     async def alone(self, project: Path) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from commerce_platform.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TIMEOUT_SECONDS = 30.0
 THROTTLED = (429, 503)
@@ -30,10 +33,13 @@ class Api:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def send(self, method: str, path: str, body: Any = None) -> requests.Response:
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
         """Send a request, again where the API says that it is throttled."""
+        url = f"{self._url}{path}"
         for attempt in range(1, ATTEMPTS + 1):
-            answer = self._session.request(method, f"{self._url}{path}", json=body, timeout=TIMEOUT_SECONDS)
+            answer = self._session.request(method, url, json=body, headers=headers, timeout=TIMEOUT_SECONDS)
             if answer.status_code not in THROTTLED or attempt == ATTEMPTS:
                 break
             time.sleep(float(answer.headers.get("Retry-After", 1)))

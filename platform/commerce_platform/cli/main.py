@@ -107,10 +107,29 @@ def status() -> None:
 
 @cli.command()
 def demo() -> None:
-    """Fill a cart through the public API and show it."""
+    """Fill a cart and place orders through the public APIs; show the cart and each order's timeline."""
     workspace = Workspace.here()
     cloud = standing.require_current(workspace)
     _demonstrate(workspace, cloud, cloud.endpoints())
+
+
+@cli.command()
+def order(
+    pay: Annotated[
+        str, typer.Option(help="The payment provider's token: tok_visa, tok_declined, …")
+    ] = "tok_visa",
+    sku: Annotated[
+        str | None, typer.Option(help="What to buy; the catalogue's first product without it.")
+    ] = None,
+    qty: Annotated[int, typer.Option(min=1, max=99, help="How many pieces.")] = 1,
+    user: Annotated[str, typer.Option(help="The customer; created if there is none.")] = "alice",
+) -> None:
+    """Place one order through the public API and draw its timeline when it has ended."""
+    from commerce_platform.cli import orders  # noqa: PLC0415 - needed here alone
+
+    cloud = standing.require_current(Workspace.here())
+    placed = orders.place_one(cloud, cloud.endpoints(), output, pay=pay, sku=sku, quantity=qty, user=user)
+    output.print(f"\nEverything that happened to it: make trace ORDER={placed['orderId']}", soft_wrap=True)
 
 
 @cli.command()
@@ -294,6 +313,7 @@ def _load_catalogue(workspace: Workspace, board: Board, cloud: Cloud, endpoints:
 def _demonstrate(workspace: Workspace, cloud: Cloud, endpoints: dict[str, Any]) -> None:
     """Run the demo and say what to try next, with commands that work as they stand."""
     from commerce_platform.cli import demo as shop  # noqa: PLC0415 - needed here alone
+    from commerce_platform.cli import orders  # noqa: PLC0415
 
     services = endpoints["services"]
     if not {"product", "cart"} <= services.keys():
@@ -301,6 +321,8 @@ def _demonstrate(workspace: Workspace, cloud: Cloud, endpoints: dict[str, Any]) 
         return
     output.print()
     basket = shop.run(endpoints, output)
+    output.print()
+    ordered = orders.demonstrate(workspace, cloud, endpoints, output)
     product, cart = services["product"]["apiUrl"], services["cart"]["apiUrl"]
     output.print(f"\nEndpoints    {workspace.endpoints_file} ({cloud.endpoint})", soft_wrap=True)
     for name, service in services.items():
@@ -317,6 +339,9 @@ def _demonstrate(workspace: Workspace, cloud: Cloud, endpoints: dict[str, Any]) 
         f'curl {cart}/me/cart -H "Authorization: Bearer $(make token USER=alice)"',
     ):
         output.print(f"  {line}", soft_wrap=True, markup=False)
+    if ordered:
+        output.print(f"  make trace ORDER={ordered}")
+        output.print(f"  make order PAY=tok_declined SKU={basket.sku} QTY=2")
     output.print("  make status                     what runs, and whether it is current")
     output.print("  make logs SERVICE=cart-service  what its functions say")
 
