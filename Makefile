@@ -38,9 +38,11 @@ NODE := node_modules/.ready-$(call digest,package-lock.json)
 UV := .venv/bin/uv
 CLI := .venv/bin/python -m commerce_platform.cli
 given = $(if $($(1)),--$(2) '$($(1))')
+# Every shell has a USER; only one given to make is meant.
+CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo token synth diff deploy destroy test unit lint format lock clean
+.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy test unit lint format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -62,11 +64,20 @@ status: $(TOOLS) ## Show what runs, what is deployed and whether it is current
 logs: $(TOOLS) ## Follow a service's logs (SERVICE=cart-service)
 	@$(CLI) logs $(WHERE)
 
-demo: $(TOOLS) ## Run the demo again: fill a cart through the public API and show it
+demo: $(TOOLS) ## Run the demo again: fill a cart, place orders, draw what happened to them
 	@$(CLI) demo
 
+order: $(TOOLS) ## Place an order and draw its timeline (PAY=tok_visa SKU= QTY=1 USER=alice)
+	@$(CLI) order $(call given,PAY,pay) $(call given,SKU,sku) $(call given,QTY,qty) $(CUSTOMER)
+
+trace: $(TOOLS) ## Show everything that happened to an order, in order of time (ORDER=)
+	@$(CLI) trace $(call given,ORDER,order)
+
+bench: setup ## Measure orders per second, beside a chain of synchronous functions (ORDERS=1,50,200)
+	@$(CLI) bench $(call given,ORDERS,orders)
+
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
-	@$(CLI) token $(if $(filter command,$(origin USER)),--user '$(USER)') $(call given,GROUP,group)
+	@$(CLI) token $(CUSTOMER) $(call given,GROUP,group)
 
 synth: $(TOOLS) $(NODE) ## Synthesize CloudFormation templates (SERVICE= STAGE=)
 	@$(CLI) synth $(WHERE)

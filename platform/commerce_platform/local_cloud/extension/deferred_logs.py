@@ -58,7 +58,9 @@ class Group:
 class Source(Protocol):
     """Where lines come from once they are asked for."""
 
-    stream: str
+    @property
+    def stream(self) -> str:
+        """The log stream that they belong to."""
 
     def lines(self) -> tuple[list[Line], bool]:
         """Give the lines since it was asked last, and whether there can be more."""
