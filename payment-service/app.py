@@ -1,0 +1,8 @@
+"""Entry point of `cdk synth` and `cdk deploy`."""
+
+from payment_service.stack import build
+from shared_constructs import ServiceApp
+
+app = ServiceApp(service="payment")
+build(app)
+app.synth()

@@ -1,0 +1,36 @@
+"""The events this service publishes; their committed JSON Schemas lie beside this file."""
+
+from service_runtime import Money, WireModel
+
+
+class PaymentCaptured(WireModel):
+    """Data of ``PaymentCaptured.v1``: the amount was taken."""
+
+    order_id: str
+    amount: Money
+
+
+class PaymentDeclined(WireModel):
+    """Data of ``PaymentDeclined.v1``: nothing was taken and nothing will be.
+
+    ``reason`` is the provider's (``CARD_DECLINED``, ``INSUFFICIENT_FUNDS``, …), ``EXPIRED`` when the time limit had
+    passed, ``CANCELLED`` when the order was cancelled first.
+    """
+
+    order_id: str
+    amount: Money
+    reason: str
+
+
+class PaymentRefunded(WireModel):
+    """Data of ``PaymentRefunded.v1``: what was taken was given back in full."""
+
+    order_id: str
+    amount: Money
+
+
+PUBLISHED = {
+    "PaymentCaptured.v1": PaymentCaptured,
+    "PaymentDeclined.v1": PaymentDeclined,
+    "PaymentRefunded.v1": PaymentRefunded,
+}

@@ -1,0 +1,198 @@
+"""Payments: the consumers that move money, the API beside them, and what their changes mean to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
+from aws_cdk.aws_sqs import CfnQueue
+from constructs import Construct
+from pydantic import Field
+from service_runtime import Money, WireModel
+from shared_constructs import (
+    DomainEvent,
+    OwnLayer,
+    QueueConsumer,
+    ServiceFunction,
+    ServiceStack,
+    StageName,
+    Subscription,
+)
+from shared_constructs.direct_api import (
+    PUBLIC,
+    DirectApi,
+    GetItem,
+    Scopes,
+    SendToQueue,
+    Throttle,
+    header,
+    path,
+    request_time,
+    text,
+)
+from shared_constructs.queue_consumer import Batching
+
+from payment_service.contracts.consumed import CONSUMED
+
+if TYPE_CHECKING:
+    from shared_constructs import ServiceTable
+
+PROVIDERS: Final = {
+    StageName.LOCAL: "sandbox",
+    StageName.DEV: "sandbox",
+    StageName.STAGING: "stripe",
+    StageName.PROD: "stripe",
+}
+STRIPE: Final = OwnLayer(lock_file=Path(__file__).parents[2] / "requirements.lock")
+
+# SQS's highest. A payment's outcome is awaited until it is definite: with the consumer's own backoff, that many
+# receives outlast the 14 days that SQS keeps a message.
+MAX_RECEIVES: Final = 1000
+# Three calls to the provider, each with one repetition, of 8 s; see stripe_provider.
+TIMEOUT: Final = Duration.seconds(60)
+# One message at a time: an order whose provider is slow holds up no other.
+ONE_BY_ONE: Final = Batching(size=1)
+
+WEBHOOK_THROTTLE: Final = Throttle(rate=20, burst=50)
+MAX_WEBHOOK_BYTES: Final = 64 * 1024
+
+
+class ProviderSecret(Construct):
+    """The provider's credentials: the webhook secret is made here, the key is put in by an operator."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.secret = Secret(
+            self,
+            "Secret",
+            description="Payment provider: apiKey, webhookSecret and, while that rotates, previousWebhookSecret",
+            generate_secret_string=SecretStringGenerator(
+                secret_string_template='{"apiKey": "none"}',  # noqa: S106 - a placeholder
+                generate_string_key="webhookSecret",
+                exclude_punctuation=True,
+            ),
+            removal_policy=ServiceStack.of(self).stage.removal_policy,
+        )
+        Validations.of(self.secret).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-SMG4",
+                reason="The provider issues the key, so only an operator can rotate it; consumers see it in 5 minutes.",
+            )
+        )
+
+
+class Consumers(Construct):
+    """Two functions: one for what orders ask for, one for what the provider tells."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, payments: ServiceTable, secret: ProviderSecret
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._payments, self._secret = payments, secret.secret
+        self.orders = QueueConsumer(
+            self,
+            "Orders",
+            target=self._function("TakePayment", "orders", "Takes payments for orders and gives them back"),
+            subscriptions=[Subscription(source="commerce.order", detail_type=each) for each in CONSUMED],
+            batching=ONE_BY_ONE,
+            max_receive_count=MAX_RECEIVES,
+        )
+        self.webhooks = QueueConsumer(
+            self,
+            "Webhooks",
+            target=self._function("LookAgain", "webhooks", "Looks at payments that the provider tells about"),
+            batching=ONE_BY_ONE,
+            max_receive_count=MAX_RECEIVES,
+        )
+        queue = self.webhooks.queue.node.default_child
+        assert isinstance(queue, CfnQueue)  # noqa: S101 - an L2 queue has one
+        queue.maximum_message_size = MAX_WEBHOOK_BYTES
+
+    def _function(self, name: str, module: str, description: str) -> ServiceFunction:
+        stage = ServiceStack.of(self).stage
+        function = ServiceFunction(
+            self,
+            name,
+            package="payment_service",
+            include=("payments/runtime", "contracts/consumed"),
+            handler=f"payment_service.payments.runtime.{module}.handler",
+            description=description,
+            timeout=TIMEOUT,
+            dependencies=STRIPE,
+            environment={
+                "PAYMENTS_TABLE": self._payments.table.table_name,
+                "PAYMENT_PROVIDER": PROVIDERS[stage.name],
+                "PROVIDER_SECRET": self._secret.secret_arn,
+            },
+        )
+        self._payments.table.grant(function.role, "dynamodb:GetItem", "dynamodb:PutItem")
+        self._secret.grant_read(function.role)
+        return function
+
+
+class ShownPayment(WireModel):
+    """A payment as operators see it; the single-use token stays inside."""
+
+    order_id: str
+    status: str
+    cancelled: bool
+    amount: Money | None
+    expires_at: str | None
+    reason: str | None
+    intent_id: str | None
+    version: Annotated[int, Field(ge=1)]
+    updated_at: str
+
+
+class PaymentApi(Construct):
+    """Webhooks from the provider, and a look at a payment for operators."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, payments: ServiceTable, consumers: Consumers
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.api = DirectApi(self, "Api", description="Payments, for operators and the payment provider")
+        self.api.route(
+            "GET",
+            "/payments/{orderId}",
+            GetItem(
+                table=payments,
+                key={"pk": text("PAYMENT#", path("orderId")), "sk": "PAYMENT"},
+                response=ShownPayment,
+            ),
+            auth=Scopes("commerce/operate"),
+            name="getPayment",
+        )
+        self.api.route(
+            "POST",
+            "/payments/webhooks",
+            # The raw body: the signature is over its bytes.
+            SendToQueue(
+                queue=consumers.webhooks.queue,
+                attributes={"signature": header("Stripe-Signature"), "receivedAt": request_time()},
+            ),
+            auth=PUBLIC,
+            name="receiveWebhook",
+            throttle=WEBHOOK_THROTTLE,
+        )
+
+
+def _outcome(detail_type: str, status: str, data: str) -> DomainEvent:
+    """A payment has come to this status, or somebody has asked anew for one that is there already."""
+    new = f"$not($old.status = '{status}') or $not($old.request.requestId = $new.request.requestId)"
+    return DomainEvent(
+        detail_type=detail_type,
+        aggregate_id="$new.orderId",
+        when=f"$new.sk = 'PAYMENT' and $exists($new.request) and $new.status = '{status}' and ({new})",
+        data=data,
+    )
+
+
+_PAYMENT = "'orderId': $new.orderId, 'amount': $new.amount"
+EVENTS: Final = (
+    _outcome("PaymentCaptured.v1", "CAPTURED", f"{{{_PAYMENT}}}"),
+    _outcome("PaymentDeclined.v1", "DECLINED", f"{{{_PAYMENT}, 'reason': $new.reason}}"),
+    _outcome("PaymentRefunded.v1", "REFUNDED", f"{{{_PAYMENT}}}"),
+)

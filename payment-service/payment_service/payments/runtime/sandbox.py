@@ -1,0 +1,170 @@
+"""A provider that moves no money: what happens is decided by the payment token.
+
+=========================  =============================================================
+``tok_visa``               captured
+``tok_declined``           declined, ``CARD_DECLINED``
+``tok_insufficient_funds`` declined, ``INSUFFICIENT_FUNDS``
+``tok_flaky``              fails twice without an answer, then captured
+``tok_timeout``            never answers; can be voided
+``tok_late``               captured shortly after the request's time limit; cannot be voided
+=========================  =============================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from service_runtime.envelope import WireModel, utc_now
+
+from payment_service.payments.runtime.provider import (
+    Intent,
+    IntentState,
+    PaymentMethodError,
+    ProviderUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from payment_service.payments.runtime.domain import Request
+
+DECLINES: Final = {"tok_declined": "CARD_DECLINED", "tok_insufficient_funds": "INSUFFICIENT_FUNDS"}
+TOKENS: Final = frozenset({"tok_visa", "tok_flaky", "tok_timeout", "tok_late", *DECLINES})
+FLAKY_FAILURES: Final = 2
+LATE_BY: Final = timedelta(seconds=2)
+
+
+class Account(WireModel):
+    """What the sandbox keeps of one attempt, as a real provider would on its side.
+
+    Attributes:
+        attempts: how often it was confirmed.
+        captures: how often money was taken: at most once.
+        refunds: how often it was given back: at most once.
+        revision: +1 per change.
+    """
+
+    intent_id: str
+    token: str
+    expires_at: datetime
+    state: IntentState = IntentState.UNCONFIRMED
+    attempts: int = 0
+    captures: int = 0
+    refunds: int = 0
+    revision: int = 1
+
+
+class Ledger(Protocol):
+    """Where the sandbox keeps its accounts."""
+
+    def read(self, intent_id: str) -> Account | None:
+        """Return an account as it is now."""
+
+    def write(self, account: Account) -> bool:
+        """Store the next revision; False when it is stored already."""
+
+
+class SandboxProvider:
+    """The sandbox as a ``PaymentProvider``.
+
+    Args:
+        ledger: of the accounts.
+        clock: the present moment; tests pass their own.
+    """
+
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def create(self, request: Request) -> Intent:
+        """Prepare an attempt; one per order.
+
+        Raises:
+            PaymentMethodError: the token is not one of the sandbox's.
+        """
+        if request.payment_method not in TOKENS:
+            raise PaymentMethodError("INVALID_PAYMENT_METHOD")
+        intent_id = f"sbx_{hashlib.sha256(request.order_id.encode()).hexdigest()[:24]}"
+        account = Account(intent_id=intent_id, token=request.payment_method, expires_at=request.expires_at)
+        if not self._ledger.write(account):
+            return self.read(intent_id)
+        return _intent(account)
+
+    def read(self, intent_id: str) -> Intent:
+        """Return where an attempt stands."""
+        return _intent(self._change(intent_id, lambda account: account))
+
+    def confirm(self, intent_id: str) -> Intent:
+        """Take the money, as the token decides.
+
+        Raises:
+            ProviderUnavailableError: the token is one that does not answer (now).
+        """
+        account = self._change(intent_id, self._confirmed)
+        if account.token == "tok_timeout" and account.state is IntentState.PROCESSING:  # noqa: S105 - no secret
+            raise ProviderUnavailableError("tok_timeout never answers")
+        if account.state is IntentState.UNCONFIRMED:
+            raise ProviderUnavailableError(f"tok_flaky fails, attempt {account.attempts}")
+        return _intent(account)
+
+    def void(self, intent_id: str) -> Intent:
+        """Give an attempt up, if it was not confirmed or never answers."""
+
+        def voided(account: Account) -> Account:
+            waiting = account.state is IntentState.PROCESSING and account.token != "tok_late"  # noqa: S105 - no secret
+            if account.state is IntentState.UNCONFIRMED or waiting:
+                return _moved(account, IntentState.VOIDED)
+            return account
+
+        return _intent(self._change(intent_id, voided))
+
+    def refund(self, intent_id: str) -> Intent:
+        """Give the money back, once."""
+
+        def refunded(account: Account) -> Account:
+            if account.state is IntentState.CAPTURED:
+                return _moved(account, IntentState.REFUNDED, refunds=account.refunds + 1)
+            return account
+
+        return _intent(self._change(intent_id, refunded))
+
+    def _confirmed(self, account: Account) -> Account:
+        if account.state is not IntentState.UNCONFIRMED:
+            return account
+        attempts = account.attempts + 1
+        if account.token in DECLINES:
+            return _moved(account, IntentState.DECLINED, attempts=attempts)
+        if account.token in {"tok_timeout", "tok_late"}:
+            return _moved(account, IntentState.PROCESSING, attempts=attempts)
+        if account.token == "tok_flaky" and attempts <= FLAKY_FAILURES:  # noqa: S105 - no secret
+            return _moved(account, IntentState.UNCONFIRMED, attempts=attempts)
+        return _moved(account, IntentState.CAPTURED, attempts=attempts, captures=account.captures + 1)
+
+    def _settled(self, account: Account) -> Account:
+        """What has happened by itself meanwhile."""
+        late = account.token == "tok_late" and account.state is IntentState.PROCESSING  # noqa: S105 - no secret
+        if late and self._clock() >= account.expires_at + LATE_BY:
+            return _moved(account, IntentState.CAPTURED, captures=account.captures + 1)
+        return account
+
+    def _change(self, intent_id: str, change: Callable[[Account], Account]) -> Account:
+        while True:
+            account = self._ledger.read(intent_id)
+            if account is None:
+                raise LookupError(f"the sandbox has no intent {intent_id}")
+            changed = change(self._settled(account))
+            if changed == account:
+                return account
+            if self._ledger.write(changed.model_copy(update={"revision": account.revision + 1})):
+                return changed
+
+
+def _moved(account: Account, state: IntentState, **update: int) -> Account:
+    return account.model_copy(update={"state": state, **update})
+
+
+def _intent(account: Account) -> Intent:
+    reason = DECLINES.get(account.token, "") if account.state is IntentState.DECLINED else ""
+    return Intent(id=account.intent_id, state=account.state, reason=reason)

@@ -1,0 +1,83 @@
+"""Consumes what the provider tells by webhook: a reason to look, never a truth by itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from service_runtime import (
+    Message,
+    MessageConsumer,
+    business_context,
+    correlation_id_or_new,
+    count,
+    logger,
+)
+from stripe import SignatureVerificationError, WebhookSignature
+
+from payment_service.payments.runtime.orders import until_definite
+from payment_service.payments.runtime.wiring import credentials, settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SIGNATURE_ATTRIBUTE: Final = "signature"
+RECEIVED_ATTRIBUTE: Final = "receivedAt"
+# Stripe's own default. Measured when API Gateway received the call: how long it waits in the queue is our business.
+TOLERANCE_SECONDS: Final = 300
+
+
+def look_again(message: Message) -> None:
+    """Drive the payment on that a genuine webhook is about; drop and count a forged one."""
+    header = message.attributes.get(SIGNATURE_ATTRIBUTE, "")
+    with business_context(correlation_id=correlation_id_or_new(message.attributes.get("correlationId"))):
+        if not is_genuine(message.body, header, credentials().webhook_secrets(), sent_at=_sent_at(message)):
+            count("WebhooksForged")
+            logger.warning("webhook without a valid signature dropped", message_id=message.message_id)
+            return
+        order_id = _order_id(message.body)
+        if order_id is None:
+            count("WebhooksOfOthers")
+            return
+        with business_context(correlation_id=message.message_id, orderId=order_id), until_definite(message):
+            settlement().advance(order_id)
+
+
+def is_genuine(body: str, header: str, secrets: Sequence[str], *, sent_at: datetime) -> bool:
+    """Whether a webhook was signed with one of the secrets, shortly before it was sent.
+
+    Args:
+        body: the raw body; a single changed byte breaks the signature.
+        header: ``Stripe-Signature``.
+        secrets: the current secret and, during a rotation, the previous one.
+        sent_at: when API Gateway received it.
+    """
+    return any(_signed(body, header, secret, sent_at) for secret in secrets)
+
+
+def _sent_at(message: Message) -> datetime:
+    """When the provider called: after a redrive from the DLQ, SQS's own timestamp is that of the redrive."""
+    return datetime.fromisoformat(message.attributes[RECEIVED_ATTRIBUTE])
+
+
+def _signed(body: str, header: str, secret: str, sent_at: datetime) -> bool:
+    try:
+        WebhookSignature.verify_header(body, header, secret)
+    except SignatureVerificationError:
+        return False
+    signed_at = next(int(part[2:]) for part in header.split(",") if part.startswith("t="))
+    return abs(sent_at.timestamp() - signed_at) <= TOLERANCE_SECONDS
+
+
+def _order_id(body: str) -> str | None:
+    """The order that a webhook's object was made for, by the metadata that this service gave it."""
+    event: Any = json.loads(body)
+    try:
+        order_id = event["data"]["object"]["metadata"]["orderId"]
+    except (KeyError, TypeError):
+        return None
+    return str(order_id)
+
+
+handler = MessageConsumer(look_again)

@@ -1,0 +1,201 @@
+"""From an event to a definite outcome, with the sandbox."""
+
+import pytest
+from payment_service.payments.runtime import domain
+from payment_service.payments.runtime.domain import Status
+from payment_service.payments.runtime.provider import IntentState, ProviderUnavailableError
+from payment_service.payments.runtime.sandbox import SandboxProvider
+from payment_service.payments.runtime.settle import PendingError, Settlement
+
+from .worlds import Accounts, Clock, Payments, request
+
+
+class World:
+    def __init__(self, provider=None) -> None:
+        self.clock, self.payments, self.accounts = Clock(), Payments(), Accounts()
+        self.sandbox = SandboxProvider(self.accounts, clock=self.clock)
+        self.settlement = Settlement(store=self.payments, provider=provider or self.sandbox, clock=self.clock)
+
+    def request(self, card: str = "tok_visa", **options):
+        return self.settlement.change("order-1", lambda p: domain.request(p, request(card, **options)))
+
+    def cancel(self):
+        def decide(payment):
+            return domain.cancel(payment, order_id="order-1", cancellation_id="c", correlation_id="c")
+
+        return self.settlement.change("order-1", decide)
+
+    @property
+    def payment(self):
+        return self.payments.read("order-1")
+
+    @property
+    def account(self):
+        (account,) = self.accounts.accounts.values()
+        return account
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_good_card_is_charged_once_however_often_it_is_asked_for(world):
+    for _ in range(3):
+        assert world.request().status is Status.CAPTURED
+    assert (world.account.captures, world.account.attempts) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("tok_declined", "CARD_DECLINED"),
+        ("tok_insufficient_funds", "INSUFFICIENT_FUNDS"),
+        ("tok_unknown", "INVALID_PAYMENT_METHOD"),
+    ],
+)
+def test_a_bad_card_is_declined_with_the_reason(world, token, reason):
+    payment = world.request(token)
+    assert (payment.status, payment.reason) == (Status.DECLINED, reason)
+
+
+def test_the_intents_id_is_stored_before_anything_is_taken(world):
+    world.request()
+    assert [p.status for p in world.payments.history["order-1"]] == ["REQUESTED", "CAPTURING", "CAPTURED"]
+    assert world.payments.history["order-1"][1].intent_id == world.account.intent_id
+
+
+def test_a_provider_that_fails_twice_is_asked_until_it_answers(world):
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailableError):
+            world.request("tok_flaky")
+        assert world.payment.status is Status.CAPTURING
+    assert world.request("tok_flaky").status is Status.CAPTURED
+    assert world.account.captures == 1
+
+
+def test_a_provider_that_never_answers_keeps_the_payment_open_until_the_order_gives_up(world):
+    with pytest.raises(ProviderUnavailableError):
+        world.request("tok_timeout")
+    world.clock.advance(3600)
+    with pytest.raises(PendingError):
+        world.request("tok_timeout")
+    payment = world.cancel()
+    assert (payment.status, payment.reason) == (Status.DECLINED, "CANCELLED")
+    assert (world.account.state, world.account.captures) == (IntentState.VOIDED, 0)
+
+
+def test_what_is_captured_after_the_order_gave_up_is_refunded(world):
+    with pytest.raises(PendingError):
+        world.request("tok_late")
+    world.clock.advance(30)
+    with pytest.raises(PendingError):
+        world.cancel()
+    world.clock.advance(5)
+    assert world.request("tok_late").status is Status.REFUNDED
+    assert (world.account.captures, world.account.refunds) == (1, 1)
+
+
+def test_nothing_is_taken_from_the_time_limit_on(world):
+    world.clock.advance(30)
+    payment = world.request()
+    assert (payment.status, payment.reason) == (Status.DECLINED, "EXPIRED")
+    assert world.accounts.accounts == {}
+
+
+def test_an_intent_that_was_not_confirmed_in_time_is_voided(world):
+    with pytest.raises(ProviderUnavailableError):
+        world.request("tok_flaky")
+    world.clock.advance(30)
+    payment = world.request("tok_flaky")
+    assert (payment.status, payment.reason) == (Status.DECLINED, "EXPIRED")
+    assert (world.account.state, world.account.captures) == (IntentState.VOIDED, 0)
+
+
+def test_a_cancellation_after_the_capture_refunds_once_however_often_it_comes(world):
+    world.request()
+    for _ in range(3):
+        assert world.cancel().status is Status.REFUNDED
+    assert (world.account.captures, world.account.refunds) == (1, 1)
+
+
+def test_a_cancellation_before_the_request_means_that_nothing_is_ever_taken(world):
+    world.cancel()
+    assert world.request().status is Status.DECLINED
+    assert world.accounts.accounts == {}
+
+
+class Interrupting:
+    """The sandbox, with something else happening around one of its calls."""
+
+    def __init__(self, method: str, *, before=None, after=None) -> None:
+        self.world, self._method, self._hooks = (
+            World(provider=self),
+            method,
+            {"before": before, "after": after},
+        )
+
+    def __getattr__(self, name: str):
+        def call(*args):
+            mine = name == self._method
+            self._run("before", mine=mine)
+            answer = getattr(self.world.sandbox, name)(*args)
+            self._run("after", mine=mine)
+            return answer
+
+        return call
+
+    def _run(self, moment: str, *, mine: bool) -> None:
+        hook = self._hooks[moment]
+        if mine and hook:
+            self._hooks[moment] = None
+            hook(self.world)
+
+
+def lose_the_answer(_world) -> None:
+    raise ProviderUnavailableError("connection reset")
+
+
+@pytest.mark.parametrize("method", ["create", "confirm"])
+def test_a_lost_answer_is_found_again_and_nothing_is_taken_twice(method):
+    world = Interrupting(method, after=lose_the_answer).world
+    with pytest.raises(ProviderUnavailableError):
+        world.request()
+    assert world.request().status is Status.CAPTURED
+    assert (world.account.captures, world.account.attempts) == (1, 1)
+
+
+def test_a_lost_answer_to_a_refund_is_found_again():
+    world = Interrupting("refund", after=lose_the_answer).world
+    world.request()
+    with pytest.raises(ProviderUnavailableError):
+        world.cancel()
+    assert world.cancel().status is Status.REFUNDED
+    assert world.account.refunds == 1
+
+
+@pytest.mark.parametrize("method", ["create", "confirm"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_cancellation_during_the_attempt_leaves_the_customer_with_the_money(method, moment):
+    world = Interrupting(method, **{moment: World.cancel}).world
+    world.request()
+    payment = world.settlement.advance("order-1")
+    assert payment.cancelled
+    assert payment.status in {Status.REFUNDED, Status.DECLINED}
+    accounts = world.accounts.accounts.values()
+    assert sum(account.captures - account.refunds for account in accounts) == 0
+
+
+@pytest.mark.parametrize("method", ["create", "confirm"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_two_deliveries_of_a_request_at_once_charge_once(method, moment):
+    world = Interrupting(method, **{moment: World.request}).world
+    assert world.request().status is Status.CAPTURED
+    assert world.account.captures == 1
+
+
+def test_two_cancellations_at_once_refund_once():
+    world = Interrupting("refund", before=World.cancel).world
+    world.request()
+    assert world.cancel().status is Status.REFUNDED
+    assert world.account.refunds == 1

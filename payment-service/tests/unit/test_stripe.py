@@ -1,0 +1,199 @@
+"""Stripe's answers and what they mean for a payment."""
+
+from urllib.parse import parse_qs
+
+import pytest
+import stripe
+from payment_service.payments.runtime import stripe_provider
+from payment_service.payments.runtime.provider import (
+    IntentState,
+    PaymentMethodError,
+    ProviderUnavailableError,
+)
+from payment_service.payments.runtime.stripe_provider import StripeProvider
+
+from . import stripe_answers as recorded
+from .stripe_answers import Recorded
+from .worlds import request
+
+ID = "pi_3PqX1a2eZvKYlo2C1a2b3c4d"
+
+
+def api_key(*, fresh: bool = False) -> str:
+    return "sk_test_new" if fresh else "sk_test_old"
+
+
+def stripe_with(*answers) -> tuple[StripeProvider, Recorded]:
+    client = Recorded(*answers)
+    return StripeProvider(api_key=api_key, http_client=client), client
+
+
+def test_an_intent_is_created_without_taking_anything_and_once_per_order():
+    provider, client = stripe_with((200, recorded.intent()))
+    intent = provider.create(request("tok_1Nv0FGQ9RKHgCVdK"))
+    assert (intent.id, intent.state) == (ID, IntentState.UNCONFIRMED)
+    ((method, path, body, headers),) = client.calls
+    assert (method, path) == ("post", "payment_intents")
+    assert headers["Idempotency-Key"] == "payment-order-1"
+    assert parse_qs(body) == {
+        "amount": ["1299"],
+        "currency": ["eur"],
+        "payment_method_types[0]": ["card"],
+        "payment_method_data[type]": ["card"],
+        "payment_method_data[card][token]": ["tok_1Nv0FGQ9RKHgCVdK"],
+        "metadata[orderId]": ["order-1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (recorded.intent("requires_confirmation"), IntentState.UNCONFIRMED, ""),
+        (recorded.intent("processing"), IntentState.PROCESSING, ""),
+        (recorded.intent("succeeded", latest_charge=recorded.charge()), IntentState.CAPTURED, ""),
+        (
+            recorded.intent("succeeded", latest_charge=recorded.charge(refunded=True)),
+            IntentState.REFUNDED,
+            "",
+        ),
+        (recorded.intent("canceled"), IntentState.VOIDED, ""),
+        (recorded.intent("requires_action"), IntentState.DECLINED, "AUTHENTICATION_REQUIRED"),
+        (
+            recorded.intent(
+                "requires_payment_method",
+                last_payment_error={"code": "card_declined", "decline_code": "insufficient_funds"},
+            ),
+            IntentState.DECLINED,
+            "INSUFFICIENT_FUNDS",
+        ),
+    ],
+)
+def test_every_status_of_an_intent_has_a_meaning(answer, state, reason):
+    provider, client = stripe_with((200, answer))
+    intent = provider.read(ID)
+    assert (intent.state, intent.reason) == (state, reason)
+    assert client.calls[0][:2] == ("get", f"payment_intents/{ID}?expand[0]=latest_charge")
+
+
+def test_a_confirmed_intent_is_captured():
+    provider, client = stripe_with((200, recorded.intent("succeeded", latest_charge="ch_1")))
+    assert provider.confirm(ID).state is IntentState.CAPTURED
+    assert client.calls[0][:2] == ("post", f"payment_intents/{ID}/confirm")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (recorded.card_error("card_declined", "generic_decline"), "CARD_DECLINED"),
+        (recorded.card_error("card_declined", "insufficient_funds"), "INSUFFICIENT_FUNDS"),
+        (recorded.card_error("expired_card"), "EXPIRED_CARD"),
+        (
+            recorded.card_error("authentication_required", "authentication_required"),
+            "AUTHENTICATION_REQUIRED",
+        ),
+    ],
+)
+def test_a_declined_card_is_a_definite_answer(answer, reason):
+    provider, _ = stripe_with((402, answer))
+    intent = provider.confirm(ID)
+    assert (intent.state, intent.reason) == (IntentState.DECLINED, reason)
+
+
+def test_an_intent_that_somebody_else_confirmed_is_read():
+    unexpected = recorded.error("invalid_request_error", code="payment_intent_unexpected_state")
+    provider, client = stripe_with((400, unexpected), (200, recorded.intent("succeeded")))
+    assert provider.confirm(ID).state is IntentState.CAPTURED
+    assert [method for method, *_ in client.calls] == ["post", "get"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((400, recorded.error("invalid_request_error", code="token_already_used")), "INVALID_PAYMENT_METHOD"),
+        ((402, recorded.card_error("card_declined", "insufficient_funds")), "INSUFFICIENT_FUNDS"),
+    ],
+)
+def test_a_refused_token_is_a_definite_no(answer, reason):
+    provider, _ = stripe_with(answer)
+    with pytest.raises(PaymentMethodError) as error:
+        provider.create(request("tok_used"))
+    assert error.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [(500, recorded.error("api_error"))] * 2,
+        [(429, recorded.error("invalid_request_error", code="rate_limit"))] * 2,
+        [stripe.APIConnectionError("timed out", should_retry=True)] * 2,
+        [(401, recorded.error("invalid_request_error", code="api_key_expired"))] * 2,
+        [(403, recorded.error("invalid_request_error"))],
+    ],
+    ids=["server error", "rate limit", "connection", "key refused twice", "forbidden"],
+)
+@pytest.mark.parametrize("method", ["create", "read", "confirm", "void", "refund"])
+def test_whatever_is_no_answer_leaves_the_outcome_unknown(method, answers):
+    provider, _ = stripe_with(*answers)
+    with pytest.raises(ProviderUnavailableError):
+        getattr(provider, method)(request() if method == "create" else ID)
+
+
+def test_a_call_that_failed_on_the_way_is_repeated_once_under_one_key():
+    provider, client = stripe_with((500, recorded.error("api_error")), (200, recorded.intent("succeeded")))
+    assert provider.confirm(ID).state is IntentState.CAPTURED
+    assert len({headers["Idempotency-Key"] for *_, headers in client.calls}) == 1
+
+
+def test_a_rotated_key_is_used_at_once():
+    refused = (401, recorded.error("invalid_request_error", code="api_key_expired"))
+    provider, client = stripe_with(refused, (200, recorded.intent("succeeded")))
+    assert provider.read(ID).state is IntentState.CAPTURED
+    keys = [headers["Authorization"] for *_, headers in client.calls]
+    assert keys == ["Bearer sk_test_old", "Bearer sk_test_new"]
+
+
+def test_an_untouched_intent_is_voided():
+    provider, client = stripe_with((200, recorded.intent("canceled")))
+    assert provider.void(ID).state is IntentState.VOIDED
+    assert client.calls[0][:2] == ("post", f"payment_intents/{ID}/cancel")
+
+
+def test_an_intent_that_succeeded_meanwhile_cannot_be_voided():
+    unexpected = recorded.error("invalid_request_error", code="payment_intent_unexpected_state")
+    provider, _ = stripe_with((400, unexpected), (200, recorded.intent("succeeded")))
+    assert provider.void(ID).state is IntentState.CAPTURED
+
+
+@pytest.mark.parametrize("status", ["succeeded", "pending"])
+def test_what_was_captured_is_refunded(status):
+    captured = recorded.intent("succeeded", latest_charge=recorded.charge())
+    provider, client = stripe_with((200, captured), (200, recorded.refund(status)))
+    assert provider.refund(ID).state is IntentState.REFUNDED
+    assert client.calls[1][:3] == ("post", "refunds", f"payment_intent={ID}")
+
+
+def test_what_was_refunded_is_not_refunded_again():
+    refunded = recorded.intent("succeeded", latest_charge=recorded.charge(refunded=True))
+    provider, client = stripe_with((200, refunded))
+    assert provider.refund(ID).state is IntentState.REFUNDED
+    assert len(client.calls) == 1
+
+
+def test_a_refund_that_somebody_else_was_faster_with_is_a_refund():
+    captured = recorded.intent("succeeded", latest_charge=recorded.charge())
+    already = recorded.error("invalid_request_error", code="charge_already_refunded")
+    provider, _ = stripe_with((200, captured), (400, already))
+    assert provider.refund(ID).state is IntentState.REFUNDED
+
+
+def test_a_refund_that_fails_is_tried_again_later():
+    captured = recorded.intent("succeeded", latest_charge=recorded.charge())
+    provider, _ = stripe_with((200, captured), (200, recorded.refund("failed")))
+    with pytest.raises(ProviderUnavailableError, match="failed"):
+        provider.refund(ID)
+
+
+def test_the_calls_of_one_message_fit_into_its_function():
+    calls = 3  # create or read, confirm, read after an unexpected state
+    attempts = 1 + stripe_provider.NETWORK_RETRIES
+    assert calls * attempts * stripe_provider.CALL_TIMEOUT_SECONDS < 60
