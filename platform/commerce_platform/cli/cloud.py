@@ -16,8 +16,10 @@ from commerce_platform.cli.workspace import LOCAL
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
 
     from commerce_platform.cli.workspace import Workspace
 
@@ -122,6 +124,18 @@ class Cloud:
     def logs(self) -> CloudWatchLogsClient:
         """What the functions say."""
         client: CloudWatchLogsClient = self._client("logs")
+        return client
+
+    @cached_property
+    def events(self) -> EventBridgeClient:
+        """What was published."""
+        client: EventBridgeClient = self._client("events")
+        return client
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """Which workflows ran."""
+        client: SFNClient = self._client("stepfunctions")
         return client
 
     def identity(self) -> str:

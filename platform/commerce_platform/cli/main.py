@@ -133,6 +133,16 @@ def order(
 
 
 @cli.command()
+def trace(
+    order: Annotated[str, typer.Option(help="The order's id, as make order prints it.")] = "",
+) -> None:
+    """Show everything that happened to an order, in order of time."""
+    from commerce_platform.cli import trace as traces  # noqa: PLC0415 - needed here alone
+
+    traces.show(standing.require_current(Workspace.here()), order, output)
+
+
+@cli.command()
 def token(
     user: Annotated[str, typer.Option(help="The user's name; created if there is none.")] = "",
     group: Annotated[str | None, typer.Option(help="A group to join: operators.")] = None,

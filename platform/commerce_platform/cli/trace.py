@@ -1,0 +1,307 @@
+"""Everything that happened to one order, in order of time: events, workflow steps, queue messages, log lines.
+
+The archive of the bus knows the order's events, and so its correlation id and the requests that began it. Log groups
+are searched for these. A line of a workflow's log leads to its execution, whose history is then read in full.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from commerce_platform.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
+    from commerce_platform.cli.cloud import Cloud
+
+QUEUES = "/local-cloud/queues"
+"""The log group in which the local cloud tells of messages (`extension/queue_logs.py`)."""
+WORKFLOWS = "/aws/vendedlogs/states/"
+ORDER_ID = re.compile(r"[0-9a-f]{32}")
+
+_OURS = re.compile(r"commerce-[a-z]+-(?P<service>[a-z]+)(?:-data)?[-/](?P<rest>.+)")
+_GENERATED = re.compile(r"(StateMachine)?[0-9A-F]{8}(?![a-z]).*$")
+_STYLES = {"event": "magenta", "workflow": "cyan", "queue": "yellow", "log": "default", "request": "green"}
+
+WIDTH = 120
+"""How much of an event's data is shown."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, order=True)
+class Step:
+    """Something that happened.
+
+    Args:
+        at: Milliseconds since the epoch.
+        kind: request, event, queue, workflow or log.
+        service: Which service's; empty where it is nobody's.
+        what: In words.
+    """
+
+    at: int
+    kind: str
+    service: str
+    what: str
+
+
+@dataclass
+class Trail:
+    """What an order's events say of where to look on.
+
+    Args:
+        order_id: The order.
+        events: Archived events of it or of its correlation.
+    """
+
+    order_id: str
+    events: list[Json]
+    terms: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = [event for event in self.events if _is_about(event, self.order_id)]
+        correlations = {event["metadata"]["correlationId"] for event in own}
+        self.events = [event for event in self.events if event["metadata"]["correlationId"] in correlations]
+        known = {event["metadata"]["eventId"] for event in self.events}
+        requests = {event["metadata"]["causationId"] for event in self.events} - known
+        self.terms = [self.order_id, *sorted(correlations | requests)]
+
+    def steps(self) -> Iterator[Step]:
+        """The events themselves."""
+        for event in self.events:
+            metadata = event["metadata"]
+            what = f"{event['detailType']}  {_brief(event['data'])}"
+            yield Step(_milliseconds(metadata["occurredAt"]), "event", metadata["service"], what)
+
+
+def _is_about(event: Json, order_id: str) -> bool:
+    return order_id in (event["metadata"]["aggregateId"], event["data"].get("orderId"))
+
+
+def _milliseconds(timestamp: str) -> int:
+    return round(datetime.fromisoformat(timestamp.replace(",", ".")).timestamp() * 1000)
+
+
+def _brief(data: Mapping[str, Any]) -> str:
+    """What an event says beside the order's id, in a few words."""
+    told = {name: value for name, value in data.items() if name != "orderId"}
+    text = json.dumps(told, separators=(", ", ": "), ensure_ascii=False).replace('"', "")
+    return textwrap.shorten(text, WIDTH, placeholder="…")
+
+
+def named(physical: str) -> tuple[str, str]:
+    """Which service something belongs to, and its name without what CloudFormation has added to it.
+
+    >>> named("commerce-local-inventory-ConsumerOrdersQueueFFD44BC0-68777E94B7FC3")
+    ('inventory', 'ConsumerOrdersQueue')
+    """
+    match = _OURS.search(physical)
+    if not match:
+        return "", physical
+    return match["service"], _GENERATED.sub("", match["rest"])
+
+
+def message_steps(messages: Iterable[Json]) -> Iterator[Step]:
+    """One step per message: when it was sent, and how long it waited."""
+    by_message: dict[tuple[str, str], dict[str, Json]] = defaultdict(dict)
+    for message in messages:
+        by_message[message["queue"], message["messageId"]][message["action"]] = message
+    for (queue, _), actions in by_message.items():
+        first = actions.get("sent") or actions["received"]
+        service, name = named(queue)
+        try:
+            body = json.loads(first["body"])
+        except ValueError:
+            body = {}
+        kind = body.get("detail-type", "message") if isinstance(body, dict) else "message"
+        waited = (
+            f"received after {actions['received']['at'] - first['at']} ms"
+            if "received" in actions
+            else "not received"
+        )
+        yield Step(first["at"], "queue", service, f"{name}: {kind}, {waited}")
+
+
+def history_steps(machine: str, events: Sequence[Json], *, in_full: bool) -> Iterator[Step]:
+    """An execution: each of its tasks, or (`in_full` false) all of it in one step.
+
+    Args:
+        machine: Physical name of the state machine.
+        events: Its history, as GetExecutionHistory gives it.
+        in_full: Whether each task is a step of its own.
+    """
+    service, name = named(machine)
+    began, ended = (round(events[i]["timestamp"].timestamp() * 1000) for i in (0, -1))
+    outcome = events[-1]["type"].removeprefix("Execution").lower() if len(events) > 1 else "started"
+    tasks = [event for event in events if event["type"] == "TaskStateEntered"]
+    if not in_full:
+        visited = " → ".join(event["stateEnteredEventDetails"]["name"] for event in tasks)
+        yield Step(began, "workflow", service, f"{name} {outcome} in {ended - began} ms  {visited}".rstrip())
+        return
+    yield Step(began, "workflow", service, f"{name} started")
+    for event in tasks:
+        state, at = event["stateEnteredEventDetails"]["name"], event["timestamp"]
+        exits = (
+            later
+            for later in events[event["id"] :]
+            if later.get("stateExitedEventDetails", {}).get("name") == state
+        )
+        left = next(exits, None)
+        duration = f"{(left['timestamp'] - at).total_seconds() * 1000:.0f} ms" if left else "not left"
+        failures = {
+            later["taskFailedEventDetails"]["error"]
+            for later in events[event["id"] : left["id"] if left else None]
+            if later["type"] == "TaskFailed"
+        }
+        after = f", after {', '.join(sorted(failures))}" if failures else ""
+        yield Step(round(at.timestamp() * 1000), "workflow", service, f"{name}: {state}, {duration}{after}")
+    if len(events) > 1 and events[-1]["type"].startswith("Execution"):
+        yield Step(ended, "workflow", service, f"{name} {outcome}")
+
+
+def line_step(group: str, at: int, message: str) -> Step:
+    """A line of an access log or of a function's log."""
+    service, _ = named(group)
+    try:
+        line = json.loads(message)
+    except ValueError:
+        line = None
+    if not isinstance(line, dict):
+        return Step(at, "log", service, message.strip())
+    if "httpMethod" in line:
+        took = line.get("responseLatencyMs", "-")
+        what = f"{line['httpMethod']} {line.get('resourcePath')} answered {line.get('status')} in {took} ms"
+        return Step(at, "request", service, what)
+    if "_aws" in line:
+        names = [
+            metric["Name"] for part in line["_aws"].get("CloudWatchMetrics", ()) for metric in part["Metrics"]
+        ]
+        told = ", ".join(f"{name} {json.dumps(line.get(name)).strip('[]')}" for name in names)
+        return Step(int(line["_aws"].get("Timestamp", at)), "log", service, f"metric {told}")
+    details = {name: line[name] for name in ("detailType", "status", "exception_name") if name in line}
+    text = f"{line.get('level', '')} {line.get('message', message)}  {_brief(details) if details else ''}".strip()
+    when = _milliseconds(line["timestamp"]) if isinstance(line.get("timestamp"), str) else at
+    return Step(when, "log", service, text)
+
+
+class Tracer:
+    """Finds an order's traces in a cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def steps(self, order_id: str) -> list[Step]:
+        """Everything that can be found, in order of time."""
+        trail = Trail(order_id, list(self._archived()))
+        steps = [*trail.steps()]
+        messages: list[Json] = []
+        executions: set[str] = set()
+        for group, line in self._lines(trail.terms):
+            if group == QUEUES:
+                messages.append(json.loads(line["message"]) | {"at": line["timestamp"]})
+            elif group.startswith(WORKFLOWS):
+                executions.add(json.loads(line["message"])["execution_arn"])
+            else:
+                steps.append(line_step(group, line["timestamp"], line["message"]))
+        steps += message_steps(messages)
+        for arn in executions:
+            steps += self._execution(arn)
+        return sorted(steps)
+
+    def _archived(self) -> Iterator[Json]:
+        """The events that the bus has archived.
+
+        AWS lets an archive be replayed only; the local cloud's answer to DescribeArchive has its events as well,
+        where the SDK does not expect them.
+        """
+        answers: list[Json] = []
+
+        def keep(http_response: Any, **_: Any) -> None:
+            answers.append(json.loads(http_response.content))
+
+        client = self._cloud.events
+        client.meta.events.register("after-call.eventbridge.DescribeArchive", keep)
+        for archive in client.list_archives()["Archives"]:
+            client.describe_archive(ArchiveName=archive.get("ArchiveName", ""))
+        for answer in answers:
+            for event in answer.get("Events", ()):
+                detail = json.loads(event["Detail"])
+                if {"metadata", "data"} <= detail.keys():
+                    yield {"detailType": event["DetailType"], **detail}
+
+    def _lines(self, terms: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Log events that have one of the terms, once each."""
+        logs = self._cloud.logs
+        listed = logs.get_paginator("describe_log_groups").paginate()
+        groups = [QUEUES, *(group["logGroupName"] for page in listed for group in page["logGroups"])]
+        for group in dict.fromkeys(groups):
+            seen: set[tuple[int, str]] = set()
+            for term in terms:
+                pages = logs.get_paginator("filter_log_events").paginate(
+                    logGroupName=group, filterPattern=f'"{term}"'
+                )
+                for line in (line for page in pages for line in page["events"]):
+                    key = (line["timestamp"], line["message"])
+                    if key not in seen:
+                        seen.add(key)
+                        yield group, line
+
+    def _execution(self, arn: str) -> Iterator[Step]:
+        machine = arn.split(":")[6]
+        pages = self._cloud.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        try:
+            events: list[Any] = [event for page in pages for event in page["events"]]
+        except self._cloud.stepfunctions.exceptions.ExecutionDoesNotExist:
+            return  # An Express execution too long ago: its log lines are left, its history is not.
+        is_express = arn.split(":")[5] == "express" or self._is_express(machine)
+        yield from history_steps(machine, events, in_full=not is_express)
+
+    def _is_express(self, machine: str) -> bool:
+        if not hasattr(self, "_types"):
+            pages = self._cloud.stepfunctions.get_paginator("list_state_machines").paginate()
+            self._types = {each["name"]: each["type"] for page in pages for each in page["stateMachines"]}
+        return self._types.get(machine) == "EXPRESS"
+
+
+def show(cloud: Cloud, order_id: str, console: Console) -> None:
+    """Print everything that happened to an order.
+
+    Raises:
+        CliError: That is no order id, or nothing is known of it.
+    """
+    if not ORDER_ID.fullmatch(order_id):
+        raise CliError(
+            f"Which order? {order_id!r} is no order id (32 hexadecimal digits).",
+            "make trace ORDER=<id>, as make order prints it",
+        )
+    with console.status(f"Looking for {order_id}"):
+        steps = Tracer(cloud).steps(order_id)
+    if not steps:
+        raise CliError(
+            f"Nothing is known of order {order_id} in the cloud at {cloud.endpoint}.",
+            "A local cloud that was stopped has forgotten its orders. Place one: make order",
+        )
+    began = steps[0].at
+    for step in steps:
+        console.print(
+            f"{step.at - began:>8,} ms  {step.service:<10} [{_STYLES[step.kind]}]{step.kind:<9}[/]"
+            f" {escape(step.what)}",
+            soft_wrap=True,
+        )
+    kinds = {kind: sum(step.kind == kind for step in steps) for kind in _STYLES}
+    counted = ", ".join(
+        f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in kinds.items() if count
+    )
+    console.print(f"[dim]{counted}[/]")
