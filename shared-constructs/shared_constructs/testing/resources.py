@@ -133,9 +133,10 @@ def _parameter(place: Place, properties: Mapping[str, Any]) -> Identity:
 
 def _secret(place: Place, properties: Mapping[str, Any]) -> Identity:
     name = properties.get("Name", place.default_name)
-    value = properties.get("SecretString") or json.dumps(
-        {"generated": hashlib.sha256(name.encode()).hexdigest()}
-    )
+    rule = properties.get("GenerateSecretString", {})
+    value = properties.get("SecretString") or hashlib.sha256(name.encode()).hexdigest()
+    if "GenerateStringKey" in rule:
+        value = json.dumps({**json.loads(rule["SecretStringTemplate"]), rule["GenerateStringKey"]: value})
     arn = place.client("secretsmanager").create_secret(Name=name, SecretString=value)["ARN"]
     return arn, {"Id": arn}
 
