@@ -65,6 +65,10 @@ class OrderApi(Construct):
                     "requestId": request_id(),
                     "body": body(),
                 },
+                rejections={
+                    "UnknownCaller": Problem(400, "The caller is unknown."),
+                    "CatalogueBusy": Problem(503, "Try again.", retry_after_seconds=1),
+                },
                 status=202,
             ),
             auth=CUSTOMERS,

@@ -70,7 +70,7 @@ def test_customers_and_operators_need_their_scopes_on_every_route(service):
     assert scopes == ["commerce/operate"] * 3 + ["commerce/shop"] * 4
 
 
-def test_every_wait_has_a_literal_time_limit(service, stage):
+def test_every_wait_has_a_literal_time_limit(service):
     (definition,) = (
         machine["DefinitionString"]
         for machine in of_type(service, "AWS::StepFunctions::StateMachine").values()
