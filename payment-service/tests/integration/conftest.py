@@ -1,0 +1,50 @@
+"""The synthesized service on moto, and the order service's events."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payment_service.stack import build
+from service_runtime import Event, rfc3339
+from shared_constructs.testing import Deployment, synthesize
+
+OPERATOR = {"sub": "operator-1", "scope": "commerce/operate"}
+
+
+@pytest.fixture(scope="module")
+def templates():
+    return synthesize(build, service="payment")
+
+
+@pytest.fixture
+def service(templates):
+    """Each test has its own: the stream tells from the beginning."""
+    with Deployment(templates) as deployed:
+        yield deployed
+
+
+def requested(
+    card: str = "tok_visa", *, attempt: int = 1, seconds: float = 30, order: str = "order-1"
+) -> Event:
+    data = {
+        "orderId": order,
+        "amount": {"amountMinor": 1299, "currency": "EUR"},
+        "paymentMethod": card,
+        "expiresAt": rfc3339(datetime.now(UTC) + timedelta(seconds=seconds)),
+    }
+    return _event("PaymentRequested.v1", order, attempt, data)
+
+
+def cancelled(order: str = "order-1") -> Event:
+    return _event("OrderCancelled.v1", order, 9, {"orderId": order, "reason": "TIMED_OUT"})
+
+
+def _event(detail_type: str, order: str, version: int, data: dict) -> Event:
+    return Event.create(
+        service="order",
+        stage="local",
+        detail_type=detail_type,
+        aggregate_id=order,
+        aggregate_version=version,
+        data=data,
+        correlation_id="conversation-7",
+    )

@@ -1,0 +1,110 @@
+"""Payments in DynamoDB, and the provider's credentials in Secrets Manager."""
+
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+from payment_service.payments.runtime import domain
+from payment_service.payments.runtime.credentials import Credentials
+from payment_service.payments.runtime.sandbox import Account
+from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
+from service_runtime import Money, utc_now
+
+NOW = utc_now().replace(microsecond=0)
+REQUEST = domain.Request(
+    request_id="request-1",
+    correlation_id="conversation-1",
+    order_id="order-1",
+    amount=Money(amount_minor=1299, currency="EUR"),
+    payment_method="tok_visa",
+    expires_at=NOW,
+)
+
+
+@pytest.fixture(autouse=True)
+def _aws(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def dynamodb():
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName="payments",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
+
+
+@pytest.fixture
+def store(dynamodb) -> PaymentStore:
+    return PaymentStore(table_name="payments", client=dynamodb)
+
+
+def test_a_payment_is_read_as_it_was_written(store):
+    payment = domain.request(None, REQUEST)
+    assert store.read("order-1") is None
+    assert store.write(payment)
+    assert store.read("order-1") == payment
+
+
+def test_of_two_writers_of_one_version_the_second_is_refused(store):
+    payment = domain.request(None, REQUEST)
+    assert [store.write(payment), store.write(payment)] == [True, False]
+    capturing = domain.capturing(payment, "intent-1")
+    stopped = domain.cancel(payment, order_id="order-1", cancellation_id="c", correlation_id="c")
+    assert [store.write(capturing), store.write(stopped)] == [True, False]
+    assert store.read("order-1") == capturing
+
+
+def test_a_version_that_follows_nothing_is_refused(store):
+    assert not store.write(domain.capturing(domain.request(None, REQUEST), "intent-1"))
+    assert store.read("order-1") is None
+
+
+def test_the_feed_finds_its_attributes(store, dynamodb):
+    store.write(domain.request(None, REQUEST))
+    item = dynamodb.scan(TableName="payments")["Items"][0]
+    assert item["correlationId"] == {"S": "conversation-1"}
+    assert item["causationId"] == {"S": "request-1"}
+    assert item["amount"] == REQUEST.amount.to_attribute()
+    assert {"version", "updatedAt"} <= item.keys()
+
+
+def test_the_sandboxs_accounts_follow_the_same_rule(dynamodb):
+    ledger = SandboxLedger(table_name="payments", client=dynamodb)
+    account = Account(intent_id="sbx_1", token="tok_visa", expires_at=NOW)
+    assert [ledger.write(account), ledger.write(account)] == [True, False]
+    assert ledger.read("sbx_1") == account
+
+
+class TestCredentials:
+    @pytest.fixture
+    def secrets(self):
+        client = boto3.client("secretsmanager")
+        client.create_secret(Name="provider", SecretString=json.dumps(SECRET))
+        return client
+
+    def test_are_fetched_once_and_rotate_without_a_deployment(self, secrets):
+        credentials = Credentials("provider", client=secrets)
+        assert credentials.api_key() == "sk_old"
+        secrets.put_secret_value(SecretId="provider", SecretString=json.dumps({**SECRET, "apiKey": "sk_new"}))
+        assert credentials.api_key() == "sk_old"
+        assert credentials.api_key(fresh=True) == "sk_new"
+        assert credentials.api_key() == "sk_new"
+
+    def test_have_two_webhook_secrets_while_one_rotates(self, secrets):
+        rotating = {**SECRET, "previousWebhookSecret": "whsec_old"}
+        assert Credentials("provider", client=secrets).webhook_secrets() == ["whsec_new"]
+        secrets.put_secret_value(SecretId="provider", SecretString=json.dumps(rotating))
+        assert Credentials("provider", client=secrets).webhook_secrets() == ["whsec_new", "whsec_old"]
+
+
+SECRET = {"apiKey": "sk_old", "webhookSecret": "whsec_new"}
