@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script that the CDK CLI runs
 """Entry point of `cdk synth` and `cdk deploy`."""
 
 from product_service.stack import build

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from aws_cdk import Duration
 from constructs import Construct
 from shared_constructs import DomainEvent, QueueConsumer, ServiceFunction, ServiceTable, Subscription
 from shared_constructs.direct_api import (
@@ -39,6 +40,8 @@ class StockConsumer(Construct):
             include=("stock/runtime", "contracts/consumed"),
             handler="inventory_service.stock.runtime.handler.handler",
             description="Reserves, commits, ships and releases stock, and counts deliveries",
+            # A batch of ten whose every transaction meets conflicts.
+            timeout=Duration.seconds(30),
             environment={"STOCK_TABLE": stock.table.table_name},
         )
         stock.table.grant(

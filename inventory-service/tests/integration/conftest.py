@@ -76,9 +76,9 @@ class Inventory:
             correlation_id=f"correlation-{order_id}",
         )
 
-    def deliver(self, *messages: Event | dict) -> bool:
-        """Hand the function one batch; whether all of it was handled."""
-        records = [self._record(message) for message in messages]
+    def deliver(self, *messages: Event | dict, **changes: Any) -> bool:
+        """Hand the function one batch, each record with these changes; whether all of it was handled."""
+        records = [self._record(message) | changes for message in messages]
         report = handler({"Records": records}, Context())
         return report == {"batchItemFailures": []}
 

@@ -216,13 +216,23 @@ def test_conflicts_and_throttling_are_retried_with_jitter_and_never_reject(inven
     assert len(set(waits)) > 1
 
 
-def test_conflicts_that_do_not_end_are_left_to_the_queue(inventory, transactions):
+def test_conflicts_that_do_not_end_are_left_to_the_queue_for_longer_and_longer(
+    inventory, transactions, caplog
+):
     inventory.receive("OPERA", 5)
-    answers, _ = transactions
-    answers += [cancelled("None", "TransactionConflict")] * 12
+    answers, waits = transactions
+    answers += [cancelled("None", "TransactionConflict")] * 8
     request = inventory.request("o1", OPERA=2)
+    queue = {"QueueUrl": inventory.sqs.get_queue_url(QueueName="queue")["QueueUrl"]}
+    inventory.sqs.send_message(**queue, MessageBody="in flight")
+    (message,) = inventory.sqs.receive_message(**queue, VisibilityTimeout=0)["Messages"]
+    received = {"ApproximateReceiveCount": "3", "SentTimestamp": "1795248000000"}
 
-    assert not inventory.deliver(request)
+    assert not inventory.deliver(request, receiptHandle=message["ReceiptHandle"], attributes=received)
+
+    assert len(waits) == 7
+    assert "Messages" not in inventory.sqs.receive_message(**queue)
+    assert caplog.records[-1].reason.endswith("again in 20 s")
     assert inventory.reservation("o1") is None
     assert inventory.dead_letters() == []
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from inventory_service.stock.runtime.domain import Change, Reservation
 
-# Longer than the store's own attempts, so that a hot item has cooled down.
-BUSY_RETRY_SECONDS = 15
+# After the store's own attempts; doubled with each receive, so that a hot item can cool down.
+FIRST_BUSY_RETRY_SECONDS = 5
 
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 
@@ -50,7 +50,7 @@ class Receipt(WireModel):
 
 
 @orders.on("StockReservationRequested.v1", data=StockReservationRequested)
-def reserve_stock(event: Event[StockReservationRequested], _message: Message) -> None:
+def reserve_stock(event: Event[StockReservationRequested], message: Message) -> None:
     """Answer a request by reserving every line or none; the change feed says so to the order."""
     request = Request(
         request_id=event.metadata.event_id,
@@ -58,25 +58,25 @@ def reserve_stock(event: Event[StockReservationRequested], _message: Message) ->
         lines=tuple(Line(sku=line.sku, quantity=line.quantity) for line in event.data.items),
         expires_at=event.data.expires_at,
     )
-    _settle(event, lambda reservation: domain.reserve(reservation, request, now=utc_now()))
+    _settle(event, message, lambda reservation: domain.reserve(reservation, request, now=utc_now()))
 
 
 @orders.on("OrderConfirmed.v1", data=OrderProgressed)
-def commit_stock(event: Event[OrderProgressed], _message: Message) -> None:
+def commit_stock(event: Event[OrderProgressed], message: Message) -> None:
     """The order is paid: what is reserved for it will leave the house."""
-    _advance(event, Status.COMMITTED)
+    _advance(event, message, Status.COMMITTED)
 
 
 @orders.on("OrderFulfilled.v1", data=OrderProgressed)
-def ship_stock(event: Event[OrderProgressed], _message: Message) -> None:
+def ship_stock(event: Event[OrderProgressed], message: Message) -> None:
     """The goods have left the house."""
-    _advance(event, Status.FULFILLED)
+    _advance(event, message, Status.FULFILLED)
 
 
 @orders.on("OrderCancelled.v1", data=OrderProgressed)
-def release_stock(event: Event[OrderProgressed], _message: Message) -> None:
+def release_stock(event: Event[OrderProgressed], message: Message) -> None:
     """Give back what is reserved; if nothing is yet, see to it that nothing ever will be."""
-    _advance(event, Status.RELEASED)
+    _advance(event, message, Status.RELEASED)
 
 
 def receive_stock(message: Message) -> None:
@@ -93,7 +93,7 @@ def receive_stock(message: Message) -> None:
                 sku=receipt.sku, receipt_id=receipt.receipt_id, quantity=receipt.quantity, cause=cause
             )
         except BusyError as busy:
-            raise RetryLater(BUSY_RETRY_SECONDS, str(busy)) from busy
+            raise _busy(message, busy) from busy
         logger.info("receipt counted" if added else "receipt was counted before", quantity=receipt.quantity)
         if added:
             count("PiecesReceived", receipt.quantity)
@@ -107,13 +107,14 @@ def keep_stock(message: Message) -> None:
         orders.handle(message)
 
 
-def _advance(event: Event[OrderProgressed], target: Status) -> None:
+def _advance(event: Event[OrderProgressed], message: Message, target: Status) -> None:
     order_id = event.data.order_id
-    _settle(event, lambda reservation: domain.advance(reservation, order_id, target))
+    _settle(event, message, lambda reservation: domain.advance(reservation, order_id, target))
 
 
 def _settle(
     event: Event[StockReservationRequested] | Event[OrderProgressed],
+    message: Message,
     decide: Callable[[Reservation | None], Change | None],
 ) -> None:
     cause = Cause(
@@ -124,7 +125,7 @@ def _settle(
     try:
         reservation = settle(_store(), event.data.order_id, decide, cause=cause)
     except BusyError as busy:
-        raise RetryLater(BUSY_RETRY_SECONDS, str(busy)) from busy
+        raise _busy(message, busy) from busy
     except ContradictionError as contradiction:
         raise NeverSucceeds(str(contradiction)) from contradiction
     if reservation is None:
@@ -132,6 +133,10 @@ def _settle(
     else:
         logger.info("reservation changed", status=reservation.status, version=reservation.version)
         count(f"Reservations{reservation.status.capitalize()}")
+
+
+def _busy(message: Message, busy: BusyError) -> RetryLater:
+    return RetryLater(FIRST_BUSY_RETRY_SECONDS * 2 ** (message.receive_count - 1), str(busy))
 
 
 @cache

@@ -82,8 +82,8 @@ class StockStore:
     Args:
         table_name: the table.
         client: a DynamoDB client.
-        attempts: how often a transaction is tried that meets conflicts or throttling (default 12: with full jitter
-            up to a second each, some six seconds).
+        attempts: how often a transaction is tried that meets conflicts or throttling (default 8: with full jitter
+            up to a second each, under two seconds on average).
         sleep: how to wait between attempts, for tests.
     """
 
@@ -92,7 +92,7 @@ class StockStore:
         *,
         table_name: str,
         client: DynamoDBClient,
-        attempts: int = 12,
+        attempts: int = 8,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table_name = table_name
