@@ -1,0 +1,68 @@
+"""The picture before: one function per step, each waiting for the next. Built to be measured, not to be copied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from shared_constructs import ServiceApp, ServiceFunction, ServiceStack, ServiceTable, StackKind
+from shared_constructs.direct_api import DirectApi, InvokeFunction, Scopes
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+STEPS = ("place_order", "reserve_stock", "take_payment", "confirm_order")
+
+AT_ONCE = 10
+"""Executions of each function at once. The event-driven consumers have five on a local cloud; here each execution
+holds one of every step further down as well."""
+
+
+class ChainData(ServiceStack):
+    """Prices, stock, orders and payments."""
+
+    def __init__(self, app: ServiceApp) -> None:
+        super().__init__(app, kind=StackKind.STATEFUL)
+        self.records = ServiceTable(self, "Records")
+
+
+class Chain(ServiceStack):
+    """POST /orders, answered when the last function has answered the first."""
+
+    def __init__(self, app: ServiceApp, *, data: ChainData) -> None:
+        super().__init__(app, kind=StackKind.STATELESS)
+        following: ServiceFunction | None = None
+        for step in reversed(STEPS):
+            following = _step(self, step, data.records, following)
+        api = DirectApi(self, "Api", description="Orders by a chain of synchronous functions")
+        api.route("POST", "/orders", InvokeFunction(function=following), auth=Scopes("commerce/shop"))
+        self.publish("table-name", data.records.table.table_name)
+
+
+def _step(
+    scope: Construct, step: str, records: ServiceTable, following: ServiceFunction | None
+) -> ServiceFunction:
+    function = ServiceFunction(
+        scope,
+        step.title().replace("_", ""),
+        package="synchronous_chain",
+        include=("runtime",),
+        handler=f"synchronous_chain.runtime.steps.{step}",
+        description=f"Step {STEPS.index(step) + 1} of the chain",
+        # What a caller waits for is all that comes after it.
+        timeout=Duration.seconds(28),
+        reserved_concurrency=AT_ONCE,
+        environment={
+            "TABLE_NAME": records.table.table_name,
+            "NEXT_FUNCTION": following.function.function_name if following else "",
+        },
+    )
+    records.table.grant(function.role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+    if following:
+        following.function.grant_invoke(function.role)
+    return function
+
+
+def build(app: ServiceApp) -> None:
+    """Both stacks."""
+    Chain(app, data=ChainData(app))
