@@ -21,7 +21,7 @@ platform.__path__ = [str(ROOT / "platform")]  # type: ignore[attr-defined]
 def is_end_to_end(path: Path) -> bool:
     """Whether a test goes through the public URLs of the local cloud."""
     parts = path.relative_to(ROOT).parts
-    return "e2e" in parts or parts[0] == "tests"
+    return "e2e" in parts or (parts[0] == "tests" and parts[1] != "contracts")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

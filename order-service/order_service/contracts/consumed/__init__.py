@@ -3,14 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime import WireModel
-
-
-class Price(WireModel):
-    """Money: integer minor units of one currency."""
-
-    amount_minor: Annotated[int, Field(ge=0)]
-    currency: str
+from service_runtime import Money, WireModel
 
 
 class ProductChanged(WireModel):
@@ -18,7 +11,7 @@ class ProductChanged(WireModel):
 
     sku: str
     name: str
-    price: Price
+    price: Money
     status: Literal["ACTIVE", "RETIRED"]
     version: int
 

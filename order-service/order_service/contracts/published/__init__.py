@@ -3,14 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
-from service_runtime import WireModel
-
-
-class Amount(WireModel):
-    """Money: integer minor units of one currency."""
-
-    amount_minor: Annotated[int, Field(ge=0)]
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+from service_runtime import Money, WireModel
 
 
 class OrderedLine(WireModel):
@@ -26,7 +19,7 @@ class OrderPlaced(WireModel):
     order_id: str
     customer_id: str
     items: list[OrderedLine]
-    total: Amount
+    total: Money
 
 
 class OrderCancellationRequested(WireModel):
@@ -50,7 +43,7 @@ class PaymentRequested(WireModel):
     """
 
     order_id: str
-    amount: Amount
+    amount: Money
     payment_method: str
     expires_at: AwareDatetime
 
