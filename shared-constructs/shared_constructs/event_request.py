@@ -67,6 +67,17 @@ class EventRequest(Construct):
 
     Raises:
         ValueError: a time limit below one second.
+
+    Example:
+        >>> stock = EventRequest(stack, "Stock", table=table, aggregate="orderId", wait="stock",
+        ...     key={"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}, request="StockReservationRequested.v1",
+        ...     data="{'orderId': $new.orderId, 'expiresAt': $expiresAt}",
+        ...     accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
+        ...     rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
+        ...     open_when="$item.status.S = 'PLACED'", time_limit=Duration.seconds(30))
+        >>> state = stock.state(reply="stockReply", then="ReadOrder", timed_out="WaitTimedOut", table="Orders")
+        >>> state["Resource"]
+        'arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken'
     """
 
     def __init__(
@@ -91,7 +102,7 @@ class EventRequest(Construct):
         super().__init__(scope, construct_id)
         self._seconds = int(time_limit.to_seconds())
         if self._seconds < 1:
-            raise ValueError(f"time_limit must be at least one second, got {time_limit.to_string()}")
+            raise ValueError(f"time_limit must be at least one second, got {self._seconds}")
         self._table = unwrap(table)
         self._aggregate = aggregate
         self._key = key

@@ -4,9 +4,11 @@ import doctest
 from importlib import import_module
 
 import pytest
+from aws_cdk import Duration
 from shared_constructs import (
     ChangeFeed,
     DomainEvent,
+    EventRequest,
     ExpressWorkflow,
     Projection,
     QueueConsumer,
@@ -20,7 +22,9 @@ from shared_constructs import (
 PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 
-@pytest.mark.parametrize("module", ["express_workflow", "queue_consumer", "change_feed", "projection"])
+@pytest.mark.parametrize(
+    "module", ["express_workflow", "queue_consumer", "change_feed", "projection", "event_request"]
+)
 def test_the_examples_of_the_constructs_run(module, tmp_path):
     app = ServiceApp(service="product", stage="local", outdir=str(tmp_path))
     stack = ServiceStack(app, kind=StackKind.STATELESS)
@@ -30,7 +34,16 @@ def test_the_examples_of_the_constructs_run(module, tmp_path):
         "function": ExpressWorkflow(stack, "Handler", definition=PASS, each_message=True),
         **{
             c.__name__: c
-            for c in (ChangeFeed, DomainEvent, ExpressWorkflow, Projection, QueueConsumer, Subscription)
+            for c in (
+                ChangeFeed,
+                DomainEvent,
+                Duration,
+                EventRequest,
+                ExpressWorkflow,
+                Projection,
+                QueueConsumer,
+                Subscription,
+            )
         },
     }
     results = doctest.testmod(import_module(f"shared_constructs.{module}"), extraglobs=names)

@@ -1,0 +1,208 @@
+"""Asking another service by event: the smallest workflow that does it, run from its template."""
+
+import json
+
+import pytest
+from aws_cdk import Duration
+from service_runtime import Event, event_id
+from shared_constructs import (
+    ChangeFeed,
+    EventRequest,
+    ServiceApp,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+    StandardWorkflow,
+    Subscription,
+)
+from shared_constructs.testing import Deployment, synthesize
+
+READ = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::dynamodb:getItem",
+    "Arguments": {
+        "TableName": "${Table}",
+        "Key": {"pk": {"S": "{% 'LOAN#' & $loanId %}"}, "sk": {"S": "LOAN"}},
+        "ConsistentRead": True,
+    },
+    "Assign": {"version": "{% $number($states.result.Item.version.N) %}"},
+}
+
+
+def request(scope, table, **changes):
+    options = {
+        "table": table,
+        "aggregate": "loanId",
+        "key": {"pk": "'LOAN#' & $loanId", "sk": "'LOAN'"},
+        "wait": "score",
+        "request": "ScoreRequested.v1",
+        "data": "{'loanId': $new.loanId, 'expiresAt': $expiresAt}",
+        "accepted": Subscription(source="commerce.scoring", detail_type="ScoreGiven.v1"),
+        "rejected": Subscription(source="commerce.scoring", detail_type="ScoreRefused.v1"),
+        "rejection": "$data.reason",
+        "open_when": "$item.status.S = 'OPEN'",
+        "time_limit": Duration.seconds(30),
+        **changes,
+    }
+    return EventRequest(scope, "Score", **options)
+
+
+def build(app):
+    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Loans", stream=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    score = request(stack, table)
+    workflow = StandardWorkflow(
+        stack,
+        "Decision",
+        definition={
+            "QueryLanguage": "JSONata",
+            "StartAt": "Begin",
+            "States": {
+                "Begin": {
+                    "Type": "Pass",
+                    "Assign": {"loanId": "{% $states.input.loanId %}", "answer": None},
+                    "Next": "Read",
+                },
+                "Read": {**READ, "Next": "Ask"},
+                "Ask": score.state(reply="answer", then="Read again", timed_out="Silence", table="Table"),
+                "Read again": {**READ, "Next": "Done"},
+                "Done": {"Type": "Succeed", "Output": "{% $answer %}"},
+                "Silence": {"Type": "Fail", "Error": "Silence"},
+            },
+        },
+        substitutions={"Table": table},
+    )
+    score.listen(workflow)
+    ChangeFeed(stack, "Feed", table=table, events=[score.event])
+
+
+@pytest.fixture(scope="module")
+def templates():
+    return synthesize(build, service="lending")
+
+
+@pytest.fixture
+def lending(templates):
+    with Deployment(templates) as deployment:
+        loans = deployment.table("Loans")
+        loans.put_item(Item={"pk": "LOAN#1", "sk": "LOAN", "loanId": "1", "status": "OPEN", "version": 4})
+        yield deployment
+
+
+def asked(deployment):
+    return deployment.published("Feed")[-1]
+
+
+def reply(detail_type, causation, **data):
+    return Event.create(
+        service="scoring",
+        stage="local",
+        detail_type=detail_type,
+        aggregate_id="1",
+        aggregate_version=1,
+        data={"loanId": "1", **data},
+        causation_id=causation,
+    )
+
+
+def decide(deployment, during):
+    return deployment.run("Decision", {"loanId": "1"}, on_callback=lambda _: during())
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "data", "answer"),
+    [
+        ("ScoreGiven.v1", {}, {"outcome": "accepted", "detail": ""}),
+        ("ScoreRefused.v1", {"reason": "unknown"}, {"outcome": "rejected", "detail": "unknown"}),
+    ],
+)
+def test_the_reply_is_what_the_workflow_goes_on_with(lending, detail_type, data, answer):
+    replies = []
+
+    def during():
+        replies.append(reply(detail_type, asked(lending).metadata.event_id, **data))
+        assert not lending.feed("Score", replies).dead_letters
+
+    execution = decide(lending, during)
+    assert execution.output == {**answer, "eventId": replies[0].metadata.event_id}
+
+
+def test_the_request_is_told_by_the_write_with_the_id_that_the_wait_expects(lending):
+    items = []
+    decide(lending, lambda: items.extend(lending.items("Loans")))
+    wait, event = items[0]["wait"], asked(lending)
+    assert (
+        wait["eventId"]
+        == event.metadata.event_id
+        == event_id("commerce.lending", "1", 5, "ScoreRequested.v1")
+    )
+    assert wait["token"] not in json.dumps(event.envelope())
+    assert event.data["expiresAt"] > wait["at"]
+
+
+def test_silence_ends_the_wait(lending):
+    execution = decide(lending, lambda: None)
+    assert (execution.status, execution.error) == ("FAILED", "Silence")
+
+
+@pytest.mark.parametrize(
+    ("change", "loan"),
+    [
+        ("cancelled meanwhile", {"cancelRequested": "2026-11-21T08:00:00Z"}),
+        ("written meanwhile", {"version": 5}),
+    ],
+)
+def test_a_change_since_the_read_refuses_the_wait(lending, change, loan):
+    stale = {"Item": {"version": {"N": "4"}}}
+    item = {"pk": "LOAN#1", "sk": "LOAN", "loanId": "1", "status": "OPEN", "version": 4, **loan}
+    lending.table("Loans").put_item(Item=item)
+
+    from shared_constructs.testing.workflows import aws_call
+
+    def call(integration, arguments):
+        return stale if integration.state == "Read" else aws_call(integration, arguments)
+
+    execution = lending.run("Decision", {"loanId": "1"}, call=call, on_callback=lambda _: pytest.fail(change))
+    assert execution.path[-2:] == ["Read again", "Done"]
+    assert "wait" not in lending.items("Loans")[0]
+
+
+@pytest.mark.parametrize("case", ["late", "closed", "unknown aggregate"])
+def test_replies_that_nobody_waits_for_are_counted_and_change_nothing(lending, case):
+    decide(lending, lambda: None)
+    causation = asked(lending).metadata.event_id if case == "late" else "0" * 32
+    loans = lending.table("Loans")
+    if case == "closed":
+        loans.update_item(
+            Key={"pk": "LOAN#1", "sk": "LOAN"},
+            UpdateExpression="SET #s = :s",
+            ExpressionAttributeNames={"#s": "status"},
+            ExpressionAttributeValues={":s": "CLOSED"},
+        )
+    if case == "unknown aggregate":
+        loans.delete_item(Key={"pk": "LOAN#1", "sk": "LOAN"})
+    before = lending.items("Loans")
+    outcome = lending.feed("Score", [reply("ScoreGiven.v1", causation)])
+    assert "Unexpected reply" in outcome.executions[-1].path
+    assert not outcome.dead_letters
+    assert lending.items("Loans") == before
+
+
+def test_unexpected_replies_are_a_metric(templates):
+    service = templates["commerce-local-lending"]["Resources"].values()
+    (metric,) = [each["Properties"] for each in service if each["Type"] == "AWS::Logs::MetricFilter"]
+    assert metric["MetricTransformations"][0]["MetricName"] == "UnexpectedReplies"
+    assert "Unexpected reply" in metric["FilterPattern"]
+
+
+def test_a_reply_to_a_question_that_was_never_asked_ends_in_the_dlq(lending):
+    outcome = lending.feed("Score", [reply("ScoreGiven.v1", "0" * 32)])
+    assert len(outcome.dead_letters) == 1
+
+
+def test_a_time_limit_below_a_second_is_refused(tmp_path):
+    app = ServiceApp(service="lending", outdir=str(tmp_path))
+    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Loans", stream=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    with pytest.raises(ValueError, match="at least one second, got 0"):
+        request(stack, table, time_limit=Duration.seconds(0))
