@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,6 +13,7 @@ from constructs import Construct
 from pydantic import Field
 from service_runtime import Money, WireModel
 from shared_constructs import (
+    PLATFORM_LAYER,
     DomainEvent,
     OwnLayer,
     QueueConsumer,
@@ -38,14 +40,32 @@ from payment_service.contracts.consumed import CONSUMED
 
 if TYPE_CHECKING:
     from shared_constructs import ServiceTable
+    from shared_constructs.function import Dependencies
 
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Who moves the money, and what the functions need for it.
+
+    Attributes:
+        name: as the functions know it.
+        dependencies: of the functions; Stripe's library comes in a layer of this service's own.
+    """
+
+    name: str
+    dependencies: Dependencies | OwnLayer = PLATFORM_LAYER
+
+
+SANDBOX: Final = Provider(name="sandbox")
+STRIPE: Final = Provider(
+    name="stripe", dependencies=OwnLayer(lock_file=Path(__file__).parents[2] / "requirements.lock")
+)
 PROVIDERS: Final = {
-    StageName.LOCAL: "sandbox",
-    StageName.DEV: "sandbox",
-    StageName.STAGING: "stripe",
-    StageName.PROD: "stripe",
+    StageName.LOCAL: SANDBOX,
+    StageName.DEV: SANDBOX,
+    StageName.STAGING: STRIPE,
+    StageName.PROD: STRIPE,
 }
-STRIPE: Final = OwnLayer(lock_file=Path(__file__).parents[2] / "requirements.lock")
 
 # SQS's highest. A payment's outcome is awaited until it is definite: with the consumer's own backoff, that many
 # receives outlast the 14 days that SQS keeps a message.
@@ -111,7 +131,7 @@ class Consumers(Construct):
         queue.maximum_message_size = MAX_WEBHOOK_BYTES
 
     def _function(self, name: str, module: str, description: str) -> ServiceFunction:
-        stage = ServiceStack.of(self).stage
+        provider = PROVIDERS[ServiceStack.of(self).stage.name]
         function = ServiceFunction(
             self,
             name,
@@ -120,10 +140,10 @@ class Consumers(Construct):
             handler=f"payment_service.payments.runtime.{module}.handler",
             description=description,
             timeout=TIMEOUT,
-            dependencies=STRIPE,
+            dependencies=provider.dependencies,
             environment={
                 "PAYMENTS_TABLE": self._payments.table.table_name,
-                "PAYMENT_PROVIDER": PROVIDERS[stage.name],
+                "PAYMENT_PROVIDER": provider.name,
                 "PROVIDER_SECRET": self._secret.secret_arn,
             },
         )
