@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
 STEPS = ("place_order", "reserve_stock", "take_payment", "confirm_order")
 
-AT_ONCE = 10
-"""Executions of each function at once. The event-driven consumers have five on a local cloud; here each execution
-holds one of every step further down as well."""
-
 
 class ChainData(ServiceStack):
     """Prices, stock, orders and payments."""
@@ -51,7 +47,8 @@ def _step(
         description=f"Step {STEPS.index(step) + 1} of the chain",
         # What a caller waits for is all that comes after it.
         timeout=Duration.seconds(28),
-        reserved_concurrency=AT_ONCE,
+        # As many at once as the consumers of the platform: a local machine has room for so many workers.
+        reserved_concurrency=ServiceStack.of(scope).stage.consumer_max_concurrency,
         environment={
             "TABLE_NAME": records.table.table_name,
             "NEXT_FUNCTION": following.function.function_name if following else "",

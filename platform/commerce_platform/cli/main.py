@@ -143,6 +143,23 @@ def trace(
 
 
 @cli.command()
+def bench(
+    orders: Annotated[str, typer.Option(help="How many orders at once, one run for each.")] = "1,50,200",
+) -> None:
+    """Measure orders per second on a local cloud of its own, beside a chain of synchronous functions."""
+    from commerce_platform.cli import bench as benchmark  # noqa: PLC0415 - needed here alone
+
+    counts = benchmark.sizes(orders)
+    workspace = benchmark.isolated(Workspace.here())
+    try:
+        with Board(output) as board:
+            cloud = _complete(benchmark.stand_up(workspace, board))
+        benchmark.measure(cloud, workspace, counts, output)
+    finally:
+        benchmark.remove(workspace)
+
+
+@cli.command()
 def token(
     user: Annotated[str, typer.Option(help="The user's name; created if there is none.")] = "",
     group: Annotated[str | None, typer.Option(help="A group to join: operators.")] = None,

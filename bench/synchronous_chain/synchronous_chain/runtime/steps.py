@@ -91,6 +91,7 @@ def _key(kind: str, identifier: str) -> Json:
 
 def _reached(status: str, order: Json) -> Json:
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    print(json.dumps({"level": "INFO", "message": status, "orderId": order["orderId"]}))  # noqa: T201 - its log
     return {**order, "timeline": [*order["timeline"], {"at": at, "status": status}]}
 
 

@@ -1,0 +1,373 @@
+"""Orders per second and how long each takes, beside the same order done by a chain of synchronous functions.
+
+Both run on one local cloud, made for this and stopped afterwards. All figures are those of this machine and of an
+emulator: what can be compared is one column with the other, not either with AWS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+
+import requests
+from rich.table import Table
+
+from commerce_platform.cli import emulator, orders, standing
+from commerce_platform.cli.cloud import write_endpoints
+from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.http import Api
+from commerce_platform.cli.tokens import OPERATORS, access_token
+from commerce_platform.cli.workspace import PLATFORM, App
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.console import Console
+
+    from commerce_platform.cli.board import Board
+    from commerce_platform.cli.cloud import Cloud
+    from commerce_platform.cli.workspace import Workspace
+
+AT_ONCE = (1, 50, 200)
+MOST_AT_ONCE = 500
+WARM_UP = 10
+"""Orders before the first measured one, to have function workers started."""
+RUN_SECONDS = 180.0
+"""After that long a run is over; orders that have not ended are counted as such."""
+POLL_SECONDS = 0.25
+RETRY_SECONDS = 0.2
+CHAIN = "bench"
+"""The service name of `bench/synchronous_chain`."""
+
+SKU = "BENCH-CROISSANT"
+STOCK = 100_000
+PRICE = 190
+CONFIRMED = "CONFIRMED"
+
+
+@dataclass
+class Order:
+    """One order of a run.
+
+    Args:
+        sent: When the customer sent it, seconds since the epoch.
+        answered: When the customer had the answer.
+        reached: When each status was reached, by its service's own record.
+    """
+
+    sent: float
+    answered: float = math.inf
+    reached: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it went through."""
+        return CONFIRMED in self.reached
+
+    @property
+    def seconds(self) -> float:
+        """From placing to confirmed."""
+        return self.reached[CONFIRMED] - self.sent
+
+    def note(self, timeline: Sequence[Mapping[str, Any]]) -> None:
+        """Take the times of a timeline."""
+        self.reached = {
+            entry["status"]: datetime.fromisoformat(entry["at"]).timestamp() for entry in timeline
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of orders at once gave.
+
+    Args:
+        placed: Its orders.
+    """
+
+    placed: tuple[Order, ...]
+
+    @property
+    def confirmed(self) -> list[Order]:
+        """Those that went through."""
+        return [order for order in self.placed if order.is_confirmed]
+
+    @property
+    def per_second(self) -> float:
+        """Confirmed orders over the time from the first one sent to the last one confirmed."""
+        if not self.confirmed:
+            return 0.0
+        lasted = max(order.reached[CONFIRMED] for order in self.confirmed) - min(
+            order.sent for order in self.placed
+        )
+        return len(self.confirmed) / max(lasted, 0.001)
+
+    def seconds(self, share: float) -> float:
+        """Place-to-confirmed time that this share of the confirmed orders did not exceed."""
+        return quantile([order.seconds for order in self.confirmed], share)
+
+    def answer(self, share: float) -> float:
+        """Time until the customer had an answer that this share of the confirmed orders did not exceed."""
+        return quantile([order.answered - order.sent for order in self.confirmed], share)
+
+    def shares(self) -> dict[str, float]:
+        """The share of the whole time by the status that it led to."""
+        spent: dict[str, float] = {}
+        for order in self.confirmed:
+            before = order.sent
+            for status, at in sorted(order.reached.items(), key=lambda step: step[1]):
+                spent[status] = spent.get(status, 0.0) + max(at - before, 0.0)
+                before = at
+        whole = sum(spent.values())
+        return {status: seconds / whole for status, seconds in spent.items()} if whole else {}
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of the values does not exceed; NaN of none (nearest rank)."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Parse how many orders at once: `1,50,200`.
+
+    Raises:
+        CliError: Something else than numbers within the bounds.
+    """
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(1 <= size <= MOST_AT_ONCE for size in found):
+        raise CliError(
+            f"ORDERS is a list of numbers from 1 to {MOST_AT_ONCE}; got {text!r}.",
+            "make bench ORDERS=1,50,200",
+        )
+    return found
+
+
+class Side(Protocol):
+    """One of the two ways to do an order."""
+
+    def run(self, count: int) -> Result:
+        """Place so many orders at once and wait for their end."""
+
+
+class Clients:
+    """As many customers as there are threads, each with connections of its own."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._token = url, token
+        self._local = threading.local()
+
+    @property
+    def api(self) -> Api:
+        """The calling thread's."""
+        if not hasattr(self._local, "api"):
+            self._local.api = Api(self._url, self._token)
+        api: Api = self._local.api
+        return api
+
+
+def at_once(count: int, place: Callable[[int], Order]) -> tuple[Order, ...]:
+    """Place orders side by side."""
+    with ThreadPoolExecutor(count) as customers:
+        return tuple(customers.map(place, range(count)))
+
+
+class EventDriven:
+    """The platform."""
+
+    def __init__(self, endpoints: Mapping[str, Any], token: str) -> None:
+        self._clients = Clients(endpoints["services"]["order"]["apiUrl"], token)
+
+    def run(self, count: int) -> Result:
+        """Place orders, then look at the customer's list of orders until all have ended."""
+        ids: dict[str, Order] = {}
+        name = f"{time.time_ns():x}"
+
+        def place(number: int) -> Order:
+            order = Order(time.time())
+            body = {"items": [{"sku": SKU, "quantity": 1}], "paymentMethod": "tok_visa"}
+            headers = {"Idempotency-Key": f"{name}-{number}"}
+            answer = self._clients.api.send("POST", "/orders", body, headers)
+            if answer.ok:
+                order.answered = time.time()
+                ids[answer.json()["orderId"]] = order
+            return order
+
+        began = time.monotonic()
+        placed = at_once(count, place)
+        while ids and time.monotonic() - began < RUN_SECONDS:
+            self._look(ids)
+            time.sleep(POLL_SECONDS)
+        return Result(placed)
+
+    def _look(self, ids: dict[str, Order]) -> None:
+        """Take note of the orders that have ended."""
+        cursor, pages = "", math.ceil(MOST_AT_ONCE / orders.CATALOGUE_PAGE)
+        for _ in range(pages):
+            page = self._clients.api.json("GET", f"/orders?limit={orders.CATALOGUE_PAGE}{cursor}")
+            for found in page["items"]:
+                if found["orderId"] in ids and found["status"] in orders.ENDED:
+                    ids.pop(found["orderId"]).note(found["timeline"])
+            if not ids or "nextCursor" not in page:
+                return
+            cursor = f"&cursor={page['nextCursor']}"
+
+
+class Synchronous:
+    """The chain of functions."""
+
+    def __init__(self, endpoints: Mapping[str, Any], token: str) -> None:
+        self._clients = Clients(endpoints["services"][CHAIN]["apiUrl"], token)
+
+    def run(self, count: int) -> Result:
+        """Place orders; each is over when it is answered. Refused ones are sent again, as customers do."""
+        deadline = time.monotonic() + RUN_SECONDS
+
+        def place(_number: int) -> Order:
+            order = Order(time.time())
+            body = {"items": [{"sku": SKU, "quantity": 1}], "paymentMethod": "tok_visa"}
+            while time.monotonic() < deadline:
+                with contextlib.suppress(requests.Timeout):
+                    answer = self._clients.api.send("POST", "/orders", body)
+                    if answer.status_code == HTTPStatus.OK:
+                        order.answered = time.time()
+                        order.note(answer.json()["timeline"])
+                        break
+                time.sleep(RETRY_SECONDS)
+            return order
+
+        return Result(at_once(count, place))
+
+
+async def stand_up(workspace: Workspace, board: Board) -> Cloud:
+    """A local cloud with what orders need, and the chain."""
+    needed = {PLATFORM, *(f"{name}-service" for name in orders.NEEDED)}
+    apps = [app for app in workspace.apps if app.name in needed]
+    absent = sorted(needed - {app.name for app in apps})
+    if absent:
+        raise CliError(f"The benchmark needs {', '.join(absent)}, and there is no such app here.")
+    chain = App(workspace.root / "bench" / "synchronous_chain")
+    return await standing.stand_up(workspace, board, [*apps, chain], emulator.free_port())
+
+
+def prepare(cloud: Cloud, endpoints: Mapping[str, Any]) -> str:
+    """Put one product on sale on both sides, with stock enough.
+
+    Returns:
+        A customer's access token.
+    """
+    auth = endpoints["auth"]
+    operator = access_token(cloud, auth["userPoolId"], auth["clientId"], "catalogue-loader", OPERATORS)
+    product = {
+        "name": "Croissant",
+        "category": "viennoiserie",
+        "price": {"amountMinor": PRICE, "currency": "EUR"},
+    }
+    Api(endpoints["services"]["product"]["apiUrl"], operator).json("PUT", f"/products/{SKU}", product)
+    shop = orders.Shop(cloud, endpoints, "bench")
+    shop.stock_up(SKU, STOCK)
+    shop.follow(shop.place([{"sku": SKU, "quantity": 1}], "tok_visa").order_id)
+    table = cloud.parameters()[CHAIN, "table-name"]
+    for key, attribute, value in (("PRICE", "amountMinor", PRICE), ("STOCK", "available", STOCK)):
+        item = {"pk": {"S": f"{key}#{SKU}"}, "sk": {"S": key}, attribute: {"N": str(value)}}
+        cloud.dynamodb.put_item(TableName=table, Item=item)
+    return access_token(cloud, auth["userPoolId"], auth["clientId"], "bench")
+
+
+def report(results: Mapping[int, tuple[Result, Result]]) -> Table:
+    """Both sides, side by side."""
+    table = Table(
+        title="Place-to-confirmed: the platform, and a chain of synchronous functions", title_justify="left"
+    )
+    for heading in ("At once", "", "Platform", "Chain", "Chain / platform"):
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    for count, (platform, chain) in results.items():
+        rows: list[tuple[str, float, float, Callable[[float], str]]] = [
+            ("orders per second", platform.per_second, chain.per_second, "{:.1f}".format),
+            ("p50", platform.seconds(0.5), chain.seconds(0.5), duration),
+            ("p99", platform.seconds(0.99), chain.seconds(0.99), duration),
+            ("answer to the customer, p50", platform.answer(0.5), chain.answer(0.5), duration),
+            ("answer to the customer, p99", platform.answer(0.99), chain.answer(0.99), duration),
+        ]
+        for number, (what, mine, theirs, shown) in enumerate(rows):
+            ratio = theirs / mine if mine else math.nan
+            table.add_row("" if number else str(count), what, shown(mine), shown(theirs), f"{ratio:.2f}")
+        unconfirmed = [str(count - len(side.confirmed)) for side in (platform, chain)]
+        table.add_row("", "not confirmed", *unconfirmed, "", end_section=True)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Milliseconds as a person reads them."""
+    return "-" if math.isnan(seconds) else f"{seconds * 1000:,.0f} ms"
+
+
+def steps(results: Mapping[int, tuple[Result, Result]]) -> Table:
+    """Where the time goes: the share of the time that led to each status."""
+    table = Table(title="Share of the time by the step that it led to", title_justify="left")
+    table.add_column("At once", justify="right")
+    table.add_column("")
+    statuses = ("PLACED", "STOCK_RESERVED", "PAID", CONFIRMED)
+    for status in statuses:
+        table.add_column(status, justify="right")
+    for count, sides in results.items():
+        for number, (name, side) in enumerate(zip(("platform", "chain"), sides, strict=True)):
+            shares = side.shares()
+            cells = [f"{shares.get(status, 0):.0%}" for status in statuses]
+            table.add_row("" if number else str(count), name, *cells, end_section=bool(number))
+    return table
+
+
+def isolated(workspace: Workspace) -> Workspace:
+    """An instance of the local cloud for this process alone, quiet and apart from the user's own."""
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    os.environ["LOG_LEVEL"] = "WARNING"
+    return dataclasses.replace(workspace, local=workspace.root / ".cache" / "bench" / str(os.getpid()))
+
+
+def measure(cloud: Cloud, workspace: Workspace, counts: Sequence[int], console: Console) -> None:
+    """Warm both sides up, run them in turn, print both tables."""
+    endpoints = write_endpoints(workspace, cloud)
+    with console.status("Putting a product on sale"):
+        token = prepare(cloud, endpoints)
+    sides: tuple[tuple[str, Side], ...] = (
+        ("platform", EventDriven(endpoints, token)),
+        ("chain", Synchronous(endpoints, token)),
+    )
+    for name, side in sides:
+        with console.status(f"Warming up the {name}"):
+            side.run(WARM_UP)
+    results: dict[int, tuple[Result, Result]] = {}
+    for count in counts:
+        found = []
+        for name, side in sides:
+            with console.status(f"{count} at once: {name}"):
+                result = side.run(count)
+            console.print(
+                f"  {count:>4} at once  {name:<9} {len(result.confirmed)} confirmed, "
+                f"{result.per_second:.1f} per second"
+            )
+            found.append(result)
+        results[count] = (found[0], found[1])
+    console.print()
+    console.print(report(results))
+    console.print(steps(results))
+
+
+def remove(workspace: Workspace) -> None:
+    """Stop the cloud and forget it."""
+    emulator.stop(workspace)
+    shutil.rmtree(workspace.local, ignore_errors=True)
