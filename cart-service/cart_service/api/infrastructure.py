@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from constructs import Construct
 from service_runtime import Money, WireModel
-from shared_constructs import ServiceStack
+from shared_constructs import QueueConsumer, ServiceFunction, ServiceStack, Subscription
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -22,7 +22,6 @@ from shared_constructs.direct_api import (
     request_epoch,
     text,
 )
-from shared_constructs.function import ServiceFunction
 
 from cart_service.api.runtime.domain import CURRENCY, Line
 
@@ -53,7 +52,7 @@ class CartApi(Construct):
             self,
             "Writes",
             package="cart_service",
-            include=("api/runtime",),
+            include=("api/runtime", "contracts/consumed"),
             handler="cart_service.api.runtime.handler.handler",
             description="Every write to a cart",
             environment={
@@ -62,6 +61,12 @@ class CartApi(Construct):
             },
         )
         carts.table.grant(self.writes.role, "dynamodb:GetItem", "dynamodb:PutItem")
+        self.orders = QueueConsumer(
+            self,
+            "Orders",
+            target=self.writes,
+            subscriptions=[Subscription(source="commerce.order", detail_type="OrderConfirmed.v1")],
+        )
         write = InvokeFunction(function=self.writes)
 
         self.api = DirectApi(self, "Api", description="Shopping carts of anonymous visitors and of customers")

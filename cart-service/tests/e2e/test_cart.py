@@ -1,9 +1,11 @@
 """Carts on the local cloud, through their public URL."""
 
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from service_runtime import Event
 from shared_constructs.testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
@@ -145,3 +147,26 @@ def test_what_does_not_exist_cannot_be_put(local_cloud, visitor, skus):
     )
     assert_problem(never_issued, 404)
     assert local_cloud.request("GET", "cart", "/carts/never-issued").json()["items"] == []
+
+
+def test_what_was_bought_leaves_the_cart_once(local_cloud, own, skus):
+    bread, cake, *_ = skus
+    own.put(bread, 5)
+    own.put(cake, 1)
+    stage = local_cloud.endpoints["stage"]
+    items = [{"sku": bread, "quantity": 2}, {"sku": cake, "quantity": 1}]
+    order = Event.create(
+        service="order",
+        stage=stage,
+        detail_type="OrderConfirmed.v1",
+        aggregate_id=(order_id := f"e2e-{secrets.token_hex(8)}"),
+        aggregate_version=5,
+        data={"orderId": order_id, "customerId": own.read()["cartId"], "items": items},
+    )
+    for _ in range(2):
+        local_cloud.client("events").put_events(Entries=[order.entry(f"commerce-{stage}")])
+    eventually(lambda: own.quantities, lambda quantities: quantities == {bread: 3})
+    own.put(cake, 4)
+    local_cloud.client("events").put_events(Entries=[order.entry(f"commerce-{stage}")])
+    time.sleep(2)
+    assert own.quantities == {bread: 3, cake: 4}

@@ -128,17 +128,19 @@ def test_the_carts_survive_in_a_stack_of_their_own_and_expire(stacks, stage):
     assert ttl == {"AttributeName": "expiresAtEpoch", "Enabled": True}
 
 
-def test_product_events_wait_in_a_queue_that_gives_up_with_an_alarm(service):
-    (rule,) = of_type(service, "AWS::Events::Rule")
-    assert rule["EventPattern"]["source"] == ["commerce.product"]
-    assert rule["EventPattern"]["detail-type"] == ["ProductChanged.v1"]
-    (target,) = rule["Targets"]
-    assert "DeadLetterConfig" in target
-    assert "RetryPolicy" in target
+def test_every_event_waits_in_a_queue_that_gives_up_with_an_alarm(service):
+    rules = of_type(service, "AWS::Events::Rule")
+    wanted = {(*r["EventPattern"]["source"], *r["EventPattern"]["detail-type"]) for r in rules}
+    assert wanted == {("commerce.product", "ProductChanged.v1"), ("commerce.order", "OrderConfirmed.v1")}
+    for target in (target for rule in rules for target in rule["Targets"]):
+        assert {"DeadLetterConfig", "RetryPolicy"} <= target.keys()
     queues = {n: r["Properties"] for n, r in service["Resources"].items() if r["Type"] == "AWS::SQS::Queue"}
-    (dlq,) = [name for name, queue in queues.items() if "RedrivePolicy" not in queue]
-    assert queues[dlq]["MessageRetentionPeriod"] == 14 * 24 * 3600
-    assert dlq in json.dumps(of_type(service, "AWS::CloudWatch::Alarm"))
+    dlqs = [name for name, queue in queues.items() if "RedrivePolicy" not in queue]
+    alarmed = json.dumps(of_type(service, "AWS::CloudWatch::Alarm"))
+    assert len(dlqs) == 2
+    for dlq in dlqs:
+        assert queues[dlq]["MessageRetentionPeriod"] == 14 * 24 * 3600
+        assert dlq in alarmed
 
 
 def test_others_find_the_api_by_its_parameter(service, stage):

@@ -209,3 +209,42 @@ def test_what_another_attempt_cannot_mend_is_not_tried_again(store, client, wait
     with pytest.raises(ClientError):
         merge(CartStore(table_name="carts", client=Failing(client, error), sleep=waits.append))
     assert waits == []
+
+
+def subtract(store: CartStore, meanwhile: Callable[[], Any] = lambda: None) -> bool:
+    others = iter([meanwhile])
+
+    def decide(stored: Cart | None) -> Cart | None:
+        decision = domain.subtract(stored, ALICE, {"BREAD": 1}, NOW)
+        next(others, lambda: None)()
+        return decision
+
+    return store.once_per_order(ALICE, "order-1", decide, origin=ORIGIN)
+
+
+def test_an_order_is_subtracted_once(store):
+    put(store, ALICE, "BREAD")
+    put(store, ALICE, "CAKE")
+    assert subtract(store)
+    put(store, ALICE, "BREAD")
+    assert not subtract(store)
+    assert skus(store, ALICE) == {"BREAD", "CAKE"}
+
+
+def test_an_order_without_a_cart_takes_nothing_from_the_next_one(store):
+    assert subtract(store)
+    put(store, ALICE, "BREAD")
+    assert not subtract(store)
+    assert skus(store, ALICE) == {"BREAD"}
+
+
+def test_two_deliveries_of_an_order_at_once_subtract_once(store):
+    put(store, ALICE, "CAKE")
+    assert not subtract(store, meanwhile=lambda: subtract(store))
+    assert stored(store, ALICE).version == 1
+
+
+def test_a_line_put_while_an_order_is_subtracted_stays(store):
+    put(store, ALICE, "BREAD")
+    assert subtract(store, meanwhile=lambda: put(store, ALICE, "CAKE"))
+    assert skus(store, ALICE) == {"CAKE"}

@@ -19,6 +19,7 @@ from cart_service.api.runtime.domain import (
     new_cart_id,
     put_line,
     remove_line,
+    subtract,
 )
 from service_runtime import Money
 
@@ -212,3 +213,18 @@ def test_a_merge_that_does_not_fit_moves_nothing_and_says_what_does_not():
     rejected = merge(source, target, VISITOR, ALICE, NOW)
     assert rejected.reason == Reason.TOO_MANY_LINES
     assert rejected.lines == {"NEW-2": "does not fit"}
+
+
+def test_what_was_bought_leaves_the_cart_and_the_rest_stays():
+    cart = filled(ALICE, "BREAD", "CAKE", "TART", quantity=5)
+    left = subtract(cart, ALICE, {"BREAD": 2, "CAKE": 5, "TART": 9, "PIE": 1}, LATER)
+    assert [(line.sku, line.quantity, line.line_total.amount_minor) for line in left.lines] == [
+        ("BREAD", 3, 1050)
+    ]
+    assert left.version == cart.version + 1
+
+
+def test_an_order_of_other_things_or_without_a_cart_changes_nothing():
+    expired = filled(ALICE, "BREAD", now=NOW - timedelta(days=91))
+    for cart in (filled(ALICE, "BREAD"), None, expired):
+        assert subtract(cart, ALICE, {"PIE": 1} if cart is not expired else {"BREAD": 1}, NOW) is None

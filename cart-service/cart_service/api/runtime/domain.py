@@ -259,6 +259,23 @@ def merge(
     return Merge(source=tombstone, target=_changed(into, target_owner, tuple(kept.values()), now))
 
 
+def subtract(stored: Cart | None, owner: Owner, bought: Mapping[str, int], now: datetime) -> Cart | None:
+    """Return the cart without what its customer has bought, or nothing when nothing of that is in it.
+
+    Args:
+        stored: the cart, if there is one.
+        owner: the customer.
+        bought: pieces by sku; what is left over of a line stays.
+        now: the present moment.
+    """
+    cart = _live(stored, now)
+    if cart is None or not any(line.sku in bought for line in cart.lines):
+        return None
+    left = [(line, line.quantity - bought.get(line.sku, 0)) for line in cart.lines]
+    lines = tuple(line.with_quantity(quantity) for line, quantity in left if quantity > 0)
+    return _changed(cart, owner, lines, now)
+
+
 def _open(stored: Cart | None, owner: Owner, now: datetime) -> Cart | Rejected:
     """Return the cart to change: a customer always has one, an anonymous one must have been issued and live."""
     if owner.kind is OwnerKind.CUSTOMER:

@@ -1,4 +1,4 @@
-"""Every write to a cart: from HTTP to the rules and back. Reads never come here."""
+"""Every write to a cart: from HTTP or an order's event to the rules and back. Reads never come here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
 from service_runtime import (
+    Event,
+    EventConsumer,
+    Message,
     Problem,
+    RetryLater,
     WireModel,
     count,
     logger,
@@ -25,6 +29,7 @@ from service_runtime import (
 from cart_service.api.runtime import domain
 from cart_service.api.runtime.domain import Cart, Line, Owner, Quantity, Reason, Rejected
 from cart_service.api.runtime.store import CartStore, ContendedError
+from cart_service.contracts.consumed import OrderConfirmed
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 # Nothing in these alphabets needs escaping anywhere.
 CART_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
 SKU: Final = r"^[A-Za-z0-9._~-]{1,64}$"
+CONTENDED_RETRY_SECONDS: Final = 5
 # Cognito: a sub has at most 128 characters; a DynamoDB key holds them all.
 MAX_SUB_CHARACTERS: Final = 128
 CartId = Annotated[str, Field(pattern=CART_ID)]
@@ -60,6 +66,7 @@ class MergeInput(WireModel, extra="forbid"):
 
 
 app = rest_resolver()
+orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 store = CartStore(table_name=os.environ["TABLE_NAME"], client=boto3.client("dynamodb"))
 
 
@@ -133,9 +140,29 @@ def merge_cart(anonymous: MergeInput) -> Response[Any]:
     return _json(HTTPStatus.OK, shown)
 
 
+@orders.on("OrderConfirmed.v1", data=OrderConfirmed)
+def take_out_what_was_bought(event: Event[OrderConfirmed], _message: Message) -> None:
+    """Subtract an order from its customer's cart, once."""
+    owner, now = domain.customer(event.data.customer_id), utc_now()
+    bought = {line.sku: line.quantity for line in event.data.items}
+    try:
+        first = store.once_per_order(
+            owner,
+            event.data.order_id,
+            lambda stored: domain.subtract(stored, owner, bought, now),
+            origin={
+                "correlationId": event.metadata.correlation_id,
+                "causationId": event.metadata.event_id,
+            },
+        )
+    except ContendedError as error:
+        raise RetryLater(CONTENDED_RETRY_SECONDS, str(error)) from error
+    logger.info("order subtracted" if first else "order was subtracted before")
+
+
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Serve one API Gateway request."""
-    return app.resolve(event, context)
+    """Serve one API Gateway request, or one batch of orders' events."""
+    return orders(event, context) if "Records" in event else app.resolve(event, context)
 
 
 def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS: Final = 10
 _BASE_SECONDS: Final = 0.02
 _MAX_BACKOFF_SECONDS: Final = 0.5
+
+# Longer than the bus keeps events for a replay (90 days) and a DLQ its messages (14 days) together.
+_ORDERS_REMEMBERED: Final = timedelta(days=180)
 
 # Somebody else changed or is changing the item: read it again and decide anew.
 _LOST: Final = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
@@ -123,6 +127,46 @@ class CartStore:
 
         return self._until_won(attempt)
 
+    def once_per_order(
+        self,
+        owner: Owner,
+        order_id: str,
+        decide: Callable[[Cart | None], Cart | None],
+        *,
+        origin: Mapping[str, str],
+    ) -> bool:
+        """Change a cart because of an order, and remember the order in the same transaction.
+
+        Args:
+            owner: whose cart.
+            order_id: the order.
+            decide: from the stored cart to the one to store, None to leave it as it is.
+            origin: ``correlationId`` and ``causationId`` of the event.
+
+        Returns:
+            Whether this was the first time.
+
+        Raises:
+            ContendedError: others were faster at every attempt.
+        """
+        key = {"pk": _pk(owner), "sk": f"ORDER#{order_id}"}
+        forgotten_at = int((utc_now() + _ORDERS_REMEMBERED).timestamp())
+        memory: PutTypeDef = {
+            "TableName": self._table_name,
+            "Item": _attributes({**key, **origin, "expiresAtEpoch": forgotten_at}),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+
+        def attempt() -> bool:
+            if self._get(**key):
+                return False
+            cart = decide(self._cart(owner))
+            puts = [memory, *([self._put(owner, cart, origin)] if cart else [])]
+            self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+            return True
+
+        return self._until_won(attempt)
+
     def _until_won(self, attempt: Callable[[], DecisionT]) -> DecisionT:
         for number in range(MAX_ATTEMPTS):
             try:
@@ -159,7 +203,7 @@ class CartStore:
         }
         put: PutTypeDef = {
             "TableName": self._table_name,
-            "Item": {name: TypeSerializer().serialize(value) for name, value in item.items()},
+            "Item": _attributes(item),
         }
         if cart.version == 1:
             return {**put, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -173,6 +217,10 @@ class CartStore:
 
 def _pk(owner: Owner) -> str:
     return f"{owner.kind}#{owner.id}"
+
+
+def _attributes(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeSerializer().serialize(value) for name, value in item.items()}
 
 
 def _plain(item: Mapping[str, AttributeValueTypeDef]) -> Any:

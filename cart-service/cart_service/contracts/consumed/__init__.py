@@ -16,4 +16,19 @@ class ProductChanged(WireModel):
     version: Annotated[int, Field(ge=1)]
 
 
-CONSUMED = {"ProductChanged.v1": ProductChanged}
+class BoughtLine(WireModel):
+    """So many pieces of a product."""
+
+    sku: Annotated[str, Field(min_length=1)]
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class OrderConfirmed(WireModel):
+    """What a cart needs of ``OrderConfirmed.v1``: who has bought what."""
+
+    order_id: Annotated[str, Field(min_length=1, max_length=128)]
+    customer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    items: tuple[BoughtLine, ...]
+
+
+CONSUMED = {"ProductChanged.v1": ProductChanged, "OrderConfirmed.v1": OrderConfirmed}
