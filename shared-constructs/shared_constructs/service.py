@@ -193,14 +193,8 @@ class ServiceStack(Stack):
 
     @cached_property
     def event_bus(self) -> IEventBus:
-        """The bus of this account and stage."""
-        return EventBus.from_event_bus_attributes(
-            self,
-            "EventBus",
-            event_bus_arn=self.discover(PLATFORM, "event-bus-arn"),
-            event_bus_name=self.discover(PLATFORM, "event-bus-name"),
-            event_bus_policy="",
-        )
+        """The bus of this account and stage. Its ARN follows from its name, so that no parameter goes unused."""
+        return EventBus.from_event_bus_name(self, "EventBus", self.discover(PLATFORM, "event-bus-name"))
 
     @cached_property
     def user_pool(self) -> IUserPool:

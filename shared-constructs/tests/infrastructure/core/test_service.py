@@ -59,7 +59,6 @@ def test_what_the_platform_offers_is_discovered_once_per_stack():
         each["Default"] for each in template["Parameters"].values() if "/commerce/" in each.get("Default", "")
     }
     assert discovered == {
-        "/commerce/dev/platform/event-bus-arn/v1",
         "/commerce/dev/platform/event-bus-name/v1",
         "/commerce/dev/platform/user-pool-arn/v1",
         "/commerce/dev/platform/runtime-layer-arn/v1",
