@@ -29,7 +29,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote
 
+from moto.dynamodb.models import dynamodb_backends
 from moto.sqs.models import sqs_backends
+
+from .deployment import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -78,7 +81,7 @@ class Probe:
     Attributes:
         path: the route's template, `/products/{sku}`.
         path_parameters: a value for each placeholder, not encoded.
-        prepare: brings the tables into the state that the request needs; runs before every request.
+        prepare: brings the tables into the state that the request needs; every request finds them so.
     """
 
     method: str
@@ -127,7 +130,7 @@ class InjectionCase:
         Raises:
             AssertionError: listing every value for which more came of it than it should.
         """
-        ledger = _Ledger(deployment)
+        ledger = _Ledger(deployment, self.probe.prepare)
         try:
             expected = self._expected(ledger)
             failures = [failure for group in self._groups() for failure in self._try(ledger, expected, group)]
@@ -314,9 +317,6 @@ class _Outcome:
 def _observe(ledger: _Ledger, probe: Probe) -> _Outcome:
     deployment = ledger.deployment
     before = ledger.restore()
-    if probe.prepare is not None:
-        probe.prepare(deployment)
-        before = ledger.read()
     deployment.calls.clear()
     response = probe.send(deployment)
     left = ledger.read()
@@ -332,71 +332,70 @@ def _observe(ledger: _Ledger, probe: Probe) -> _Outcome:
 
 
 class _Ledger:
-    """What tables and queues hold, how it was, and back again; with a canary in each table meanwhile."""
+    """What tables and queues hold, how it was, and back again; with a canary in each table meanwhile.
 
-    def __init__(self, deployment: Deployment) -> None:
+    It asks moto's own stores: thousands of scans and receives as requests took most of the tests' time.
+
+    Args:
+        deployment: whose tables and queues.
+        prepare: brings them into the state that every request is to find.
+    """
+
+    def __init__(self, deployment: Deployment, prepare: Callable[[Deployment], object] | None) -> None:
         self.deployment = deployment
+        self._dynamodb = dynamodb_backends[ACCOUNT][deployment.region]
+        sqs = sqs_backends[ACCOUNT][deployment.region]
         self._tables = {
             table.ref: [key["AttributeName"] for key in table.properties["KeySchema"]]
             for table in deployment.resources("AWS::DynamoDB::")
         }
-        self._queues = [
-            # A queue's policy has a type that starts like the queue's.
-            queue.ref
+        self._queues = {
+            queue.ref: sqs.queues[queue.ref.rpartition("/")[2]]
             for queue in deployment.resources("AWS::SQS::Queue")
+            # A queue's policy has a type that starts like the queue's.
             if queue.type == "AWS::SQS::Queue"
-        ]
-        self._present = self._scan()
+        }
+        self.read()
+        self._original = self._present
         self._wanted = {
             name: [*items, {key: {"S": _CANARY} for key in [*self._tables[name], "secret"]}]
             for name, items in self._present.items()
         }
-        self._bodies: dict[str, list[str]] = {key: [""] for key in self._queues}
+        self.restore()
+        if prepare is not None:
+            prepare(deployment)
+            self.read()
+            self._wanted = self._present
 
     def read(self) -> dict[str, Any]:
         """Everything that is there now, items by their keys."""
-        self._present = self._scan()
+        self._present = {name: self._items(name) for name in self._tables}
         self._bodies = {
-            url: sorted(message["Body"] for message in self._visible(url)) for url in self._queues
+            url: sorted(message.body for message in queue.messages) for url, queue in self._queues.items()
         }
         return self._contents()
 
     def restore(self) -> dict[str, Any]:
         """Bring everything back, from what was last read, and give it."""
-        dynamodb, sqs = self.deployment.client("dynamodb"), self.deployment.client("sqs")
         for name, wanted in self._wanted.items():
             present = self._present[name]
             for item in (item for item in present if item not in wanted):
-                dynamodb.delete_item(TableName=name, Key={key: item[key] for key in self._tables[name]})
+                self._dynamodb.delete_item(name, {key: item[key] for key in self._tables[name]})
             for item in (item for item in wanted if item not in present):
-                dynamodb.put_item(TableName=name, Item=item)
+                self._dynamodb.put_item(name, item)
         for url in (url for url, bodies in self._bodies.items() if bodies):
-            while messages := self._visible(url):
-                for message in messages:
-                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        self._present = {name: list(items) for name, items in self._wanted.items()}
+            self._queues[url]._messages.clear()  # noqa: SLF001  # a queue is purged once a minute at most
+        self._present = self._wanted
         self._bodies = {url: [] for url in self._queues}
         return self._contents()
 
     def close(self) -> None:
         """Bring everything back and take the canaries away."""
-        for items in self._wanted.values():
-            items.pop()
+        self._wanted = self._original
         self.restore()
 
-    def _scan(self) -> dict[str, list[dict[str, Any]]]:
-        return {name: self.deployment.raw_items(name) for name in self._tables}
-
-    def _visible(self, url: str) -> list[dict[str, Any]]:
-        # Asked of moto's own store first: most queues are empty, and thousands of empty receives take most of the time.
-        account, name = url.rsplit("/", 2)[1:]
-        if not sqs_backends[account][self.deployment.region].queues[name].messages:
-            return []
-        received = self.deployment.client("sqs").receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
-        )
-        messages: list[dict[str, Any]] = received.get("Messages", [])
-        return messages
+    def _items(self, table: str) -> list[dict[str, Any]]:
+        return [item.to_json()["Attributes"] for item in self._dynamodb.get_table(table).all_items()]
 
     def _contents(self) -> dict[str, Any]:
         def key(name: str, item: Mapping[str, Any]) -> str:
