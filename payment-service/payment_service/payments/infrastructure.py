@@ -58,7 +58,7 @@ class Provider:
 
 SANDBOX: Final = Provider(name="sandbox")
 STRIPE: Final = Provider(
-    name="stripe", dependencies=OwnLayer(lock_file=Path(__file__).parents[2] / "requirements.lock")
+    name="stripe", dependencies=OwnLayer(lock_file=Path(__file__).with_name("requirements.lock"))
 )
 PROVIDERS: Final = {
     StageName.LOCAL: SANDBOX,
