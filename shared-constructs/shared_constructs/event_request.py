@@ -153,9 +153,16 @@ class EventRequest(Construct):
                     "token": {"S": "{% $states.context.Task.Token %}"},
                 }
             },
-            ":requestIds": {"SS": [f"{{% {self._event_id()} %}}"]},
+            # A list and not a set: the aws-sdk integration spells the type "Ss", the optimized one that reads it "SS".
+            ":requestIds": {"L": [{"S": f"{{% {self._event_id()} %}}"}]},
+            ":none": {"L": []},
         }
-        sets = ["#wait = :wait", "#version = :next", "#updatedAt = :now"]
+        sets = [
+            "#wait = :wait",
+            "#version = :next",
+            "#updatedAt = :now",
+            "#requestIds = list_append(if_not_exists(#requestIds, :none), :requestIds)",
+        ]
         for position, (name, value) in enumerate(self._writes.items()):
             names[f"#w{position}"] = name
             values[f":w{position}"] = {"S": f"{{% {value} %}}"}
@@ -174,7 +181,7 @@ class EventRequest(Construct):
                 "TableName": f"${{{table}}}",
                 "Key": {name: {"S": f"{{% {value} %}}"} for name, value in self._key.items()},
                 "ConditionExpression": "#version = :version AND attribute_not_exists(cancelRequested)",
-                "UpdateExpression": f"SET {', '.join(sets)} ADD #requestIds :requestIds",
+                "UpdateExpression": f"SET {', '.join(sets)}",
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
             },
@@ -217,7 +224,11 @@ class EventRequest(Construct):
             self,
             "UnexpectedReplies",
             log_group=replies.log_group,
-            filter_pattern=FilterPattern.string_value("$.details.name", "=", "Unexpected reply"),
+            # A state's name is in two lines of the log, of its entry and of its exit.
+            filter_pattern=FilterPattern.all(
+                FilterPattern.string_value("$.type", "=", "SucceedStateEntered"),
+                FilterPattern.string_value("$.details.name", "=", "Unexpected reply"),
+            ),
             metric_namespace="Commerce",
             metric_name="UnexpectedReplies",
         )
@@ -276,7 +287,7 @@ class EventRequest(Construct):
                         },
                         {
                             "Condition": f"{{% $item = null or $not({self._open_when})"
-                            " or $causationId in $item.requestIds.SS %}",
+                            " or $causationId in $item.requestIds.L.S %}",
                             "Next": "Unexpected reply",
                         },
                     ],

@@ -61,6 +61,8 @@ _FUNCTIONS = {*jsonata.Jsonata.static_frame.bindings, "hash", "parse", "partitio
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|/\*.*?\*/", re.DOTALL)
 _CALLED = re.compile(r"\$([A-Za-z_]\w*)\s*\(")
 _BOUND = re.compile(r"\$([A-Za-z_]\w*)\s*:=|[(,]\s*\$([A-Za-z_]\w*)\s*(?=[,)])")
+# The aws-sdk integration names DynamoDB's types as the SDK for Java does (Ss, Bool, Nul), in results at least.
+_SDK_SPELLED = re.compile(r"[\"'](SS|NS|BS|BOOL|NULL)[\"']\s*:")
 _MAX_STATE_NAME = 80
 
 
@@ -198,6 +200,11 @@ def _check_task(state: State, workflow_type: str) -> Iterator[str]:
     if match["sdk"]:
         if pattern not in _SDK_PATTERNS:
             yield f"aws-sdk integrations know only the pattern .waitForTaskToken, got {pattern}"
+        if service == "dynamodb" and (types := _SDK_SPELLED.findall(str(state.get("Arguments")))):
+            yield (
+                f"the aws-sdk integration spells the types {', '.join(sorted(set(types)))} in another way than DynamoDB;"
+                " write S, N, M or L, which are the same everywhere"
+            )
     else:
         yield from _check_optimized(service, action, pattern)
     if pattern and workflow_type == "EXPRESS":

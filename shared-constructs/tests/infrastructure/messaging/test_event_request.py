@@ -188,11 +188,13 @@ def test_replies_that_nobody_waits_for_are_counted_and_change_nothing(lending, c
     assert lending.items("Loans") == before
 
 
-def test_unexpected_replies_are_a_metric(templates):
+def test_each_unexpected_reply_counts_once(templates):
     service = templates["commerce-local-lending"]["Resources"].values()
     (metric,) = [each["Properties"] for each in service if each["Type"] == "AWS::Logs::MetricFilter"]
     assert metric["MetricTransformations"][0]["MetricName"] == "UnexpectedReplies"
-    assert "Unexpected reply" in metric["FilterPattern"]
+    # The log has a line for the state's entry and another one for its exit; both carry its name.
+    assert '$.type = "SucceedStateEntered"' in metric["FilterPattern"]
+    assert '$.details.name = "Unexpected reply"' in metric["FilterPattern"]
 
 
 def test_a_reply_to_a_question_that_was_never_asked_ends_in_the_dlq(lending):

@@ -91,6 +91,14 @@ def test_a_sound_definition_has_no_faults():
             machine(A=task("sqs:sendMessage.waitForTaskToken", TimeoutSeconds=5)),
             "must hand out $states.context.Task.Token",
         ),
+        (
+            machine(A=task("aws-sdk:dynamodb:putItem", Arguments={"Item": {"tags": {"SS": ["a"]}}})),
+            "spells the types SS in another way",
+        ),
+        (
+            machine(A=task("aws-sdk:dynamodb:putItem", Arguments="{% {'Item': {'on': {'BOOL': true}}} %}")),
+            "spells the types BOOL in another way",
+        ),
         (machine(A={"Type": "Wait", "End": True}), "exactly one of Seconds and Timestamp"),
         (
             machine(A=task("sqs:sendMessage", Retry=[{"ErrorEquals": []}])),
