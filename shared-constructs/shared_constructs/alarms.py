@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, Metric, TreatMissingData
+from aws_cdk.aws_cloudwatch_actions import SnsAction
+
+from shared_constructs.service import ServiceStack
 
 if TYPE_CHECKING:
     from aws_cdk.aws_cloudwatch import IMetric
@@ -26,15 +29,17 @@ def alarm_above(
 ) -> Alarm:
     """An alarm that fires when a metric exceeds a threshold; no data means no fault.
 
+    Where the stage says so, it notifies the platform's alarm topic: when it fires and when all is well again.
+
     Args:
-        scope: where the alarm lives.
+        scope: where the alarm lives, inside a ``ServiceStack``.
         construct_id: its id there.
         metric: what is watched, at one-minute periods.
         threshold: the last value that is still fine.
         description: what it means and what to do, for whoever is woken by it.
         periods: how many minutes in a row it must last.
     """
-    return Alarm(
+    alarm = Alarm(
         scope,
         construct_id,
         metric=metric,
@@ -44,6 +49,12 @@ def alarm_above(
         treat_missing_data=TreatMissingData.NOT_BREACHING,
         alarm_description=description,
     )
+    stack = ServiceStack.of(scope)
+    if stack.stage.alarms:
+        action = SnsAction(stack.alarm_topic)
+        alarm.add_alarm_action(action)
+        alarm.add_ok_action(action)
+    return alarm
 
 
 def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str) -> Alarm:

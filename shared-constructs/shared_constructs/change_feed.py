@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # EventBridge Pipes: a bus takes at most ten entries at once; if the enrichment returns more, the target is not called.
 MAX_ENTRIES = 10
+# Pipes: at most ten batches of a shard at once, those of one partition key still in order.
+MAX_PARALLEL = 10
 # How many items republish reads at a time: at 10 KB each still below Step Functions' 256 KiB per state.
 REPUBLISH_PAGE = 20
 # A Standard execution's history ends at 25,000 events; republish stops well before and leaves the rest to the next.
@@ -103,7 +105,8 @@ class ChangeFeed(Construct):
     ``correlationId`` and ``causationId`` (default: the event's own id), ``occurredAt`` from its ``updatedAt``
     (default: the stream's time).
 
-    Batches hold as many records as can never exceed a bus's ten entries. A batch that fails is bisected, retried
+    Batches hold as many records as can never exceed a bus's ten entries, and ten batches of a shard are handled at
+    once; changes with the same partition key stay in order. A batch that fails is bisected, retried
     within ``retry`` and then described in the DLQ: positions in the stream, not records; after the repair, start
     ``republish`` (input ``{}`` for the whole table, ``{"pk": "…"}`` for one partition key), which emits the present
     state's events again, with the same ids. Its output's ``startKey`` continues in a further execution.
@@ -197,6 +200,8 @@ class ChangeFeed(Construct):
                     # Not LATEST: what is written between the table's creation and the pipe's must be told as well.
                     starting_position="TRIM_HORIZON",
                     batch_size=MAX_ENTRIES // len(events),
+                    # Otherwise the records of a shard wait for each other, and all of them for one that is retried.
+                    parallelization_factor=MAX_PARALLEL,
                     maximum_retry_attempts=retry.attempts,
                     maximum_record_age_in_seconds=retry.max_age.to_seconds(),
                     on_partial_batch_item_failure="AUTOMATIC_BISECT",

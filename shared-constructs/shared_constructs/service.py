@@ -11,6 +11,7 @@ from aws_cdk import App, CfnResource, Environment, Stack, Tags
 from aws_cdk.aws_cognito import IUserPool, UserPool
 from aws_cdk.aws_events import EventBus, IEventBus
 from aws_cdk.aws_lambda import ILayerVersion, LayerVersion
+from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_ssm import StringParameter
 
 from shared_constructs.discovery import Discoverable
@@ -200,6 +201,11 @@ class ServiceStack(Stack):
     def user_pool(self) -> IUserPool:
         """The customers and operators of this stage."""
         return UserPool.from_user_pool_arn(self, "UserPool", self.discover(PLATFORM, "user-pool-arn"))
+
+    @cached_property
+    def alarm_topic(self) -> ITopic:
+        """Where the alarms of this account and stage go; there is one only where ``Stage.alarms`` says so."""
+        return Topic.from_topic_arn(self, "AlarmTopic", self.discover(PLATFORM, "alarm-topic-arn"))
 
     @cached_property
     def runtime_layer(self) -> ILayerVersion:

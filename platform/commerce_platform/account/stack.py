@@ -2,6 +2,7 @@
 
 from shared_constructs import ServiceApp, ServiceStack, StackKind
 
+from commerce_platform.account.alarm_topic import AlarmTopic
 from commerce_platform.account.api_logging import ApiGatewayLogging
 from commerce_platform.account.bus import Bus
 from commerce_platform.account.identity.infrastructure import Identity
@@ -9,12 +10,14 @@ from commerce_platform.account.runtime_layer.infrastructure import RuntimeLayer
 
 
 class PlatformData(ServiceStack):
-    """What must survive: users and archived events. The trigger is here because the pool cannot be without it."""
+    """What must survive: users, archived events and who is told of alarms. The trigger is here because the pool cannot be without it."""
 
     def __init__(self, app: ServiceApp) -> None:
         super().__init__(app, kind=StackKind.STATEFUL)
         Bus(self, "Events")
         Identity(self, "Identity")
+        if self.stage.alarms:
+            AlarmTopic(self, "Alarms")
 
 
 class Platform(ServiceStack):

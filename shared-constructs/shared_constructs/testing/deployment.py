@@ -426,23 +426,20 @@ class Deployment:
         place = Place(
             stack=f"commerce-{stage}-platform", logical_id="stand-in", account=ACCOUNT, region=self.region
         )
+        if name in {"event-bus-arn", "event-bus-name"}:
+            bus = f"commerce-{stage}"
+            events = self.client("events")
+            if bus not in {known["Name"] for known in events.list_event_buses()["EventBuses"]}:
+                events.create_event_bus(Name=bus)
+            return bus if name.endswith("name") else place.arn("events", f"event-bus/{bus}")
         pool = f"{self.region}_standin01"
-        match name:
-            case "event-bus-arn" | "event-bus-name":
-                bus = f"commerce-{stage}"
-                events = self.client("events")
-                if bus not in {known["Name"] for known in events.list_event_buses()["EventBuses"]}:
-                    events.create_event_bus(Name=bus)
-                return bus if name.endswith("name") else place.arn("events", f"event-bus/{bus}")
-            case "runtime-layer-arn":
-                return place.arn("lambda", "layer:runtime:1")
-            case "user-pool-arn":
-                return place.arn("cognito-idp", f"userpool/{pool}")
-            case "user-pool-id":
-                return pool
-            case "user-pool-client-id":
-                return "standin0client"
-        return None
+        return {
+            "alarm-topic-arn": place.arn("sns", "alarms"),
+            "runtime-layer-arn": place.arn("lambda", "layer:runtime:1"),
+            "user-pool-arn": place.arn("cognito-idp", f"userpool/{pool}"),
+            "user-pool-id": pool,
+            "user-pool-client-id": "standin0client",
+        }.get(name)
 
     def _imported(self, export: str) -> Any:
         for stack, template in self.templates.items():

@@ -55,8 +55,21 @@ def test_services_discover_everything_the_platform_promises(data, stateless, sta
         for name in (
             *("event-bus-arn", "event-bus-name", "runtime-layer-arn"),
             *("user-pool-arn", "user-pool-id", "user-pool-client-id"),
+            *(("alarm-topic-arn",) if stage in {"staging", "prod"} else ()),
         )
     }
+
+
+def test_only_alarms_of_this_account_may_use_the_topic_and_it_outlives_its_stack(accounts):
+    data = accounts["prod"]["commerce-prod-platform-data"]["Resources"]
+    assert only(data, "AWS::SNS::Topic")["DeletionPolicy"] == "Retain"
+    policy = only(data, "AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]
+    [allowed] = [each for each in policy["Statement"] if each["Effect"] == "Allow"]
+    assert (allowed["Action"], allowed["Principal"]) == (
+        "sns:Publish",
+        {"Service": "cloudwatch.amazonaws.com"},
+    )
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_every_event_of_the_services_can_be_replayed(data, stage):

@@ -194,6 +194,11 @@ def test_a_record_that_cannot_pass_is_isolated_given_up_and_told(templates):
     assert "Arn" in parameters["DeadLetterConfig"]
 
 
+def test_records_of_one_shard_do_not_wait_for_each_other(templates):
+    parameters = pipe_of(templates)["SourceParameters"]["DynamoDBStreamParameters"]
+    assert parameters["ParallelizationFactor"] == 10
+
+
 def test_the_pipe_speaks_for_its_own_service_only(templates):
     resources = templates["commerce-local-order"]["Resources"]
     policies = [

@@ -138,6 +138,15 @@ def test_failures_timeouts_and_throttling_raise_alarms():
     assert all(a["TreatMissingData"] == "notBreaching" and a["AlarmDescription"] for a in alarms)
 
 
+@pytest.mark.parametrize(("stage", "notifies"), [("dev", False), ("prod", True)])
+def test_alarms_notify_somebody_where_the_stage_says_so(stage, notifies):
+    found = template(with_workflow(machine(Read=GET), substitutions=TABLE), stage)
+    for alarm in properties(found, "AWS::CloudWatch::Alarm"):
+        assert alarm.get("AlarmActions", []) == alarm.get("OKActions", [])
+        told = [found["Parameters"][each["Ref"]]["Default"] for each in alarm.get("AlarmActions", [])]
+        assert told == (["/commerce/prod/platform/alarm-topic-arn/v1"] if notifies else [])
+
+
 def test_a_substitution_alone_in_its_string_keeps_its_type(tmp_path):
     path = tmp_path / "limits.asl.yaml"
     path.write_text(
