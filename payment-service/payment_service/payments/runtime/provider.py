@@ -107,8 +107,8 @@ class CircuitBreaker:
         self,
         provider: PaymentProvider,
         *,
-        threshold: int = 5,
-        cool_down_seconds: int = 30,
+        threshold: int = 10,
+        cool_down_seconds: int = 15,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider: Final = provider
