@@ -20,6 +20,7 @@ PATCHES = (
     "pipes",
     "stepfunctions",
     "function_errors",
+    "layers",
     "sqs",
     "eventbridge",
     "event_source_mapping",
