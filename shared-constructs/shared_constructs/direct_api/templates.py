@@ -569,6 +569,8 @@ class Expressions:
 
     def _combined(self, conditions: Sequence[Condition], operator: str) -> tuple[str | None, str]:
         parts = [self.condition(each) for each in conditions]
+        if len(parts) == 1:
+            return parts[0]  # DynamoDB refuses an expression with redundant parentheses
         there = [presence for presence, _ in parts]
         anything = None if None in there else " || ".join(f"({each})" for each in there)
         return anything, f"({joined(parts, comma=operator, separator=f'sepx{len(self.values)}')})"

@@ -31,9 +31,12 @@ from shared_constructs.direct_api import (
     Succeed,
     Throttle,
     UpdateItem,
+    all_of,
+    any_of,
     body,
     claim,
     equals,
+    exists,
     greater_than,
     less_than,
     path,
@@ -230,6 +233,26 @@ def test_a_changed_model_is_a_new_deployment():
         return next(iter(template_of(routes).find_resources("AWS::ApiGateway::Deployment")))
 
     assert deployment(1) != deployment(2)
+
+
+def test_a_changed_template_is_a_new_deployment():
+    def deployment(detail: str) -> str:
+        def routes(given):
+            given.api.route("GET", "/things/{id}", given.get(missing=Problem(404, detail)), auth=IAM)
+
+        return next(iter(template_of(routes).find_resources("AWS::ApiGateway::Deployment")))
+
+    assert deployment("Gone.") == deployment("Gone.") != deployment("Never seen.")
+
+
+def test_no_expression_has_parentheses_that_dynamodb_would_call_redundant():
+    def routes(given):
+        where = all_of(any_of(equals("name", "a"), all_of(exists("name"))))
+        given.api.route("GET", "/things/{id}", given.get(where=where), auth=IAM)
+
+    (method,) = methods(template_of(routes)).values()
+    request = json.dumps(method["Integration"]["RequestTemplates"]).replace("\\", "")
+    assert '"FilterExpression":"(u0023n2 = :v2 OR attribute_exists(u0023n2))"' in request
 
 
 # --------------------------------------------------------------------------------------------------------------- CORS
