@@ -219,7 +219,7 @@ class ChangeFeed(Construct):
                 ),
                 input_template="<$.detail>",
             ),
-            log_configuration=pipe_logs(self),
+            log_configuration=pipe_logs(self, role),
         )
         # The pipe polls as soon as it exists: its permissions must be there first.
         self.pipe.node.add_dependency(role)

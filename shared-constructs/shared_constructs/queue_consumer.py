@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk.aws_cloudwatch import Alarm
+    from aws_cdk.aws_iam import IRole
     from aws_cdk.aws_lambda import Function
 
     from shared_constructs.function import ServiceFunction
@@ -302,7 +303,7 @@ class QueueConsumer(Construct):
                     invocation_type="REQUEST_RESPONSE"
                 )
             ),
-            log_configuration=pipe_logs(self),
+            log_configuration=pipe_logs(self, role),
         )
         # The pipe polls as soon as it exists: its permissions must be there first.
         pipe.node.add_dependency(role)
@@ -352,11 +353,12 @@ def pipe_filter(
     return CfnPipe.FilterCriteriaProperty(filters=filters)
 
 
-def pipe_logs(scope: Construct) -> CfnPipe.PipeLogConfigurationProperty:
+def pipe_logs(scope: Construct, role: IRole) -> CfnPipe.PipeLogConfigurationProperty:
     """A pipe's error log: which step failed and why, without the data.
 
     Args:
         scope: the construct that owns the pipe.
+        role: the pipe's, which writes the log.
     """
     stack = ServiceStack.of(scope)
     name = f"commerce-{stack.stage.name}-{Names.unique_resource_name(scope, max_length=64, separator='-')}"
@@ -368,6 +370,7 @@ def pipe_logs(scope: Construct) -> CfnPipe.PipeLogConfigurationProperty:
         # A fixed name: a retained group would make the next deployment of the same stack fail.
         removal_policy=RemovalPolicy.DESTROY,
     )
+    logs.grant_write(role)
     return CfnPipe.PipeLogConfigurationProperty(
         level="ERROR",
         cloudwatch_logs_log_destination=CfnPipe.CloudwatchLogsLogDestinationProperty(
