@@ -61,6 +61,8 @@ _FUNCTIONS = {*jsonata.Jsonata.static_frame.bindings, "hash", "parse", "partitio
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|/\*.*?\*/", re.DOTALL)
 _CALLED = re.compile(r"\$([A-Za-z_]\w*)\s*\(")
 _BOUND = re.compile(r"\$([A-Za-z_]\w*)\s*:=|[(,]\s*\$([A-Za-z_]\w*)\s*(?=[,)])")
+# The same guide: JSONata 2.0.6, which had neither of the operators that 2.1 added (not "(?:" of a pattern).
+_LATER_OPERATORS = re.compile(r"\?\?|(?<!\()\?:")
 # The aws-sdk integration names DynamoDB's types as the SDK for Java does (Ss, Bool, Nul), in results at least.
 _SDK_SPELLED = re.compile(r"[\"'](SS|NS|BS|BOOL|NULL)[\"']\s*:")
 _MAX_STATE_NAME = 80
@@ -258,6 +260,8 @@ def _check_expression(expression: str) -> Iterator[str]:
     if first.type == "name" or (first.type == "variable" and first.value in {"", "$"}):
         yield f"there is no document at the top of an expression; begin with $states or a variable: {source.strip()[:120]}"
     code = _LITERAL.sub("''", source)
+    if later := sorted(set(_LATER_OPERATORS.findall(code))):
+        yield f"Step Functions has JSONata 2.0, without {' and '.join(later)}; write $exists(x) ? x : y"
     bound = {name for pair in _BOUND.findall(code) for name in pair if name}
     if unknown := sorted(set(_CALLED.findall(code)) - _FUNCTIONS - bound):
         hint = "; $parse reads JSON text" if "eval" in unknown else ""

@@ -73,6 +73,8 @@ def test_a_sound_definition_has_no_faults():
         (machine(A=passes(Output={"deep": ["{% (1 %}"]})), "JSONata does not parse"),
         (machine(A=passes(Output="{% $eval('1') %}")), "no function $eval; $parse reads JSON text"),
         (machine(A=passes(Output="{% $summ([1]) %}")), "no function $summ"),
+        (machine(A=passes(Output="{% $states.input.x ?? 1 %}")), "JSONata 2.0, without ??"),
+        (machine(A=passes(Output="{% $states.input.x ?: 1 %}")), "JSONata 2.0, without ?:"),
         (machine(A=passes(Output="{% input.x %}")), "no document at the top"),
         (machine(A=passes(Output="{% $$ %}")), "no document at the top"),
         (
@@ -140,6 +142,7 @@ def test_what_aws_would_refuse_is_found_and_named(definition, fault):
         "$map([1], function($value, $index) { $index })",
         "$apply := function($f, $x) { $f($x) }",
         "'not a call: $nothing(1)'",
+        "$contains($states.input.x, /^(?:a|b)$/) ? 'why ?? so' : 1",
         "$states.input[price > 1].{'price': $}",
     ],
 )
