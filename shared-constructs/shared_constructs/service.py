@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from contextvars import ContextVar
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from shared_constructs.stage import Stage, StageError, StageName
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from constructs import IConstruct
 
@@ -42,6 +44,28 @@ _FLAGS = {
     # An export that a stack imports cannot be deleted: the stateless stack holds on to the tables it uses.
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
 }
+
+
+_CHOSEN: ContextVar[tuple[str | None, str | None]] = ContextVar(
+    "stage and output folder", default=(None, None)
+)
+
+
+@contextlib.contextmanager
+def synthesizing(*, stage: str, outdir: str) -> Iterator[None]:
+    """What an app is made for inside, where its script leaves it open.
+
+    The CDK CLI's own choice reaches only the first app of a process: the CDK's kernel has its environment from the start.
+
+    Args:
+        stage: the stage.
+        outdir: where the cloud assembly goes.
+    """
+    token = _CHOSEN.set((stage, outdir))
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
 
 
 class StackKind(StrEnum):
@@ -86,10 +110,13 @@ class ServiceApp(App):
         outdir: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(outdir=outdir, context={**_FLAGS, **(context or {})}, analytics_reporting=False)
+        chosen_stage, chosen_outdir = _CHOSEN.get()
+        super().__init__(
+            outdir=outdir or chosen_outdir, context={**_FLAGS, **(context or {})}, analytics_reporting=False
+        )
         self.service = service
         stages = self._stages()
-        name = str(stage or self.node.try_get_context("stage") or StageName.LOCAL)
+        name = str(stage or chosen_stage or self.node.try_get_context("stage") or StageName.LOCAL)
         self.stage = stages.get(name) or Stage.named(name)
         Discoverable(stage=self.stage.name, service=service, name="name")  # refuses a bad name at once
         Tags.of(self).add("commerce:service", service)

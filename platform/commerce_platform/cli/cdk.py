@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from commerce_platform.cli import process
@@ -13,7 +15,7 @@ from commerce_platform.cli.emulator import tail
 from commerce_platform.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from commerce_platform.cli.cloud import Cloud
@@ -80,25 +82,56 @@ async def synthesize(workspace: Workspace, app: App, stage: str, *, validate: bo
     Raises:
         CliError: The app failed; carries the end of its output.
     """
-    folder = assembly(workspace, app, stage)
-    inputs = f"{workspace.inputs(app, stage)} {'validated' if validate else ''}".strip()
-    async with _locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX):
-        if _inputs_of(folder).startswith(inputs) and (folder / "manifest.json").exists():
-            return folder
-        _key(folder).unlink(missing_ok=True)
-        log = folder.with_name(f"{folder.name}.log")
-        status = await process.run(
-            [cli(workspace), "synth", *QUIET, "--quiet", "--output", folder, "--context", f"stage={stage}"],
-            folder=app.folder,
-            log=log,
-            environment=process.tool_environment(CDK_VALIDATION="true" if validate else "false"),
-        )
-        if status:
-            raise CliError(
-                f"{app.name} could not be synthesized for stage {stage}:\n{tail(log, 30)}", f"Log: {log}"
-            )
-        _key(folder).write_text(inputs)
+    (folder,) = await synthesize_stages(workspace, app, [stage], validate=validate)
     return folder
+
+
+async def synthesize_stages(
+    workspace: Workspace, app: App, stages: Sequence[str], *, validate: bool = False
+) -> list[Path]:
+    """The same for several stages at once: one process synthesizes all that have changed."""
+    folders = {stage: assembly(workspace, app, stage) for stage in stages}
+    inputs = {
+        stage: f"{workspace.inputs(app, stage)} {'validated' if validate else ''}".strip() for stage in stages
+    }
+    async with contextlib.AsyncExitStack() as locks:
+        for folder in folders.values():
+            await locks.enter_async_context(_locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX))
+        stale = {
+            stage: folder
+            for stage, folder in folders.items()
+            if not (_inputs_of(folder).startswith(inputs[stage]) and (folder / "manifest.json").exists())
+        }
+        if stale:
+            await _synthesize(workspace, app, stale, validate=validate)
+            for stage, folder in stale.items():
+                _key(folder).write_text(inputs[stage])
+    return list(folders.values())
+
+
+async def _synthesize(workspace: Workspace, app: App, folders: dict[str, Path], *, validate: bool) -> None:
+    for folder in folders.values():
+        _key(folder).unlink(missing_ok=True)
+    (stage, folder), *further = folders.items()
+    command: list[str | Path] = [cli(workspace), "synth", *QUIET, "--quiet", "--output", folder]
+    command += ["--context", f"stage={stage}"]
+    if further:
+        others = [f"{other}={path}" for other, path in further]
+        command += [
+            "--app",
+            shlex.join([sys.executable, "-m", "shared_constructs.stages", "app.py", *others]),
+        ]
+    log = folder.with_name(f"{folder.name}.log")
+    status = await process.run(
+        command,
+        folder=app.folder,
+        log=log,
+        environment=process.tool_environment(CDK_VALIDATION="true" if validate else "false"),
+    )
+    if status:
+        raise CliError(
+            f"{app.name} could not be synthesized for {', '.join(folders)}:\n{tail(log, 30)}", f"Log: {log}"
+        )
 
 
 def content(folder: Path) -> str:

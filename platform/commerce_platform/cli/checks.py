@@ -121,13 +121,14 @@ class Lint:
     async def templates(self, app: App) -> str:
         """Every stage's: synthesized with cdk-nag and the CDK's own validation, then cfn-lint and our checks."""
         try:
-            assemblies = [await cdk.synthesize(self.workspace, app, stage, validate=True) for stage in STAGES]
+            assemblies = await cdk.synthesize_stages(self.workspace, app, STAGES, validate=True)
         except CliError as error:
             return error.problem
         rules = digest(
             self.workspace.root,
             files(self.workspace.root / LIBRARY / "shared_constructs" / "lint", NEVER_DEPLOYED),
             [self.workspace.root / "requirements" / "dev.lock"],
+            [assembly / "validation-report.json" for assembly in assemblies],
             salt=" ".join(map(cdk.content, assemblies)),
         )
         name = f"templates {app.name}"
@@ -135,7 +136,7 @@ class Lint:
         return await self.once(name, rules, self.tool(name, *command))
 
     async def alone(self, project: Path) -> str:
-        """A project installs into an empty environment, and its unit tests pass there, without its neighbours."""
+        """A project installs into an empty environment; there its tests are found and the unit tests pass."""
         name = f"alone {project.name}"
         locks = [self.workspace.root / "requirements" / "dev.lock"]
         library = files(self.workspace.root / LIBRARY, (".*", "__pycache__", "*.egg-info"))
@@ -174,10 +175,12 @@ class Lint:
                 f"--find-links={wheels}",
             ]
             steps.append([*install, f"{copy}[test]"])
-            if (copy / "tests" / "unit").is_dir():
-                steps.append(
-                    [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(copy / "tests" / "unit")]
-                )
+            kinds = [copy / "tests" / kind for kind in ("unit", "integration", "infrastructure")]
+            pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:syrupy"]
+            # Collected, every test imports what it needs; the pure ones are quick enough to run, too.
+            steps.append([*pytest, "--collect-only", *(str(kind) for kind in kinds if kind.is_dir())])
+            if kinds[0].is_dir():
+                steps.append([*pytest, str(kinds[0])])
             for step in steps:
                 # Compiling what is used once takes longer than it saves.
                 if found := await self.tool(name, *step, folder=here, UV_COMPILE_BYTECODE="0"):

@@ -57,14 +57,14 @@ class Finding:
 def lint_assembly(assembly: Path) -> list[Finding]:
     """Check every template of a cloud assembly.
 
-    The assembly must have been synthesized with the CDK's validation, whose findings, cdk-nag's among them, fail
-    the synthesis itself. A template that has passed is not checked again while it and the checks stay the same.
+    The assembly must have been synthesized with the CDK's validation, whose findings, cdk-nag's among them, it reports.
+    A template that has passed is not checked again while it and the checks stay the same.
 
     Args:
         assembly: the directory, usually ``cdk.out``.
 
     Returns:
-        What was found, in the order of the templates.
+        What was found: by the CDK's validation, then in the order of the templates.
 
     Raises:
         LintError: it is no cloud assembly, or was synthesized without validation.
@@ -72,12 +72,24 @@ def lint_assembly(assembly: Path) -> list[Finding]:
     templates = sorted(assembly.glob("*.template.json"))
     if not (assembly / "manifest.json").exists() or not templates:
         raise LintError(f"{assembly} is no cloud assembly: it has no manifest.json with templates beside it")
-    if not (assembly / "validation-report.json").exists():
+    report = assembly / "validation-report.json"
+    if not report.exists():
         raise LintError(
             f"{assembly} was synthesized without validation, so cdk-nag has not seen it; "
             f"synthesize it again without CDK_VALIDATION=false"
         )
-    return [finding for template in templates for finding in _lint_once(template)]
+    return [*_reported(report), *(finding for template in templates for finding in _lint_once(template))]
+
+
+def _reported(report: Path) -> Iterator[Finding]:
+    """What the CDK's validation found. The CDK CLI fails for it in the assembly of one stage only."""
+    for plugin in json.loads(report.read_text())["pluginReports"]:
+        if plugin["conclusion"] == "success":
+            continue
+        for violation in plugin["violations"]:
+            for place in violation["violatingConstructs"]:
+                path = place.get("constructPath", "app")
+                yield Finding(path.partition("/")[0], path, violation["ruleName"], violation["description"])
 
 
 def _lint_once(template: Path) -> list[Finding]:

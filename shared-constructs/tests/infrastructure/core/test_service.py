@@ -1,6 +1,7 @@
 """What a service gets by saying who it is."""
 
 import doctest
+import json
 import re
 
 import pytest
@@ -8,6 +9,8 @@ from aws_cdk import App, Stack
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, StageError, service, table
+from shared_constructs.service import synthesizing
+from shared_constructs.stages import main
 from shared_constructs.testing import synthesize
 
 
@@ -170,3 +173,19 @@ def test_the_examples_in_the_documentation_run(module):
     outcome = doctest.testmod(module, extraglobs={**names, "ServiceTable": ServiceTable})
     assert outcome.attempted
     assert not outcome.failed
+
+
+def test_an_app_script_is_synthesized_for_several_stages_in_one_process(tmp_path):
+    script = tmp_path / "app.py"
+    script.write_text(
+        "from shared_constructs import ServiceApp, ServiceStack, StackKind\n"
+        "app = ServiceApp(service='cart')\n"
+        "ServiceStack(app, kind=StackKind.STATELESS).publish('stage', app.stage.name.value)\n"
+        "app.synth()\n"
+    )
+    with synthesizing(stage="local", outdir=str(tmp_path / "local")):
+        main(str(script), f"dev={tmp_path / 'dev'}", f"prod={tmp_path / 'prod'}")
+    for stage in ("local", "dev", "prod"):
+        template = json.loads((tmp_path / stage / f"commerce-{stage}-cart.template.json").read_text())
+        (parameter,) = (r for r in template["Resources"].values() if r["Type"] == "AWS::SSM::Parameter")
+        assert parameter["Properties"]["Value"] == stage

@@ -19,8 +19,8 @@ def assembly(tmp_path, monkeypatch):
     monkeypatch.setenv("COMMERCE_CACHE_DIR", str(tmp_path / "cache"))
     directory = tmp_path / "cdk.out"
     directory.mkdir()
-    for name in ("manifest.json", "validation-report.json"):
-        (directory / name).write_text("{}")
+    (directory / "manifest.json").write_text("{}")
+    (directory / "validation-report.json").write_text('{"pluginReports": []}')
 
     def write(**resources):
         (directory / "stack.template.json").write_text(json.dumps({"Resources": resources}))
@@ -66,6 +66,18 @@ def test_a_failed_template_is_looked_at_again_and_a_passed_one_is_not(assembly, 
     assert main([path]) == 0
     monkeypatch.setattr("shared_constructs.lint.templates._cfn_lint", lambda *_: pytest.fail("checked again"))
     assert main([path]) == 0
+
+
+def test_what_the_cdk_s_own_validation_found_is_found(assembly, tmp_path, capsys):
+    path = assembly(Orders=QUEUE)
+    place = {"constructPath": "Stack/Orders/Resource"}
+    violation = {"ruleName": "AwsSolutions-SQS3", "description": "no DLQ", "violatingConstructs": [place]}
+    failed = {"pluginName": "AwsSolutions", "conclusion": "failure", "violations": [violation]}
+    passed = {**failed, "conclusion": "success"}
+    report = {"pluginReports": [failed, passed]}
+    (tmp_path / "cdk.out" / "validation-report.json").write_text(json.dumps(report))
+    assert main([path]) == 1
+    assert capsys.readouterr().out == "Stack: Stack/Orders/Resource: AwsSolutions-SQS3: no DLQ\n"
 
 
 def test_an_assembly_that_no_rule_has_seen_is_refused(assembly, tmp_path, capsys):
