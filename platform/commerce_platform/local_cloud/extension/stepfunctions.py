@@ -11,7 +11,8 @@ Replaces, in `services/stepfunctions.py`:
 - StartSyncExecution refuses aliases and versions, accepts Standard workflows and answers output for a failure
   (1141); StartExecution is not idempotent (864); Express executions emit status events (1699);
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
-- the one second of a JSONata expression is measured by the clock of a busy machine (3050);
+- a JSONata expression is parsed for each evaluation, and its one second is measured by the clock of a busy
+  machine (3050);
 - Express executions are kept for ever (841);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112).
 """
@@ -25,9 +26,12 @@ import threading
 import time
 from collections import deque
 from contextvars import Context, ContextVar, copy_context
+from copy import copy
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from jsonata.jsonata import Jsonata
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, now_iso
 from ministack.services import eventbridge, stepfunctions
 
@@ -93,6 +97,7 @@ def apply() -> None:
         "_commerce_delay": workflows.retry_delay,
         "_commerce_signal": lambda: CallbackSignal(workflows.scope()),
         "_commerce_await": _await_callback,
+        "_commerce_expression": _expression,
     }
     vars(stepfunctions).update(helpers)
     _edit_execution()
@@ -175,9 +180,33 @@ def _edit_execution() -> None:
 """,
         ),
     )
-    # A second of the service's own hardware: two hundred executions here share two cores and one interpreter.
-    for evaluation in ("_evaluate_jsonata", "_jsonata_result_defined"):
-        edit(f"stepfunctions.{evaluation}", ("timeout=1000", f"timeout={EXPRESSION_LIMIT_MILLISECONDS}"))
+    edit(
+        "stepfunctions._evaluate_jsonata",
+        ("jsonata.Jsonata.jsonata(expression, timeout=1000)", "_commerce_expression(expression)"),
+    )
+    edit(
+        "stepfunctions._jsonata_result_defined",
+        (
+            'jsonata.Jsonata.jsonata(f"$exists(({expression}))", timeout=1000)',
+            '_commerce_expression(f"$exists(({expression}))")',
+        ),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _parsed(expression: str) -> Jsonata:
+    return Jsonata(expression)
+
+
+def _expression(expression: str) -> Jsonata:
+    """An expression ready to be evaluated: parsed once, with an environment of its own, since threads share it."""
+    fresh = copy(_parsed(expression))
+    fresh.environment = fresh.create_frame(Jsonata.static_frame)
+    # The service gives an expression a second of its own hardware; here two hundred executions share two cores.
+    fresh.environment.set_runtime_bounds(EXPRESSION_LIMIT_MILLISECONDS, None)
+    # The library takes $now and $millis from the expression that its thread compiled last.
+    Jsonata.CURRENT.jsonata = fresh
+    return fresh
 
 
 def _edit_tasks() -> None:
