@@ -288,6 +288,32 @@ def test_a_poisoned_record_is_bisected_out_and_its_position_dead_lettered(cloud)
     assert "poison" not in json.dumps(letter)
 
 
+def test_parallel_batches_of_a_stream_keep_the_order_of_each_key(cloud):
+    bus, seen = bus_with_queue(cloud)
+    slow = cloud.function(
+        """
+        import time
+        def handler(events, context):
+            time.sleep(0.3)
+            return [event["dynamodb"]["NewImage"] for event in events]
+        """,
+        Timeout=10,
+    )
+    stream = {"BatchSize": 1, "ParallelizationFactor": 10}
+    pipe(cloud, cloud.table(), bus, stream=stream, Enrichment=slow, TargetParameters=BUS)
+    keys = [f"key-{index}" for index in range(8)]
+    started = time.perf_counter()
+    for version in range(3):
+        for key in keys:
+            cloud.put(key, version={"N": str(version)})
+    events = [event["detail"] for event in seen.receive(24, within=20)]
+    # One after the other they would take 24 times as long as one.
+    assert time.perf_counter() - started < 24 * 0.3
+    for key in keys:
+        versions = [event["version"]["N"] for event in events if event["pk"]["S"] == key]
+        assert versions == ["0", "1", "2"]
+
+
 def test_a_record_older_than_its_limit_is_given_up(cloud):
     dlq = cloud.queue("dlq")
     stream = {"MaximumRecordAgeInSeconds": 0, "DeadLetterConfig": {"Arn": dlq.arn}}

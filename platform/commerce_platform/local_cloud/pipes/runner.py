@@ -13,7 +13,8 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,11 +76,21 @@ class Source(Protocol):
 
 @dataclass
 class Batch:
-    """Records on their way through a pipe."""
+    """Records on their way through a pipe.
+
+    Args:
+        records: What is delivered.
+        attempts: How often it was delivered before.
+        not_before: Monotonic time of the next delivery.
+        position: Where its first record is in a stream.
+        lane: Which of a stream's parallel batches it is one of.
+    """
 
     records: list[Record]
     attempts: int = 0
     not_before: float = 0.0
+    position: int = 0
+    lane: int = 0
 
 
 @dataclass
@@ -100,42 +111,46 @@ class _Window:
 
 @dataclass
 class StreamSource:
-    """A table's stream: records in order, one batch at a time, and none is lost by a failure."""
+    """A table's stream: as many batches at once as the pipe says, and none is lost by a failure.
+
+    Changes of one partition key are in one lane, and a lane has one batch on its way, so they stay in order.
+    """
 
     wake_at: float = math.inf
-    pending: list[Batch] = field(default_factory=list)
-    busy: bool = False
-    end: int = 0
+    lanes: dict[int, list[Batch]] = field(default_factory=dict)
+    busy: set[int] = field(default_factory=set)
+    position: int = 0
     window: _Window = field(default_factory=_Window)
 
     def next_batch(self, pipe: Pipe) -> Batch | None:
-        """Give the next batch if none is on its way."""
+        """Give the next batch of a lane that has none on its way."""
         self.wake_at = math.inf
-        if self.busy:
-            return None
-        if not self.pending:
+        if sum(map(len, self.lanes.values())) < _parallelization(pipe):
             self._read(pipe)
-        if not self.pending:
-            return None
-        if self.pending[0].not_before > time.monotonic():
-            self.wake_at = self.pending[0].not_before
-            return None
-        self.busy = True
-        return self.pending[0]
+        for lane, pending in self.lanes.items():
+            if lane in self.busy or not pending:
+                continue
+            if pending[0].not_before <= time.monotonic():
+                self.busy.add(lane)
+                return pending[0]
+            self.wake_at = min(self.wake_at, pending[0].not_before)
+        return None
 
     def _read(self, pipe: Pipe) -> None:
         table = pipe["Source"].split(":table/", 1)[1].split("/", 1)[0]
-        if (dynamodb._tables.get(table) or {}).get("LatestStreamArn") != pipe["Source"]:
+        definition = dynamodb._tables.get(table) or {}
+        if definition.get("LatestStreamArn") != pipe["Source"]:
             return
         parameters = _source_parameters(pipe, STREAM_PARAMETERS)
         size = int(parameters.get("BatchSize") or DEFAULT_BATCH["dynamodb"])
-        position = max(int(pipes._positions.get(pipe["Arn"], 0)), dynamodb.stream_start_position(table))
+        known = int(pipes._positions.get(pipe["Arn"], 0))
+        self.position = max(self.position, known, dynamodb.stream_start_position(table))
         while True:
-            records = dynamodb.stream_records_since(table, position, size)
+            records = dynamodb.stream_records_since(table, self.position, size * _parallelization(pipe))
             if any(matches(pipe, record) for record in records) or not records:
                 break
-            position += len(records)
-            pipes._positions[pipe["Arn"]] = position
+            self.position += len(records)
+            self._note_position(pipe)
         due = self.window.closes_at(
             len(records), size, float(parameters.get("MaximumBatchingWindowInSeconds") or 0)
         )
@@ -143,17 +158,36 @@ class StreamSource:
             self.wake_at = due
             return
         self.window = _Window()
-        self.end = position + len(records)
-        self.pending = [Batch([record for record in records if matches(pipe, record)])]
+        [partition_key] = [
+            key["AttributeName"] for key in definition["KeySchema"] if key["KeyType"] == "HASH"
+        ]
+        for record in records:
+            if matches(pipe, record):
+                lane = _lane(record["dynamodb"]["Keys"][partition_key], _parallelization(pipe))
+                self._append(record, lane, size)
+            self.position += 1
+
+    def _append(self, record: Record, lane: int, size: int) -> None:
+        pending = self.lanes.setdefault(lane, [])
+        last = pending[-1] if pending else None
+        on_its_way = len(pending) == 1 and lane in self.busy
+        if last is None or on_its_way or last.attempts or len(last.records) >= size:
+            pending.append(Batch([record], position=self.position, lane=lane))
+        else:
+            last.records.append(record)
 
     def settle(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
-        """Retry or give up what failed, and move on once nothing of the read batch is left."""
-        self.busy = False
-        self.pending.pop(0)
+        """Retry or give up what failed, and move on behind what was read and is not done."""
+        self.busy.discard(batch.lane)
+        self.lanes[batch.lane].pop(0)
         if outcome.failed:
             self._retry(pipe, batch, outcome)
-        if not self.pending:
-            pipes._positions[pipe["Arn"]] = self.end
+        self._note_position(pipe)
+
+    def _note_position(self, pipe: Pipe) -> None:
+        """Remember where a pipe that is stopped begins again: at the first record that is not done."""
+        open_positions = [batch.position for pending in self.lanes.values() for batch in pending]
+        pipes._positions[pipe["Arn"]] = min([self.position, *open_positions])
 
     def _retry(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
         parameters = _source_parameters(pipe, STREAM_PARAMETERS)
@@ -164,9 +198,9 @@ class StreamSource:
             and parameters.get("OnPartialBatchItemFailure") == "AUTOMATIC_BISECT"
         ):
             middle = len(failed) // 2
-            self.pending[:0] = [
-                Batch(failed[:middle], batch.attempts),
-                Batch(failed[middle:], batch.attempts),
+            self.lanes[batch.lane][:0] = [
+                replace(batch, records=failed[:middle]),
+                replace(batch, records=failed[middle:]),
             ]
             return
         limit = int(parameters.get("MaximumRetryAttempts", -1))
@@ -178,7 +212,10 @@ class StreamSource:
             _dead_letter(pipe, failed, "RecordAgeExpired")
         else:
             pause = min(FIRST_BACKOFF_SECONDS * 2**batch.attempts, LONGEST_BACKOFF_SECONDS)
-            self.pending.insert(0, Batch(failed, batch.attempts + 1, time.monotonic() + pause))
+            again = replace(
+                batch, records=failed, attempts=batch.attempts + 1, not_before=time.monotonic() + pause
+            )
+            self.lanes[batch.lane].insert(0, again)
 
 
 @dataclass
@@ -228,6 +265,14 @@ SOURCES: dict[str, Callable[[], Source]] = {"dynamodb": StreamSource, "sqs": Que
 def _source_parameters(pipe: Pipe, name: str) -> dict[str, Any]:
     parameters: dict[str, Any] = (pipe.get("SourceParameters") or {}).get(name) or {}
     return parameters
+
+
+def _parallelization(pipe: Pipe) -> int:
+    return int(_source_parameters(pipe, STREAM_PARAMETERS).get("ParallelizationFactor") or 1)
+
+
+def _lane(partition: dict[str, Any], lanes: int) -> int:
+    return zlib.crc32(json.dumps(partition).encode()) % lanes
 
 
 def _arrival(record: Record) -> float:
