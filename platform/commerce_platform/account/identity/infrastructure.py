@@ -132,7 +132,8 @@ def _client(pool: UserPool, stage: Stage) -> UserPoolClient:
     return pool.add_client(
         "Shop",
         generate_secret=False,
-        auth_flows=AuthFlow(user_password=True, admin_user_password=True, user_srp=True),
+        # Passwords never travel from the public; the admin flow needs credentials of the account (make token).
+        auth_flows=AuthFlow(admin_user_password=True, user_srp=True),
         disable_o_auth=not stage.sign_in_urls,
         o_auth=OAuthSettings(
             flows=OAuthFlows(authorization_code_grant=True),

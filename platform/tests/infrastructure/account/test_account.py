@@ -93,7 +93,6 @@ def test_the_client_has_no_secret_and_may_request_openid_only(data, stage):
     assert client["GenerateSecret"] is False
     assert set(client["ExplicitAuthFlows"]) == {
         "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-        "ALLOW_USER_PASSWORD_AUTH",
         "ALLOW_USER_SRP_AUTH",
         "ALLOW_REFRESH_TOKEN_AUTH",
     }
