@@ -194,7 +194,8 @@ _STAGES: dict[StageName, dict[str, Any]] = {
         "function_memory_mb": 512,
         "throttle_rate": 10_000,
         "throttle_burst": 5_000,
-        "stock_wait_seconds": 20,
+        # Two cores run all services here, and 200 orders at once are to be reserved or rejected, none to time out.
+        "stock_wait_seconds": 60,
         "payment_wait_seconds": 30,
     },
     StageName.DEV: {
