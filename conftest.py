@@ -24,6 +24,8 @@ def is_end_to_end(path: Path) -> bool:
     return "e2e" in parts or (parts[0] == "tests" and parts[1] != "contracts")
 
 
+# Before pytest-xdist looks at the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the local cloud, and keep it on one worker: first, because it takes longest."""
     for item in items:
