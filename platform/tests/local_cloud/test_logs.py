@@ -205,11 +205,11 @@ def test_a_request_that_the_gateway_refuses_is_logged_with_the_reason(public_clo
 
 def test_messages_are_told_of_after_they_were_deleted(cloud: Cloud):
     queue = cloud.queue("orders")
-    queue.send({"orderId": "a1"}, {"orderId": "b2"})
+    queue.send({"orderId": "order-one"}, {"orderId": "order-two"})
     queue.receive(2)
-    lines = logged(cloud, "/local-cloud/queues", '"a1"')
+    lines = logged(cloud, "/local-cloud/queues", '"order-one"')
     assert [(line["queue"], line["action"]) for line in lines] == [("orders", "sent"), ("orders", "received")]
-    assert json.loads(lines[0]["body"]) == {"orderId": "a1"}
+    assert json.loads(lines[0]["body"]) == {"orderId": "order-one"}
 
 
 def test_a_message_that_nobody_received_is_told_of_once(cloud: Cloud):

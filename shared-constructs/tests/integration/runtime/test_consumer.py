@@ -153,6 +153,7 @@ def test_what_never_succeeds_is_in_the_dlq_with_its_reason_and_counts_as_handled
         (body("a", "OrderShipped.v1"), "no function for detail type 'OrderShipped.v1'"),
         (body(None), "data.wish"),
     ],
+    ids=["not JSON", "not an event", "unknown type", "data that does not fit"],
 )
 def test_what_is_no_event_of_this_consumer_can_never_succeed(received, dead_letters, message, reason):
     assert consumer_of(lambda *_: None)(received(message), Context()) == {"batchItemFailures": []}
