@@ -104,10 +104,13 @@ format: $(TOOLS) ## Format the code and apply safe fixes
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 
-lock: .venv/bin/uv ## Resolve requirements/*.in and package.json again into hashed locks
-	@for name in bootstrap dev emulator; do \
+# The tools' locks and those of the Lambda layers.
+LOCKED := $(wildcard requirements/*.in */*/*/requirements.in */*/*/*/requirements.in)
+
+lock: .venv/bin/uv ## Resolve every *.in and package.json again into hashed locks
+	@for source in $(LOCKED); do \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	    --python .venv/bin/python --python-version 3.11 requirements/$$name.in -o requirements/$$name.lock || exit 1; \
+	    --python .venv/bin/python --python-version 3.11 $$source -o $${source%.in}.lock || exit 1; \
 	done
 	@npm install --package-lock-only
 
