@@ -1,15 +1,12 @@
 """What the templates must say, whatever the constructs become."""
 
 import json
-import re
 
 import pytest
 from inventory_service.contracts.consumed import CONSUMED
 from inventory_service.stack import build
-from shared_constructs.testing import synthesize
+from shared_constructs.testing import listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
-
-ASSET = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
@@ -27,25 +24,9 @@ def service(stacks, stage):
     return stacks[f"commerce-{stage}-inventory"]
 
 
-def of_type(template, resource_type):
-    return [each["Properties"] for each in template["Resources"].values() if each["Type"] == resource_type]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
-def statements(template, role_id_prefix=""):
-    """Every statement of the policies of the roles whose logical id starts so."""
-    for policy in of_type(template, "AWS::IAM::Policy"):
-        if any(role["Ref"].startswith(role_id_prefix) for role in policy["Roles"]):
-            yield from policy["PolicyDocument"]["Statement"]
-
-
 def test_the_templates_change_only_when_it_is_meant(stacks, snapshot):
     for name, template in stacks.items():
-        masked = json.loads(ASSET.sub("<asset>", json.dumps(template)))
-        assert masked == snapshot(name=name, extension_class=JSONSnapshotExtension)
+        assert masked(template) == snapshot(name=name, extension_class=JSONSnapshotExtension)
 
 
 def test_there_is_one_function_and_it_does_not_transport(service):

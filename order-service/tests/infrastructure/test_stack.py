@@ -5,10 +5,8 @@ import re
 
 import pytest
 from order_service.stack import build
-from shared_constructs.testing import synthesize
+from shared_constructs.testing import listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
-
-ASSET = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
@@ -26,27 +24,9 @@ def service(stacks, stage):
     return stacks[f"commerce-{stage}-order"]
 
 
-def of_type(template, resource_type):
-    return {
-        name: each["Properties"]
-        for name, each in template["Resources"].items()
-        if each["Type"] == resource_type
-    }
-
-
-def statements(template):
-    for policy in of_type(template, "AWS::IAM::Policy").values():
-        yield from policy["PolicyDocument"]["Statement"]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
 def test_the_templates_change_only_when_it_is_meant(stacks, snapshot):
     for name, template in stacks.items():
-        masked = json.loads(ASSET.sub("<asset>", json.dumps(template)))
-        assert masked == snapshot(name=name, extension_class=JSONSnapshotExtension)
+        assert masked(template) == snapshot(name=name, extension_class=JSONSnapshotExtension)
 
 
 def test_there_is_no_function(stacks):
@@ -56,15 +36,11 @@ def test_there_is_no_function(stacks):
 def test_orders_and_catalogue_survive_in_a_stack_of_their_own(stacks, stage):
     tables = of_type(stacks[f"commerce-{stage}-order-data"], "AWS::DynamoDB::Table")
     assert len(tables) == 2
-    assert [table.get("DeletionProtectionEnabled", False) for table in tables.values()] == [
-        stage == "prod"
-    ] * 2
+    assert [table.get("DeletionProtectionEnabled", False) for table in tables] == [stage == "prod"] * 2
 
 
 def test_customers_and_operators_need_their_scopes_on_every_route(service):
-    methods = [
-        m for m in of_type(service, "AWS::ApiGateway::Method").values() if m["HttpMethod"] != "OPTIONS"
-    ]
+    methods = [m for m in of_type(service, "AWS::ApiGateway::Method") if m["HttpMethod"] != "OPTIONS"]
     assert len(methods) == 7
     scopes = sorted(scope for m in methods for scope in m["AuthorizationScopes"])
     assert scopes == ["commerce/operate"] * 3 + ["commerce/shop"] * 4
@@ -73,7 +49,7 @@ def test_customers_and_operators_need_their_scopes_on_every_route(service):
 def test_every_wait_has_a_literal_time_limit(service):
     (definition,) = (
         machine["DefinitionString"]
-        for machine in of_type(service, "AWS::StepFunctions::StateMachine").values()
+        for machine in of_type(service, "AWS::StepFunctions::StateMachine")
         if machine["StateMachineType"] == "STANDARD"
         and "ReserveStock" in json.dumps(machine["DefinitionString"])
     )
@@ -100,10 +76,10 @@ def test_no_role_has_a_wildcard_action(stacks):
 
 
 def test_every_rule_target_has_a_dlq_and_every_queue_an_end(service):
-    for rule in of_type(service, "AWS::Events::Rule").values():
+    for rule in of_type(service, "AWS::Events::Rule"):
         assert all("DeadLetterConfig" in target and "RetryPolicy" in target for target in rule["Targets"])
-    alarmed = json.dumps([*of_type(service, "AWS::CloudWatch::Alarm").values()])
-    queues = of_type(service, "AWS::SQS::Queue")
-    for name, queue in queues.items():
-        assert name in alarmed
-        assert queue["SqsManagedSseEnabled"] is True
+    alarmed = json.dumps(of_type(service, "AWS::CloudWatch::Alarm"))
+    for name, resource in service["Resources"].items():
+        if resource["Type"] == "AWS::SQS::Queue":
+            assert name in alarmed
+            assert resource["Properties"]["SqsManagedSseEnabled"] is True

@@ -1,14 +1,11 @@
 """What the templates must say, whatever the constructs become."""
 
 import json
-import re
 
 import pytest
 from payment_service.stack import build
-from shared_constructs.testing import synthesize
+from shared_constructs.testing import actions_on, listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
-
-ASSET = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
@@ -26,39 +23,9 @@ def service(stacks, stage):
     return stacks[f"commerce-{stage}-payment"]
 
 
-def of_type(template, resource_type):
-    return [each["Properties"] for each in template["Resources"].values() if each["Type"] == resource_type]
-
-
-def statements(template, role_prefix=""):
-    """Every statement of the roles whose logical ids start so."""
-    for name, resource in template["Resources"].items():
-        if not name.startswith(role_prefix):
-            continue
-        if resource["Type"] == "AWS::IAM::Policy":
-            yield from resource["Properties"]["PolicyDocument"]["Statement"]
-        if resource["Type"] == "AWS::IAM::Role":
-            for policy in resource["Properties"].get("Policies", ()):
-                yield from policy["PolicyDocument"]["Statement"]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
-def actions_on(template, service_prefix, role_prefix):
-    return {
-        action
-        for statement in statements(template, role_prefix)
-        for action in listed(statement["Action"])
-        if action.startswith(service_prefix)
-    }
-
-
 def test_the_templates_change_only_when_it_is_meant(stacks, snapshot):
     for name, template in stacks.items():
-        masked = json.loads(ASSET.sub("<asset>", json.dumps(template)))
-        assert masked == snapshot(name=name, extension_class=JSONSnapshotExtension)
+        assert masked(template) == snapshot(name=name, extension_class=JSONSnapshotExtension)
 
 
 def test_there_are_two_functions_and_each_reads_a_queue_one_message_at_a_time(service):

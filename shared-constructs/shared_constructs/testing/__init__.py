@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from .injection import Probe as Probe
     from .injection import injection_cases as injection_cases
     from .injection import unprobed_routes as unprobed_routes
+    from .inspection import actions_on as actions_on
+    from .inspection import listed as listed
+    from .inspection import masked as masked
+    from .inspection import of_type as of_type
+    from .inspection import statements as statements
     from .templates import synthesize as synthesize
     from .workflows import Execution as Execution
     from .workflows import WorkflowError as WorkflowError
@@ -41,7 +46,12 @@ _MODULES = {
     "Outcome": "consumers",
     "Probe": "injection",
     "WorkflowError": "workflows",
+    "actions_on": "inspection",
     "injection_cases": "injection",
+    "listed": "inspection",
+    "masked": "inspection",
+    "of_type": "inspection",
+    "statements": "inspection",
     "run_workflow": "workflows",
     "synthesize": "templates",
     "tell": "consumers",

@@ -1,0 +1,52 @@
+"""What infrastructure tests ask of a synthesized template."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .templates import Template
+
+_ASSET: Final = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def masked(template: Template) -> Template:
+    """The template without the hashes of its assets, for snapshots: code may change, infrastructure may not."""
+    without: Template = json.loads(_ASSET.sub("<asset>", json.dumps(template)))
+    return without
+
+
+def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
+    """The properties of every resource of a type, such as ``AWS::SQS::Queue``."""
+    return [each["Properties"] for each in template["Resources"].values() if each["Type"] == resource_type]
+
+
+def statements(template: Template, role_prefix: str = "") -> Iterator[dict[str, Any]]:
+    """Every statement of the roles (and of their policies) whose logical ids start so."""
+    for name, resource in template["Resources"].items():
+        if not name.startswith(role_prefix):
+            continue
+        if resource["Type"] == "AWS::IAM::Policy":
+            yield from resource["Properties"]["PolicyDocument"]["Statement"]
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in resource["Properties"].get("Policies", ()):
+                yield from policy["PolicyDocument"]["Statement"]
+
+
+def listed(value: Any) -> list[Any]:
+    """A policy's element as the list that it may stand for."""
+    return value if isinstance(value, list) else [value]
+
+
+def actions_on(template: Template, service_prefix: str, role_prefix: str = "") -> set[str]:
+    """Actions of one service (``dynamodb:``) that those roles may do."""
+    return {
+        action
+        for statement in statements(template, role_prefix)
+        for action in listed(statement["Action"])
+        if action.startswith(service_prefix)
+    }
