@@ -1,8 +1,11 @@
 """POST /orders, executed from the synthesized template."""
 
+import json
+
 import pytest
 from order_service.contracts import published
 from shared_constructs.testing.contracts import check_event, check_schemas
+from shared_constructs.testing.workflows import aws_call
 
 
 def test_an_order_is_accepted_priced_from_the_catalogue(shop):
@@ -59,14 +62,9 @@ def test_another_customer_may_use_the_same_key(shop):
 
 def test_two_requests_at_once_make_one_order(shop):
     """Both found nothing before; the second one's write meets the first one's order."""
-    requests = shop.deployment.calls
-    first = shop.place(key="race")
-    place_order = requests[-1].json()
-    definition_input = place_order["input"]
-    order_id = first.json()["orderId"]
+    first = shop.place(key="race").json()
+    second_input = json.loads(shop.deployment.calls[-1].json()["input"])
     unseen = {"reads": 1}
-
-    from shared_constructs.testing.workflows import aws_call
 
     def blind_once(integration, arguments):
         if integration.action == "getItem" and unseen["reads"]:
@@ -74,13 +72,11 @@ def test_two_requests_at_once_make_one_order(shop):
             return {}
         return aws_call(integration, arguments)
 
-    import json
-
-    execution = shop.deployment.run("PlaceOrder", json.loads(definition_input), call=blind_once)
+    execution = shop.deployment.run("PlaceOrder", second_input, call=blind_once)
     assert "AcceptOrder" in execution.path
     assert execution.output["statusCode"] == 202
-    assert json.loads(execution.output["body"]) == first.json()
-    assert shop.item(order_id)["version"] == 1
+    assert json.loads(execution.output["body"]) == first
+    assert shop.item(first["orderId"])["version"] == 1
 
 
 def test_every_faulty_line_is_named(shop):

@@ -16,6 +16,7 @@ from shared_constructs import (
     Subscription,
 )
 from shared_constructs.testing import Deployment, synthesize
+from shared_constructs.testing.workflows import aws_call
 
 READ = {
     "Type": "Task",
@@ -156,8 +157,6 @@ def test_a_change_since_the_read_refuses_the_wait(lending, change, loan):
     stale = {"Item": {"version": {"N": "4"}}}
     item = {"pk": "LOAN#1", "sk": "LOAN", "loanId": "1", "status": "OPEN", "version": 4, **loan}
     lending.table("Loans").put_item(Item=item)
-
-    from shared_constructs.testing.workflows import aws_call
 
     def call(integration, arguments):
         return stale if integration.state == "Read" else aws_call(integration, arguments)
