@@ -30,7 +30,7 @@ Public names (each is loaded on first use, so that a handler pays only for what 
     handler = consumer                               # consumer(event, context) -> {"batchItemFailures": [...]}
     MessageConsumer(handle)                          # the same for raw message bodies: handle(message: Message)
     raise RetryLater(30, "provider is down")         # seen again in 30 s; counts as a receive
-    raise NeverSucceeds("currency is not EUR")       # to the DLQ at once, with the reason as attribute
+    raise PoisonMessage("currency is not EUR")       # to the DLQ at once, with the reason as attribute
 
     # logs and metrics
     logger, metrics                                  # Powertools, configured by POWERTOOLS_* variables
@@ -51,7 +51,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service_runtime.consumer import EventConsumer, Message, MessageConsumer, NeverSucceeds, RetryLater
+    from service_runtime.consumer import EventConsumer, Message, MessageConsumer, PoisonMessage, RetryLater
     from service_runtime.envelope import (
         EnvelopeError,
         Event,
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "consumer": ("EventConsumer", "Message", "MessageConsumer", "NeverSucceeds", "RetryLater"),
+    "consumer": ("EventConsumer", "Message", "MessageConsumer", "PoisonMessage", "RetryLater"),
     "envelope": (
         "EnvelopeError",
         "Event",
@@ -110,7 +110,7 @@ __all__ = [
     "MessageConsumer",
     "Metadata",
     "Money",
-    "NeverSucceeds",
+    "PoisonMessage",
     "Problem",
     "PublishError",
     "Publisher",

@@ -58,7 +58,7 @@ class RetryLater(Exception):  # noqa: N818 - a decision, not an error
         super().__init__(f"{reason}; again in {delay_seconds} s")
 
 
-class NeverSucceeds(Exception):  # noqa: N818 - a decision, not an error
+class PoisonMessage(Exception):  # noqa: N818 - a decision, not an error
     """The message can never be handled: it goes to the DLQ at once, with the reason as attribute.
 
     Args:
@@ -93,7 +93,7 @@ class MessageConsumer:
     """Handler of an SQS batch with partial failures: ``handler = MessageConsumer(handle)``.
 
     A message whose handling raises is received again after the queue's visibility timeout; ``RetryLater`` chooses
-    the delay; ``NeverSucceeds`` moves it to the DLQ at once. The others of its batch are not affected. Messages
+    the delay; ``PoisonMessage`` moves it to the DLQ at once. The others of its batch are not affected. Messages
     that the invocation has no time left for are reported as failed rather than started.
 
     Args:
@@ -135,7 +135,7 @@ class MessageConsumer:
         )
         try:
             self._handle(message)
-        except NeverSucceeds as poison:
+        except PoisonMessage as poison:
             self._dead_letter(message, poison.reason)
         except RetryLater as later:
             logger.info("message retries later", message_id=message.message_id, reason=str(later))
@@ -239,21 +239,21 @@ class EventConsumer(MessageConsumer):
         """Give one message's event to its function; for a handler that shares its queue with other messages.
 
         Raises:
-            NeverSucceeds: not an event, of an unknown type, or its data does not fit.
+            PoisonMessage: not an event, of an unknown type, or its data does not fit.
         """
         try:
             envelope = json.loads(message.body)
         except json.JSONDecodeError as error:
-            raise NeverSucceeds(f"the body is not JSON: {error}") from error
+            raise PoisonMessage(f"the body is not JSON: {error}") from error
         detail_type = envelope.get("detail-type") if isinstance(envelope, dict) else None
         if detail_type not in self._routes:
             known = ", ".join(self.detail_types)
-            raise NeverSucceeds(f"no function for detail type {detail_type!r}; known are: {known}")
+            raise PoisonMessage(f"no function for detail type {detail_type!r}; known are: {known}")
         data, function = self._routes[detail_type]
         try:
             event = Event.parse(envelope, data=data)
         except EnvelopeError as error:
-            raise NeverSucceeds(str(error)) from error
+            raise PoisonMessage(str(error)) from error
         with business_context(
             correlation_id=event.metadata.correlation_id,
             eventId=event.metadata.event_id,

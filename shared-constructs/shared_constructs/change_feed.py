@@ -12,9 +12,9 @@ from aws_cdk.aws_iam import PolicyStatement, Role
 from aws_cdk.aws_pipes import CfnPipe
 from aws_cdk.aws_sqs import Queue, QueueEncryption
 from constructs import Construct
+from states_language.definition import PLAIN_FUNCTIONS
 
 from shared_constructs.alarms import dlq_alarm, pipe_failure_alarm
-from shared_constructs.asl import PLAIN_FUNCTIONS
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
 from shared_constructs.permissions import unwrap
 from shared_constructs.queue_consumer import DLQ_RETENTION, pipe_filter, pipe_logs, pipe_principal
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk.aws_cloudwatch import Alarm
-
-    from shared_constructs.asl import Definition
+    from states_language.definition import Definition
 
 # EventBridge Pipes: a bus takes at most ten entries at once; if the enrichment returns more, the target is not called.
 MAX_ENTRIES = 10

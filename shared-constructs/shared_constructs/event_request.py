@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk import Duration
+    from states_language.definition import Definition
 
-    from shared_constructs.asl import Definition
     from shared_constructs.express_workflow import StandardWorkflow
     from shared_constructs.queue_consumer import Subscription
 
@@ -38,7 +38,7 @@ class EventRequest(Construct):
     known to the item), and any reply to an aggregate that is closed or unknown. A reply to an open aggregate that
     never asked is retried and ends in the DLQ, where somebody should look.
 
-    Conventions that the workflow must keep: it has the aggregate's id in the variable ``$<aggregate>`` and the version
+    Conventions that the workflow must keep: it has the aggregate's id in the variable ``$<aggregate_id>`` and the version
     that it read in ``$version``, and reads the item again after every state made here. The item has ``version``; it
     gets ``wait`` (``name``, ``eventId``, ``version``, ``at``, ``token``) and ``requestIds``. Whatever closes or
     cancels the aggregate changes its version or sets ``cancelRequested``, which both refuse the wait.
@@ -47,7 +47,7 @@ class EventRequest(Construct):
         scope: construct inside a ``ServiceStack``.
         construct_id: its id; tests feed the replies by it.
         table: the table of the aggregate.
-        aggregate: name of the aggregate's id: the workflow's variable, the item's attribute and the field in the data
+        aggregate_id: name of the aggregate's id: the workflow's variable, the item's attribute and the field in the data
             of request and replies, such as ``orderId``.
         key: key attributes in JSONata over that variable, ``{"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}``.
         wait: name of the wait, such as ``stock``.
@@ -69,7 +69,7 @@ class EventRequest(Construct):
         ValueError: a time limit below one second.
 
     Example:
-        >>> stock = EventRequest(stack, "Stock", table=table, aggregate="orderId", wait="stock",
+        >>> stock = EventRequest(stack, "Stock", table=table, aggregate_id="orderId", wait="stock",
         ...     key={"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}, request="StockReservationRequested.v1",
         ...     data="{'orderId': $new.orderId, 'expiresAt': $expiresAt}",
         ...     accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
@@ -86,7 +86,7 @@ class EventRequest(Construct):
         construct_id: str,
         *,
         table: Any,
-        aggregate: str,
+        aggregate_id: str,
         key: Mapping[str, str],
         wait: str,
         request: str,
@@ -104,7 +104,7 @@ class EventRequest(Construct):
         if self._seconds < 1:
             raise ValueError(f"time_limit must be at least one second, got {self._seconds}")
         self._table = unwrap(table)
-        self._aggregate = aggregate
+        self._aggregate_id = aggregate_id
         self._key = key
         self._wait = wait
         self._accepted, self._rejected, self._rejection = accepted, rejected, rejection
@@ -113,7 +113,7 @@ class EventRequest(Construct):
         self._source = f"commerce.{ServiceStack.of(self).service}"
         self.event = DomainEvent(
             detail_type=request,
-            aggregate_id=f"$new.{aggregate}",
+            aggregate_id=f"$new.{aggregate_id}",
             when=f"$new.wait.name = '{wait}' and $changed('wait')",
             # The version that the wait was made with: a republished request keeps its id.
             version="$new.wait.version",
@@ -217,8 +217,8 @@ class EventRequest(Construct):
             "Replies",
             definition=self._replies(),
             substitutions={"Table": self._table},
-            answers=(workflow,),
-            each_message=True,
+            callback_targets=(workflow,),
+            per_record=True,
         )
         MetricFilter(
             self,
@@ -238,7 +238,7 @@ class EventRequest(Construct):
         return self.consumer
 
     def _event_id(self) -> str:
-        parts = f"'{self._source}|' & ${self._aggregate} & '|' & $string($version + 1) & '|{self.event.detail_type}'"
+        parts = f"'{self._source}|' & ${self._aggregate_id} & '|' & $string($version + 1) & '|{self.event.detail_type}'"
         return f"$substring($hash({parts}, 'SHA-256'), 0, 32)"
 
     def _replies(self) -> Definition:
@@ -260,7 +260,7 @@ class EventRequest(Construct):
                     "Type": "Pass",
                     "Assign": {
                         "reply": "{% $states.input %}",
-                        self._aggregate: f"{{% $states.input.detail.data.{self._aggregate} %}}",
+                        self._aggregate_id: f"{{% $states.input.detail.data.{self._aggregate_id} %}}",
                         "causationId": "{% $states.input.detail.metadata.causationId %}",
                     },
                     "Next": "Read item",

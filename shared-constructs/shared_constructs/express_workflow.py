@@ -16,10 +16,10 @@ from aws_cdk.aws_stepfunctions import (
     StateMachineType,
 )
 from constructs import Construct
+from states_language import definition as asl
+from states_language.rules import check_definition
 
-from shared_constructs import asl
 from shared_constructs.alarms import PERIOD, alarm_above
-from shared_constructs.lint.asl import check_definition
 from shared_constructs.permissions import reference, statements_for, unwrap
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
@@ -49,17 +49,17 @@ class _Workflow(Construct):
         definition: Path | Mapping[str, Any],
         substitutions: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
-        answers: Sequence[Any] = (),
+        callback_targets: Sequence[Any] = (),
         unmanaged_services: Sequence[str] = (),
-        each_message: bool = False,
+        per_record: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = ServiceStack.of(self)
-        self.each_message = each_message
+        self.per_record = per_record
         resources = dict(substitutions or {})
         source = asl.load(definition)
-        if each_message:
-            source = asl.for_each_message(source)
+        if per_record:
+            source = asl.per_record_definition(source)
         if timeout is not None:
             source["TimeoutSeconds"] = timeout.to_seconds()
         self.definition = asl.substitute(
@@ -79,7 +79,7 @@ class _Workflow(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
         self.role = Role(self, "Role", assumed_by=ServicePrincipal("states.amazonaws.com"))
-        callbacks = [unwrap(machine).state_machine_arn for machine in answers]
+        callbacks = [unwrap(machine).state_machine_arn for machine in callback_targets]
         for integration in asl.integrations(source):
             if integration.service not in unmanaged_services:
                 for statement in statements_for(
@@ -147,7 +147,7 @@ class ExpressWorkflow(_Workflow):
 
     Builds the state machine with a role of its own, a log group under ``/aws/vendedlogs/`` (every event; execution
     data only where the stage says), X-Ray tracing, and alarms on failed, timed-out and throttled executions. The
-    definition is checked at synth (``shared_constructs.lint.asl``), beyond what CloudFormation's schema knows.
+    definition is checked at synth (``states_language.rules``), beyond what CloudFormation's schema knows.
 
     The role gets exactly the actions of the service integrations that the definition uses, each on the resources
     that the state names through substitutions: DynamoDB on those tables (and the literal indexes), ``events:PutEvents``
@@ -161,9 +161,9 @@ class ExpressWorkflow(_Workflow):
             resources themselves (a table stands for its name, a bus for its name, a queue for its URL, a function or
             state machine for its ARN), which also grants what the states do with them.
         timeout: of the whole execution, at most 5 minutes; default 25 seconds, below API Gateway's 29.
-        answers: state machines whose task tokens this workflow answers.
+        callback_targets: state machines whose task tokens this workflow answers.
         unmanaged_services: services whose permissions the caller grants on ``.role``.
-        each_message: the definition says what to do with one event; it is wrapped so that a ``QueueConsumer`` can
+        per_record: the definition says what to do with one event; it is wrapped so that a ``QueueConsumer`` can
             give it batches and learn which messages failed.
 
     Attributes:
@@ -195,9 +195,9 @@ class ExpressWorkflow(_Workflow):
         definition: Path | Mapping[str, Any],
         substitutions: Mapping[str, Any] | None = None,
         timeout: Duration = DEFAULT_TIMEOUT,
-        answers: Sequence[Any] = (),
+        callback_targets: Sequence[Any] = (),
         unmanaged_services: Sequence[str] = (),
-        each_message: bool = False,
+        per_record: bool = False,
     ) -> None:
         if timeout.to_seconds() > MAX_EXPRESS_TIMEOUT.to_seconds():
             raise ValueError(
@@ -209,9 +209,9 @@ class ExpressWorkflow(_Workflow):
             definition=definition,
             substitutions=substitutions,
             timeout=timeout,
-            answers=answers,
+            callback_targets=callback_targets,
             unmanaged_services=unmanaged_services,
-            each_message=each_message,
+            per_record=per_record,
         )
         self.timeout = timeout
 
@@ -225,7 +225,7 @@ class StandardWorkflow(_Workflow):
         definition: see ``ExpressWorkflow``.
         substitutions: see ``ExpressWorkflow``.
         timeout: of the whole execution; default none (a year).
-        answers: see ``ExpressWorkflow``.
+        callback_targets: see ``ExpressWorkflow``.
         unmanaged_services: see ``ExpressWorkflow``.
     """
 
@@ -239,7 +239,7 @@ class StandardWorkflow(_Workflow):
         definition: Path | Mapping[str, Any],
         substitutions: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
-        answers: Sequence[Any] = (),
+        callback_targets: Sequence[Any] = (),
         unmanaged_services: Sequence[str] = (),
     ) -> None:
         super().__init__(
@@ -248,6 +248,6 @@ class StandardWorkflow(_Workflow):
             definition=definition,
             substitutions=substitutions,
             timeout=timeout,
-            answers=answers,
+            callback_targets=callback_targets,
             unmanaged_services=unmanaged_services,
         )

@@ -11,7 +11,7 @@ from aws_cdk.aws_iam import PolicyStatement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared_constructs.asl import Integration
+    from states_language.definition import TaskIntegration
 
 # What a transaction's parts need: IAM knows no action for the transaction itself.
 _TRANSACTION_PARTS = {
@@ -56,7 +56,7 @@ def reference(value: Any) -> Any:
 
 
 def statements_for(
-    integration: Integration, *, resources: Mapping[str, Any], callbacks: list[str], event_source: str
+    integration: TaskIntegration, *, resources: Mapping[str, Any], callbacks: list[str], event_source: str
 ) -> list[PolicyStatement]:
     """The statements that one task needs.
 
@@ -74,7 +74,7 @@ def statements_for(
     if integration.action in _CALLBACK_ACTIONS:
         if not callbacks:
             raise ValueError(
-                f"state {integration.state!r} answers a task token: pass answers=(the state machine that waits,)"
+                f"state {integration.state!r} answers a task token: pass callback_targets=(the state machine that waits,)"
             )
         return [PolicyStatement(actions=actions, resources=callbacks)]
     attribute = _ARN_ATTRIBUTES.get(integration.service)
@@ -99,7 +99,7 @@ def statements_for(
     return [statement]
 
 
-def _actions(integration: Integration) -> list[str]:
+def _actions(integration: TaskIntegration) -> list[str]:
     if integration.action in {"transactWriteItems", "transactGetItems"}:
         body = json.dumps(integration.body)
         return sorted(
@@ -112,7 +112,7 @@ def _actions(integration: Integration) -> list[str]:
     return [_IAM_ACTIONS.get(action, action)]
 
 
-def _indexes(integration: Integration) -> list[str]:
+def _indexes(integration: TaskIntegration) -> list[str]:
     return sorted(
         set(
             re.findall(

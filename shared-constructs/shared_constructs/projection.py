@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from constructs import Construct
+from states_language.definition import TYPED_FUNCTIONS
 
-from shared_constructs.asl import TYPED_FUNCTIONS
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.permissions import unwrap
 from shared_constructs.queue_consumer import QueueConsumer
@@ -15,7 +15,8 @@ from shared_constructs.queue_consumer import QueueConsumer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shared_constructs.asl import Definition
+    from states_language.definition import Definition
+
     from shared_constructs.queue_consumer import Batching, Subscription
 
 
@@ -82,7 +83,7 @@ class Projection(Construct):
             "Workflow",
             definition=_definition(key, {version_attribute: version, **attributes}),
             substitutions={"Table": unwrap(table)},
-            each_message=True,
+            per_record=True,
         )
         self.consumer = QueueConsumer(
             self, "Consumer", target=self.workflow, subscriptions=subscriptions, batching=batching

@@ -125,7 +125,7 @@ class QueueConsumer(Construct):
     Args:
         scope: construct inside a ``ServiceStack``.
         construct_id: its id; tests feed the consumer by it.
-        target: an ``ExpressWorkflow`` made with ``each_message=True``, or a ``ServiceFunction`` whose handler is a
+        target: an ``ExpressWorkflow`` made with ``per_record=True``, or a ``ServiceFunction`` whose handler is a
             ``service_runtime`` consumer (it gets ``CONSUMER_QUEUE_URL`` and ``CONSUMER_DLQ_URL``). A function reads
             one queue.
         subscriptions: the events; none for a queue that an API or another service fills.
@@ -206,9 +206,9 @@ class QueueConsumer(Construct):
         check_at_synth(self, lambda: self._visibility_faults(target))
         self.pipe: CfnPipe | None = None
         if isinstance(target, ExpressWorkflow):
-            if not target.each_message:
+            if not target.per_record:
                 raise ValueError(
-                    f"{target.node.path} handles whole inputs; make it with each_message=True, so that one message's"
+                    f"{target.node.path} handles whole inputs; make it with per_record=True, so that one message's"
                     " failure is reported as its own"
                 )
             self.pipe = self._connect_workflow(target)

@@ -122,7 +122,7 @@ class ServiceApp(App):
         Tags.of(self).add("commerce:service", service)
         Tags.of(self).add("commerce:stage", self.stage.name.value)
         if os.environ.get("CDK_VALIDATION") != "false":
-            from shared_constructs.lint.nag import add_rules  # noqa: PLC0415 - half a second that tests save
+            from shared_constructs.nag import add_rules  # noqa: PLC0415 - half a second that tests save
 
             add_rules(self)
 
@@ -188,7 +188,7 @@ class ServiceStack(Stack):
             )
         return stack
 
-    def publish(self, name: str, value: str, *, major: int = 1) -> StringParameter:
+    def export_parameter(self, name: str, value: str, *, major: int = 1) -> StringParameter:
         """Let other services discover a value.
 
         Args:
@@ -205,7 +205,7 @@ class ServiceStack(Stack):
             self, f"Publish{words}V{major}", parameter_name=address.path, string_value=value
         )
 
-    def discover(self, service: str, name: str, *, major: int = 1) -> str:
+    def import_parameter(self, service: str, name: str, *, major: int = 1) -> str:
         """What another service published, read from SSM when the stack is deployed.
 
         Args:
@@ -222,23 +222,25 @@ class ServiceStack(Stack):
     @cached_property
     def event_bus(self) -> IEventBus:
         """The bus of this account and stage. Its ARN follows from its name, so that no parameter goes unused."""
-        return EventBus.from_event_bus_name(self, "EventBus", self.discover(PLATFORM, "event-bus-name"))
+        return EventBus.from_event_bus_name(
+            self, "EventBus", self.import_parameter(PLATFORM, "event-bus-name")
+        )
 
     @cached_property
     def user_pool(self) -> IUserPool:
         """The customers and operators of this stage."""
-        return UserPool.from_user_pool_arn(self, "UserPool", self.discover(PLATFORM, "user-pool-arn"))
+        return UserPool.from_user_pool_arn(self, "UserPool", self.import_parameter(PLATFORM, "user-pool-arn"))
 
     @cached_property
     def alarm_topic(self) -> ITopic:
         """Where the alarms of this account and stage go; there is one only where ``Stage.alarms`` says so."""
-        return Topic.from_topic_arn(self, "AlarmTopic", self.discover(PLATFORM, "alarm-topic-arn"))
+        return Topic.from_topic_arn(self, "AlarmTopic", self.import_parameter(PLATFORM, "alarm-topic-arn"))
 
     @cached_property
     def runtime_layer(self) -> ILayerVersion:
         """The platform's shared runtime layer, pinned by major version: the packages that handlers may import."""
         return LayerVersion.from_layer_version_arn(
-            self, "RuntimeLayer", self.discover(PLATFORM, "runtime-layer-arn")
+            self, "RuntimeLayer", self.import_parameter(PLATFORM, "runtime-layer-arn")
         )
 
     def _misplaced_resources(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from shared_constructs.testing.local_cloud import LocalCloud, eventually, local_cloud, operator  # noqa: F401 - fixtures
+from service_testing.local_cloud import LocalCloud, eventually, local_cloud, operator  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

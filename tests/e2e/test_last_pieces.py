@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from shared_constructs.testing.local_cloud import eventually
+from service_testing.local_cloud import eventually
 
 from .conftest import OPEN, Customer, known
 

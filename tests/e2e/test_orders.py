@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shared_constructs.testing.local_cloud import eventually
+from service_testing.local_cloud import eventually
 
 from .conftest import OPEN, PIECES, PRICE, Customer, Order, statuses
 

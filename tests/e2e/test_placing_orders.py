@@ -6,7 +6,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from shared_constructs.testing.local_cloud import eventually
+from service_testing.local_cloud import eventually
 
 from .conftest import PRICE, Customer, Order, known
 

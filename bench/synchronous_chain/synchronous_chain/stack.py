@@ -32,7 +32,7 @@ class Chain(ServiceStack):
             following = _step(self, step, data.records, following)
         api = DirectApi(self, "Api", description="Orders by a chain of synchronous functions")
         api.route("POST", "/orders", InvokeFunction(function=following), auth=Scopes("commerce/shop"))
-        self.publish("table-name", data.records.table.table_name)
+        self.export_parameter("table-name", data.records.table.table_name)
 
 
 def _step(

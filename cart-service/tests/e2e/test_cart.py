@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from service_runtime import Event
-from shared_constructs.testing.local_cloud import eventually
+from service_testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from cart_service.stack import build
 from service_runtime import Event
-from shared_constructs.testing import Deployment, synthesize
+from service_testing import Deployment, synthesize
 
 
 @pytest.fixture(scope="module")

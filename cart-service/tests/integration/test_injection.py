@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 from cart_service.api.runtime.domain import MAX_LINES
-from shared_constructs.testing.injection import HOSTILE_VALUES, Probe, injection_cases, unprobed_routes
+from service_testing.injection import HOSTILE_VALUES, Probe, injection_cases, unprobed_routes
 
 from .conftest import product_changed
 

@@ -4,7 +4,7 @@ import pytest
 from cart_service.contracts import published
 from cart_service.contracts.consumed import ProductChanged
 from pydantic import ValidationError
-from shared_constructs.testing.contracts import check_schemas
+from service_testing.contracts import check_schemas
 
 CHANGED = {
     "sku": "TARTE-CITRON",

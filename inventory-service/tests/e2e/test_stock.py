@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from inventory_service.contracts import published
 from service_runtime import Event, Publisher, rfc3339
-from shared_constructs.testing.contracts import check_event
-from shared_constructs.testing.local_cloud import eventually
+from service_testing.contracts import check_event
+from service_testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -2,7 +2,7 @@
 
 import pytest
 from inventory_service.stack import build
-from shared_constructs.testing import Deployment, Probe, injection_cases, synthesize, unprobed_routes
+from service_testing import Deployment, Probe, injection_cases, synthesize, unprobed_routes
 
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
 SKU = {"sku": "PROBE-1"}

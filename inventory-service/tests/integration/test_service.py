@@ -4,8 +4,8 @@ import pytest
 from inventory_service.contracts import published
 from inventory_service.stack import build
 from service_runtime import Event
-from shared_constructs.testing import Deployment, synthesize
-from shared_constructs.testing.contracts import check_event
+from service_testing import Deployment, synthesize
+from service_testing.contracts import check_event
 
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}

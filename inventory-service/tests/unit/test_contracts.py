@@ -5,7 +5,7 @@ from inventory_service.contracts import published
 from inventory_service.contracts.consumed import CONSUMED, StockReservationRequested
 from inventory_service.stock.runtime.handler import orders
 from pydantic import ValidationError
-from shared_constructs.testing.contracts import check_schemas
+from service_testing.contracts import check_schemas
 
 REQUEST = {
     "orderId": "o1",

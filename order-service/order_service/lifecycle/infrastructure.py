@@ -16,8 +16,8 @@ from shared_constructs import (
     StandardWorkflow,
     Subscription,
 )
-from shared_constructs.asl import load
 from shared_constructs.queue_consumer import RULE_MAX_EVENT_AGE, RULE_RETRY_ATTEMPTS
+from states_language.definition import load
 
 HERE = Path(__file__).parent
 KEY = {"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}
@@ -39,7 +39,7 @@ class Lifecycle(Construct):
             self,
             "Stock",
             table=orders,
-            aggregate="orderId",
+            aggregate_id="orderId",
             key=KEY,
             wait="stock",
             request="StockReservationRequested.v1",
@@ -54,7 +54,7 @@ class Lifecycle(Construct):
             self,
             "Payment",
             table=orders,
-            aggregate="orderId",
+            aggregate_id="orderId",
             key=KEY,
             wait="payment",
             request="PaymentRequested.v1",
@@ -144,7 +144,7 @@ class Lifecycle(Construct):
             "Start",
             definition=HERE / "start.asl.yaml",
             substitutions={"Lifecycle": self.workflow},
-            each_message=True,
+            per_record=True,
         )
         QueueConsumer(
             self,
@@ -159,8 +159,8 @@ class Lifecycle(Construct):
             "Interrupt",
             definition=HERE / "interrupt.asl.yaml",
             substitutions={"OrdersTable": orders},
-            answers=(self.workflow,),
-            each_message=True,
+            callback_targets=(self.workflow,),
+            per_record=True,
         )
         interruptions = QueueConsumer(
             self,

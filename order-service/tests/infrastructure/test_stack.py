@@ -5,7 +5,7 @@ import re
 
 import pytest
 from order_service.stack import build
-from shared_constructs.testing import listed, masked, of_type, statements, synthesize
+from service_testing import listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
 
 

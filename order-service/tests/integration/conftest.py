@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 from order_service.stack import build
 from service_runtime import Event
-from shared_constructs.testing import Deployment, synthesize
+from service_testing import Deployment, synthesize
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/shop commerce/operate"}

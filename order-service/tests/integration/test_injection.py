@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from shared_constructs.testing import HOSTILE_VALUES, Deployment, Probe, injection_cases, unprobed_routes
+from service_testing import HOSTILE_VALUES, Deployment, Probe, injection_cases, unprobed_routes
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}

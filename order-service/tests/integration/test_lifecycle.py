@@ -4,8 +4,8 @@ import json
 
 import pytest
 from order_service.contracts import published
-from shared_constructs.testing.contracts import check_event
-from shared_constructs.testing.workflows import WorkflowError, aws_call
+from service_testing.contracts import check_event
+from service_testing.workflows import WorkflowError, aws_call
 
 STATUSES = ["PLACED", "STOCK_RESERVED", "PAID", "CONFIRMED"]
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from order_service.contracts import published
-from shared_constructs.testing.contracts import check_event, check_schemas
-from shared_constructs.testing.workflows import aws_call
+from service_testing.contracts import check_event, check_schemas
+from service_testing.workflows import aws_call
 
 
 def test_an_order_is_accepted_priced_from_the_catalogue(shop):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from service_runtime import Event, rfc3339
-from shared_constructs.testing.local_cloud import eventually
+from service_testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from payment_service.stack import build
-from shared_constructs.testing import actions_on, listed, masked, of_type, statements, synthesize
+from service_testing import actions_on, listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
 
 

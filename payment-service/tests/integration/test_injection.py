@@ -1,8 +1,8 @@
 """No input defeats a route: it comes back unchanged or is refused, and nothing else changes."""
 
 import pytest
-from shared_constructs.testing import Deployment
-from shared_constructs.testing.injection import Probe, injection_cases, unprobed_routes
+from service_testing import Deployment
+from service_testing.injection import Probe, injection_cases, unprobed_routes
 
 from .conftest import OPERATOR, requested
 

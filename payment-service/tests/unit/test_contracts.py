@@ -4,7 +4,7 @@ import pytest
 from payment_service.contracts import published
 from payment_service.contracts.consumed import PaymentRequested
 from pydantic import ValidationError
-from shared_constructs.testing.contracts import check_schemas
+from service_testing.contracts import check_schemas
 
 REQUESTED = {
     "orderId": "order-1",

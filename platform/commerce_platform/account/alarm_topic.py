@@ -34,4 +34,4 @@ class AlarmTopic(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             )
         )
-        stack.publish("alarm-topic-arn", self.topic.topic_arn)
+        stack.export_parameter("alarm-topic-arn", self.topic.topic_arn)

@@ -38,5 +38,5 @@ class Bus(Construct):
         for child in archive.node.find_all():
             if isinstance(child, CfnResource):
                 child.apply_removal_policy(stage.removal_policy)
-        stack.publish("event-bus-arn", self.bus.event_bus_arn)
-        stack.publish("event-bus-name", self.bus.event_bus_name)
+        stack.export_parameter("event-bus-arn", self.bus.event_bus_arn)
+        stack.export_parameter("event-bus-name", self.bus.event_bus_name)

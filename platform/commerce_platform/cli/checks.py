@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from commerce_platform.cli.workspace import App, Workspace
 
 LIBRARY = "shared-constructs"
+LINTERS = ("service_lint", "states_language")
+"""The library's packages that `python -m service_lint` runs."""
 BIN = Path(sys.executable).parent
 
 NOT_TO_BE_COMMITTED = {
@@ -126,13 +128,13 @@ class Lint:
             return error.problem
         rules = digest(
             self.workspace.root,
-            files(self.workspace.root / LIBRARY / "shared_constructs" / "lint", NEVER_DEPLOYED),
+            *(files(self.workspace.root / LIBRARY / each, NEVER_DEPLOYED) for each in LINTERS),
             [self.workspace.root / "requirements" / "dev.lock"],
             [assembly / "validation-report.json" for assembly in assemblies],
             salt=" ".join(map(cdk.content, assemblies)),
         )
         name = f"templates {app.name}"
-        command: list[str | Path] = [sys.executable, "-m", "shared_constructs.lint", *assemblies]
+        command: list[str | Path] = [sys.executable, "-m", "service_lint", *assemblies]
         return await self.once(name, rules, self.tool(name, *command))
 
     async def alone(self, project: Path) -> str:

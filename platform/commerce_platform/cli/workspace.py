@@ -30,7 +30,7 @@ NEVER_DEPLOYED = (
 )
 """Names that no template and no asset is made of: changing one makes nothing stale."""
 
-LIBRARY_NEVER_DEPLOYED = ("shared_constructs/testing", "shared_constructs/lint")
+LIBRARY_NEVER_DEPLOYED = ("service_testing", "service_lint", "apigateway_engine")
 
 
 @dataclass(frozen=True, order=True)
@@ -145,7 +145,7 @@ class Workspace:
         return digest(
             self.root,
             files(self.root / PLATFORM / "commerce_platform" / "local_cloud", NEVER_DEPLOYED),
-            files(self.root / "shared-constructs" / "shared_constructs" / "testing", NEVER_DEPLOYED),
+            files(self.root / "shared-constructs" / "apigateway_engine", NEVER_DEPLOYED),
             [self.root / "requirements" / "emulator.lock"],
         )
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from product_service.stack import build
-from shared_constructs.testing import listed, masked, of_type, statements, synthesize
+from service_testing import listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from product_service.stack import build
-from shared_constructs.testing import Deployment, synthesize
+from service_testing import Deployment, synthesize
 
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
 

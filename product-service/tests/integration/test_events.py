@@ -2,7 +2,7 @@
 
 from product_service.contracts import published
 from service_runtime import event_id
-from shared_constructs.testing.contracts import check_event
+from service_testing.contracts import check_event
 
 
 def told(catalogue):

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from shared_constructs.testing import HOSTILE_VALUES, Probe, injection_cases, unprobed_routes
-from shared_constructs.testing.injection import InjectionCase
+from service_testing import HOSTILE_VALUES, Probe, injection_cases, unprobed_routes
+from service_testing.injection import InjectionCase
 
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
 SKU = {"sku": "PROBE-1"}

@@ -4,7 +4,7 @@ import pytest
 from product_service.contracts import published
 from product_service.contracts.published import ProductChanged
 from pydantic import ValidationError
-from shared_constructs.testing.contracts import check_schemas
+from service_testing.contracts import check_schemas
 
 CHANGED = {
     "sku": "TARTE-CITRON",

@@ -16,7 +16,7 @@ from constructs import Construct
 from shared_constructs.direct_api.gateway_responses import DETAILS, GATEWAY_RESPONSES
 from shared_constructs.direct_api.json_schema import draft_04
 from shared_constructs.direct_api.keys import check_keys
-from shared_constructs.direct_api.operations import Integration, InvokeFunction, Surroundings
+from shared_constructs.direct_api.operations import InvokeFunction, MethodIntegration, RouteContext
 from shared_constructs.direct_api.shapes import ModelError
 from shared_constructs.direct_api.templates import RouteError
 from shared_constructs.direct_api.values import Source
@@ -191,7 +191,7 @@ class DirectApi(Construct):
             f"https://{self.rest_api.rest_api_id}.execute-api.{self._service_stack.region}."
             f"{self._service_stack.url_suffix}/{STAGE_NAME}"
         )
-        self._service_stack.publish(published_as, self.url)
+        self._service_stack.export_parameter(published_as, self.url)
         Validations.of(self.rest_api.deployment_stage).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-APIG3",
@@ -275,7 +275,7 @@ class DirectApi(Construct):
         assert not isinstance(operation, InvokeFunction)  # noqa: S101 - the caller looked
         stack = self._service_stack
         integration = operation.integration(
-            Surroundings(service=stack.service, stage=stack.stage.name, bus=lambda: stack.event_bus)
+            RouteContext(service=stack.service, stage=stack.stage.name, bus=lambda: stack.event_bus)
         )
         _check_parameters(integration, path, auth)
         if integration.keys:
@@ -302,7 +302,7 @@ class DirectApi(Construct):
             **self._authorization(auth),  # type: ignore[arg-type]
         )
 
-    def _aws_integration(self, integration: Integration) -> apigateway.AwsIntegration:
+    def _aws_integration(self, integration: MethodIntegration) -> apigateway.AwsIntegration:
         templates = {
             group: self._cors_head() + self._sized(template, f"response {group}")
             for group, template in integration.responses.items()
@@ -556,7 +556,7 @@ def _names_in(path: str) -> list[str]:
     return re.findall(r"\{([^}]*)\}", path)
 
 
-def _check_parameters(integration: Integration, path: str, auth: Public | Iam | Scopes) -> None:
+def _check_parameters(integration: MethodIntegration, path: str, auth: Public | Iam | Scopes) -> None:
     names = set(_names_in(path))
     used = {
         name for each in integration.bindings for source, name in each.parameters if source is Source.PATH
@@ -572,7 +572,7 @@ def _check_parameters(integration: Integration, path: str, auth: Public | Iam | 
         raise RouteError(f"claims {claims} need auth=Scopes(…): without a verified token there are none")
 
 
-def _request_parameters(integration: Integration) -> dict[str, bool]:
+def _request_parameters(integration: MethodIntegration) -> dict[str, bool]:
     return {
         f"method.request.{source}.{name}": parameter.required
         for bindings in integration.bindings

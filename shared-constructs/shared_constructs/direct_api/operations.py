@@ -72,7 +72,7 @@ _BUSY: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class RouteContext:
     """What an operation knows of its route and stack.
 
     Attributes:
@@ -94,7 +94,7 @@ class BusOfStack(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Integration:
+class MethodIntegration:
     """An AWS service integration, ready to be attached to a method.
 
     Attributes:
@@ -128,7 +128,7 @@ class Operation(Protocol):
     def request_model(self) -> type[BaseModel] | None:
         """The model that the body must fit."""
 
-    def integration(self, surroundings: Surroundings) -> Integration:
+    def integration(self, route_context: RouteContext) -> MethodIntegration:
         """Write the templates."""
 
 
@@ -257,7 +257,7 @@ class GetItem:
     def request_model(self) -> None:
         """None: a read has no body."""
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates: GetItem, or with `where` a Query of the one key, since only a Query can filter."""
         table = _table(self.table)
         request, answer = Bindings(), _answers()
@@ -286,7 +286,7 @@ class GetItem:
             + absent
             + f"\n#else\n{_etag('$item', shape)}{object_of('$item', shape)}\n#end"
         )
-        return Integration(
+        return MethodIntegration(
             service="dynamodb",
             action=action,
             request=_request(request, accepted, refused),
@@ -388,7 +388,7 @@ class Query:
     def request_model(self) -> None:
         """None: a read has no body."""
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates."""
         table = _table(self.table)
         prefix = self.index or ""
@@ -442,7 +442,7 @@ class Query:
             '#if("$!last" != "")'
             f'#set($cursor = "{parts}"),"nextCursor":"$cursor.replaceAll("[+]","-").replaceAll("/","_")"#end}}'
         )
-        return Integration(
+        return MethodIntegration(
             service="dynamodb",
             action="Query",
             request=_request(request, accepted, f"{{{head}}}"),
@@ -512,7 +512,7 @@ class PutItem:
         """The model that the body must fit."""
         return self.request
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates."""
         table = _table(self.table)
         request, answer = Bindings(_shape(self.request)), _answers()
@@ -542,7 +542,7 @@ class PutItem:
         head = f'"TableName":{json_string(table.table_name)}'
         accepted = f'{{{head},\n"ConditionExpression":"{condition}",\n"Item":{{{item}}}{expressions.json()}}}'
         content = _location(answer, self.location) + answer.document(self.response, JSON)
-        return Integration(
+        return MethodIntegration(
             service="dynamodb",
             action="PutItem",
             request=_request(request, accepted, f'{{{head},"Item":{{}}}}'),
@@ -622,7 +622,7 @@ class UpdateItem:
         """The model that the body must fit."""
         return self.request
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates."""
         table = _table(self.table)
         request, answer, failure = Bindings(_shape(self.request)), _answers(), _answers()
@@ -651,7 +651,7 @@ class UpdateItem:
         nothing = "" if self.status == HTTPStatus.NO_CONTENT else "{}"
         content += _etag("$item", shape) + (object_of("$item", shape) if shape else nothing)
         failed = _outcomes(failure, missing=self.missing, if_match=self.if_match, conditions=self.conditions)
-        return Integration(
+        return MethodIntegration(
             service="dynamodb",
             action="UpdateItem",
             request=_request(request, accepted, f'{{{head},"Key":{{}}}}'),
@@ -834,7 +834,7 @@ class DeleteItem:
     def request_model(self) -> None:
         """None: a deletion has no body."""
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates."""
         table = _table(self.table)
         request, answer, failure = Bindings(), _answers(), _answers()
@@ -853,7 +853,7 @@ class DeleteItem:
             f'"ReturnValuesOnConditionCheckFailure":"ALL_OLD"{expressions.json()}}}'
         )
         failed = _outcomes(failure, missing=self.missing, if_match=self.if_match, conditions=self.conditions)
-        return Integration(
+        return MethodIntegration(
             service="dynamodb",
             action="DeleteItem",
             request=_request(request, accepted, f'{{{head},"Key":{{}}}}'),
@@ -900,7 +900,7 @@ class SendToQueue:
         """The model that the body must fit."""
         return self.request
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates: SQS's query protocol, form-encoded."""
         request, answer = Bindings(_shape(self.request)), _answers()
         if self.message is None:
@@ -928,7 +928,7 @@ class SendToQueue:
                 _statement("kms:GenerateDataKey", key.key_arn),
             ]
         stack = self.queue.stack
-        return Integration(
+        return MethodIntegration(
             service="sqs",
             path=f"{stack.account}/{self.queue.queue_name}",
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
@@ -974,11 +974,11 @@ class PutEvent:
         """The model that the body must fit."""
         return self.request
 
-    def integration(self, surroundings: Surroundings) -> Integration:
+    def integration(self, route_context: RouteContext) -> MethodIntegration:
         """Write the templates."""
         request, answer = Bindings(_shape(self.request)), _answers()
-        bus = surroundings.bus()
-        source = f"commerce.{surroundings.service}"
+        bus = route_context.bus()
+        source = f"commerce.{route_context.service}"
         identifier = request.reference(Context.REQUEST_ID)
         request.lines.append(f"#set($eventId = {identifier}.replaceAll('-',''))")
         metadata: dict[str, Document] = {
@@ -986,8 +986,8 @@ class PutEvent:
             "causationId": Context.REQUEST_ID,
             "occurredAt": Context.REQUEST_TIME,
             "domain": "commerce",
-            "service": surroundings.service,
-            "stage": surroundings.stage,
+            "service": route_context.service,
+            "stage": route_context.stage,
             "schemaVersion": f"{self.detail_type.rpartition('.v')[2]}.0",
             "aggregateId": self.aggregate_id,
             "aggregateVersion": 1,
@@ -1014,7 +1014,7 @@ class PutEvent:
         permission = _statement(
             "events:PutEvents", bus.event_bus_arn, conditions={"StringEquals": {"events:source": source}}
         )
-        return Integration(
+        return MethodIntegration(
             service="events",
             action="PutEvents",
             headers={"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AWSEvents.PutEvents"},
@@ -1068,7 +1068,7 @@ class StartWorkflow:
         """The model that the body must fit."""
         return self.request
 
-    def integration(self, surroundings: Surroundings) -> Integration:  # noqa: ARG002 - the protocol's signature
+    def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates."""
         machine: sfn.IStateMachine = getattr(self.workflow, "state_machine", self.workflow)
         request, answer, failure = Bindings(_shape(self.request)), _answers(), _answers()
@@ -1084,7 +1084,7 @@ class StartWorkflow:
         repeated = Succeed(status).headers() + failure.document(self.response, JSON)
         special = ("ExecutionAlreadyExists", repeated) if self.execution_name else None
         failures = _failures(_rules(request), special=special, bindings=failure)
-        return Integration(
+        return MethodIntegration(
             service="states",
             action=action,
             request=_request(request, accepted, f'{{"stateMachineArn":{arn},"input":"not acceptable"}}'),

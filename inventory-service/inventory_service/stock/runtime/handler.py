@@ -13,7 +13,7 @@ from service_runtime import (
     EventConsumer,
     Message,
     MessageConsumer,
-    NeverSucceeds,
+    PoisonMessage,
     RetryLater,
     WireModel,
     business_context,
@@ -84,7 +84,7 @@ def receive_stock(message: Message) -> None:
     try:
         receipt = Receipt.model_validate_json(message.body)
     except ValidationError as error:
-        raise NeverSucceeds(f"not a receipt: {error}") from error
+        raise PoisonMessage(f"not a receipt: {error}") from error
     correlation_id = correlation_id_or_new(message.attributes.get("correlationId"))
     cause = Cause(correlation_id=correlation_id, causation_id=message.message_id, at=rfc3339(utc_now()))
     with business_context(correlation_id=correlation_id, sku=receipt.sku, receiptId=receipt.receipt_id):
@@ -127,7 +127,7 @@ def _settle(
     except BusyError as busy:
         raise _busy(message, busy) from busy
     except ContradictionError as contradiction:
-        raise NeverSucceeds(str(contradiction)) from contradiction
+        raise PoisonMessage(str(contradiction)) from contradiction
     if reservation is None:
         logger.info("late or repeated, nothing to do")
     else:

@@ -6,7 +6,7 @@ import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from service_runtime import Event, EventConsumer, Message, NeverSucceeds, RetryLater, count, logger
+from service_runtime import Event, EventConsumer, Message, PoisonMessage, RetryLater, count, logger
 
 from payment_service.contracts.consumed import OrderCancelled, PaymentRequested
 from payment_service.payments.runtime import domain
@@ -71,7 +71,7 @@ def until_definite(message: Message) -> Iterator[None]:
 
     Raises:
         RetryLater: the outcome is not known yet.
-        NeverSucceeds: what the message asks for contradicts what has happened.
+        PoisonMessage: what the message asks for contradicts what has happened.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def until_definite(message: Message) -> Iterator[None]:
     except PendingError as error:
         raise RetryLater(_backoff(message), str(error)) from error
     except domain.ContradictionError as error:
-        raise NeverSucceeds(str(error)) from error
+        raise PoisonMessage(str(error)) from error
 
 
 def _backoff(message: Message, at_least: int = 0) -> int:

@@ -77,9 +77,9 @@ class Identity(Construct):
             "Operators", group_name=OPERATORS, description="Staff who run the shop; earns commerce/operate"
         )
         self.client = _client(self.pool, stack.stage)
-        stack.publish("user-pool-arn", self.pool.user_pool_arn)
-        stack.publish("user-pool-id", self.pool.user_pool_id)
-        stack.publish("user-pool-client-id", self.client.user_pool_client_id)
+        stack.export_parameter("user-pool-arn", self.pool.user_pool_arn)
+        stack.export_parameter("user-pool-id", self.pool.user_pool_id)
+        stack.export_parameter("user-pool-client-id", self.client.user_pool_client_id)
 
 
 def _pool(scope: Construct, stage: Stage) -> UserPool:

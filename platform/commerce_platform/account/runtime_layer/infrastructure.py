@@ -37,7 +37,7 @@ class RuntimeLayer(Construct):
             retain=True,
         )
         self.layer = self._dependencies.layer
-        stack.publish("runtime-layer-arn", self.layer.layer_version_arn, major=MAJOR)
+        stack.export_parameter("runtime-layer-arn", self.layer.layer_version_arn, major=MAJOR)
         check_at_synth(self, self._oversize)
 
     def _oversize(self) -> list[str]:

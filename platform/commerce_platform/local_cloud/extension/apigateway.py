@@ -10,7 +10,7 @@ Replaces, in `services/apigateway_v1.py`:
 - gateway responses (1514): templates are not rendered, only variables replaced;
 - Cognito authorizers (1868): a token without a needed scope is 401, on AWS it is 403.
 
-The engine is the testing kit's (`shared_constructs.testing.apigateway`), so that a template does here what it does in
+The engine is the testing kit's (`apigateway_engine`), so that a template does here what it does in
 a service's tests. Its back end is this emulator, over HTTP.
 """
 
@@ -25,9 +25,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import apigateway_v1
-from shared_constructs.testing.apigateway import (
+from apigateway_engine import (
     Api,
     AwsEndpoint,
     Gateway,
@@ -42,14 +40,16 @@ from shared_constructs.testing.apigateway import (
     Method,
     checked,
 )
-from shared_constructs.testing.apigateway.cloudformation import inline_models
+from apigateway_engine.cloudformation import inline_models
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import apigateway_v1
 
 from commerce_platform.local_cloud.extension.guard import Guard, edit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared_constructs.testing.apigateway import Exchange
+    from apigateway_engine import Exchange
 
 logger = logging.getLogger("local_cloud.apigateway")
 

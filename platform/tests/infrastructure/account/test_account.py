@@ -5,7 +5,7 @@ import re
 
 import pytest
 from commerce_platform.account.stack import build
-from shared_constructs.testing import synthesize
+from service_testing import synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
 
 ASSET = re.compile(r"\b[0-9a-f]{64}\b")

@@ -73,7 +73,7 @@ def test_whatever_a_template_is_made_of_makes_its_service_stale(workspace, chang
         "cart-service/cart_service/__pycache__/stack.cpython-311.pyc",
         "cart-service/cdk.out/tree.json",
         "product-service/app.py",
-        "shared-constructs/shared_constructs/testing/render.py",
+        "shared-constructs/service_testing/render.py",
     ],
 )
 def test_nothing_else_does(workspace, changed):

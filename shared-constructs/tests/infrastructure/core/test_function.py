@@ -3,8 +3,8 @@
 import pytest
 from aws_cdk import Duration
 from aws_cdk.aws_lambda import LayerVersion
+from service_testing import synthesize
 from shared_constructs import NO_DEPENDENCIES, OwnLayer, ServiceFunction, ServiceStack, StackKind, function
-from shared_constructs.testing import synthesize
 
 HANDLER = "def handle(event, context):\n    return event\n"
 

@@ -8,10 +8,10 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
+from service_testing import synthesize
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, StageError, service, table
 from shared_constructs.service import synthesizing
 from shared_constructs.stages import main
-from shared_constructs.testing import synthesize
 
 
 def of_type(template, resource_type):
@@ -23,7 +23,7 @@ def both_stacks(app):
     ServiceTable(data, "Carts", indexes=("gsi1",), stream=True, ttl=True)
     stack = ServiceStack(app, kind=StackKind.STATELESS)
     Queue(stack, "Queue")
-    stack.publish("queue-url", "https://example.test")
+    stack.export_parameter("queue-url", "https://example.test")
 
 
 def test_a_service_has_a_stateful_and_a_stateless_stack():
@@ -53,9 +53,9 @@ def test_what_the_platform_offers_is_discovered_once_per_stack():
         stack = ServiceStack(app, kind=StackKind.STATELESS)
         for _ in range(2):
             assert stack.event_bus is stack.event_bus
-        stack.publish("a-bus", stack.event_bus.event_bus_name)
-        stack.publish("a-pool", stack.user_pool.user_pool_arn)
-        stack.publish("a-layer", stack.runtime_layer.layer_version_arn)
+        stack.export_parameter("a-bus", stack.event_bus.event_bus_name)
+        stack.export_parameter("a-pool", stack.user_pool.user_pool_arn)
+        stack.export_parameter("a-layer", stack.runtime_layer.layer_version_arn)
 
     template = synthesize(build, service="cart", stage="dev")["commerce-dev-cart"]
     discovered = {
@@ -180,7 +180,7 @@ def test_an_app_script_is_synthesized_for_several_stages_in_one_process(tmp_path
     script.write_text(
         "from shared_constructs import ServiceApp, ServiceStack, StackKind\n"
         "app = ServiceApp(service='cart')\n"
-        "ServiceStack(app, kind=StackKind.STATELESS).publish('stage', app.stage.name.value)\n"
+        "ServiceStack(app, kind=StackKind.STATELESS).export_parameter('stage', app.stage.name.value)\n"
         "app.synth()\n"
     )
     with synthesizing(stage="local", outdir=str(tmp_path / "local")):

@@ -10,6 +10,7 @@ from aws_cdk import assertions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
 from pydantic import BaseModel, Field, field_validator
+from service_testing import synthesize
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, StageName
 from shared_constructs.direct_api import (
     IAM,
@@ -42,8 +43,7 @@ from shared_constructs.direct_api import (
     path,
     text,
 )
-from shared_constructs.lint.nag import add_rules
-from shared_constructs.testing import synthesize
+from shared_constructs.nag import add_rules
 
 
 class Thing(BaseModel):

@@ -1,5 +1,6 @@
 import pytest
 from service_runtime import Event
+from service_testing import Deployment, synthesize
 from shared_constructs import (
     ChangeFeed,
     DomainEvent,
@@ -9,7 +10,6 @@ from shared_constructs import (
     StackKind,
     Subscription,
 )
-from shared_constructs.testing import Deployment, synthesize
 
 PRODUCT_CHANGED = "ProductChanged.v1"
 

@@ -5,9 +5,9 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from service_runtime import event_id
+from service_testing import synthesize
+from service_testing.consumers import events_of
 from shared_constructs import ChangeFeed, DomainEvent, ServiceStack, ServiceTable, StackKind
-from shared_constructs.testing import synthesize
-from shared_constructs.testing.consumers import tell
 
 # Characters that DynamoDB stores and JSON can carry: everything but lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -35,29 +35,29 @@ def types(events):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(aggregate=TEXT, version=st.integers(1, 10**9))
 def test_jsonata_and_python_give_every_event_the_same_id(deployment, aggregate, version):
-    (told,) = tell(deployment, "Feed", new=order(version, orderId=aggregate))
-    assert told.metadata.event_id == event_id("commerce.order", aggregate, version, "OrderChanged.v1")
-    assert told.metadata.aggregate_id == aggregate
+    (event,) = events_of(deployment, "Feed", new=order(version, orderId=aggregate))
+    assert event.metadata.event_id == event_id("commerce.order", aggregate, version, "OrderChanged.v1")
+    assert event.metadata.aggregate_id == aggregate
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON, values=st.lists(JSON, max_size=3))
 def test_any_item_arrives_as_the_same_json(deployment, value, values):
-    (told,) = tell(deployment, "Feed", new=order(1, note=value, lines=values))
-    assert told.data["note"] == value
-    assert told.data["lines"] == values
+    (event,) = events_of(deployment, "Feed", new=order(1, note=value, lines=values))
+    assert event.data["note"] == value
+    assert event.data["lines"] == values
 
 
 def test_sets_and_binary_values_arrive_as_json(deployment):
     new = order(1) | {"note": {"SS": ["a", "b"]}, "lines": {"L": [{"NS": ["1", "2.5"]}, {"B": "aGk="}]}}
-    (told,) = tell(deployment, "Feed", new=new)
-    assert told.data["note"] == ["a", "b"]
-    assert told.data["lines"] == [[1, 2.5], "aGk="]
+    (event,) = events_of(deployment, "Feed", new=new)
+    assert event.data["note"] == ["a", "b"]
+    assert event.data["lines"] == [[1, 2.5], "aGk="]
 
 
 def test_the_envelope_carries_correlation_causation_and_time_of_the_change(deployment):
     new = order(3, correlationId="c-1", causationId="r-9", updatedAt="2026-11-21T06:40:00Z")
-    metadata = tell(deployment, "Feed", new=new)[0].metadata
+    metadata = events_of(deployment, "Feed", new=new)[0].metadata
     assert (metadata.correlation_id, metadata.causation_id) == ("c-1", "r-9")
     assert metadata.occurred_at == "2026-11-21T06:40:00Z"
     assert (metadata.service, metadata.stage, metadata.domain) == ("order", "local", "commerce")
@@ -65,25 +65,25 @@ def test_the_envelope_carries_correlation_causation_and_time_of_the_change(deplo
 
 
 def test_an_item_without_correlation_correlates_by_its_own_event(deployment):
-    metadata = tell(deployment, "Feed", new=order(1))[0].metadata
+    metadata = events_of(deployment, "Feed", new=order(1))[0].metadata
     assert metadata.correlation_id == metadata.causation_id == metadata.event_id
     assert metadata.occurred_at == "2023-11-14T22:13:20.000Z"
 
 
 def test_one_change_may_mean_several_events_or_none(deployment):
     placed, confirmed = order(1), order(2, status="CONFIRMED")
-    assert types(tell(deployment, "Feed", new=confirmed, old=placed)) == [
+    assert types(events_of(deployment, "Feed", new=confirmed, old=placed)) == [
         "OrderChanged.v1",
         "OrderConfirmed.v1",
     ]
     later = order(3, status="CONFIRMED")
-    assert types(tell(deployment, "Feed", new=later, old=confirmed)) == ["OrderChanged.v1"]
+    assert types(events_of(deployment, "Feed", new=later, old=confirmed)) == ["OrderChanged.v1"]
     other = typed({"pk": "PRODUCT#1", "sk": "PRODUCT", "version": 1})
-    assert tell(deployment, "Feed", new=other) == []
+    assert events_of(deployment, "Feed", new=other) == []
 
 
 def test_a_change_that_keeps_the_version_tells_nothing(deployment):
-    assert tell(deployment, "Feed", new=order(2, note="read"), old=order(2)) == []
+    assert events_of(deployment, "Feed", new=order(2, note="read"), old=order(2)) == []
 
 
 def test_a_removed_item_tells_nothing(deployment):
@@ -103,11 +103,11 @@ def test_the_feed_reads_what_the_table_really_streamed(deployment):
         ExpressionAttributeNames={"#s": "status"},
         ExpressionAttributeValues={":s": "CONFIRMED", ":one": 1},
     )
-    told = deployment.published("Feed")
-    assert [(e.detail_type, e.metadata.aggregate_version) for e in told] == [
+    event = deployment.published("Feed")
+    assert [(e.detail_type, e.metadata.aggregate_version) for e in event] == [
         ("OrderChanged.v1", 1), ("OrderChanged.v1", 2), ("OrderConfirmed.v1", 2),
     ]  # fmt: skip
-    assert told[0].data["lines"] == [{"sku": "a"}]
+    assert event[0].data["lines"] == [{"sku": "a"}]
 
 
 def put_orders(deployment, count):

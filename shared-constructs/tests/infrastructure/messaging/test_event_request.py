@@ -5,6 +5,8 @@ import json
 import pytest
 from aws_cdk import Duration
 from service_runtime import Event, event_id
+from service_testing import Deployment, synthesize
+from service_testing.workflows import aws_call
 from shared_constructs import (
     ChangeFeed,
     EventRequest,
@@ -15,8 +17,6 @@ from shared_constructs import (
     StandardWorkflow,
     Subscription,
 )
-from shared_constructs.testing import Deployment, synthesize
-from shared_constructs.testing.workflows import aws_call
 
 READ = {
     "Type": "Task",
@@ -33,7 +33,7 @@ READ = {
 def request(scope, table, **changes):
     options = {
         "table": table,
-        "aggregate": "loanId",
+        "aggregate_id": "loanId",
         "key": {"pk": "'LOAN#' & $loanId", "sk": "'LOAN'"},
         "wait": "score",
         "request": "ScoreRequested.v1",

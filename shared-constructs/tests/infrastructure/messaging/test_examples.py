@@ -31,7 +31,7 @@ def test_the_examples_of_the_constructs_run(module, tmp_path):
     names = {
         "stack": stack,
         "table": ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", stream=True),
-        "function": ExpressWorkflow(stack, "Handler", definition=PASS, each_message=True),
+        "function": ExpressWorkflow(stack, "Handler", definition=PASS, per_record=True),
         **{
             c.__name__: c
             for c in (

@@ -3,8 +3,8 @@ import uuid
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from service_testing import Deployment, synthesize
 from shared_constructs import Projection, ServiceStack, ServiceTable, StackKind
-from shared_constructs.testing import Deployment, synthesize
 
 KEY = {"pk": "PRODUCT#EST-1", "sk": "PRODUCT"}
 

@@ -5,6 +5,7 @@ import textwrap
 import pytest
 from aws_cdk import Duration
 from service_runtime import Event
+from service_testing import Deployment, synthesize
 from shared_constructs import (
     Batching,
     ExpressWorkflow,
@@ -15,7 +16,6 @@ from shared_constructs import (
     Subscription,
 )
 from shared_constructs.function import NO_DEPENDENCIES
-from shared_constructs.testing import Deployment, synthesize
 
 PLACED = Subscription(source="commerce.order", detail_type="OrderPlaced.v1")
 PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
@@ -23,7 +23,7 @@ PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type
 HANDLER = textwrap.dedent(
     """
     from pydantic import BaseModel
-    from service_runtime import EventConsumer, NeverSucceeds, RetryLater
+    from service_runtime import EventConsumer, PoisonMessage, RetryLater
 
     class Order(BaseModel):
         wish: str
@@ -34,7 +34,7 @@ HANDLER = textwrap.dedent(
     def place(event, message):
         match event.data.wish:
             case "reject":
-                raise NeverSucceeds("the order is not ours")
+                raise PoisonMessage("the order is not ours")
             case "later":
                 raise RetryLater(60, "not yet")
             case "crash":
@@ -71,14 +71,14 @@ def function_consumer(package, *, reserved_concurrency=None, timeout=None, **opt
     return build
 
 
-def workflow_consumer(definition=PASS, *, each_message=True, timeout=None, **options):
+def workflow_consumer(definition=PASS, *, per_record=True, timeout=None, **options):
     def build(app):
         stack = ServiceStack(app, kind=StackKind.STATELESS)
         workflow = ExpressWorkflow(
             stack,
             "Workflow",
             definition=definition,
-            each_message=each_message,
+            per_record=per_record,
             timeout=timeout or Duration.seconds(10),
         )
         QueueConsumer(stack, "Placing", target=workflow, subscriptions=[PLACED], **options)
@@ -264,8 +264,8 @@ def test_a_function_reads_one_queue_only(package):
 
 
 def test_a_workflow_for_whole_batches_is_refused():
-    with pytest.raises(ValueError, match="each_message=True"):
-        synthesize(workflow_consumer(each_message=False))
+    with pytest.raises(ValueError, match="per_record=True"):
+        synthesize(workflow_consumer(per_record=False))
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_settings_that_aws_would_refuse_are_refused_by_name(make, message):
 def test_subscriptions_can_look_into_the_detail():
     def build(app):
         stack = ServiceStack(app, kind=StackKind.STATELESS)
-        workflow = ExpressWorkflow(stack, "W", definition=PASS, each_message=True)
+        workflow = ExpressWorkflow(stack, "W", definition=PASS, per_record=True)
         QueueConsumer(
             stack,
             "Big",

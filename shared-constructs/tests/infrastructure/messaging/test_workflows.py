@@ -2,8 +2,8 @@ import json
 
 import pytest
 from aws_cdk import Duration
+from service_testing import Deployment, synthesize
 from shared_constructs import ExpressWorkflow, ServiceStack, ServiceTable, StackKind, StandardWorkflow
-from shared_constructs.testing import Deployment, synthesize
 
 
 def task(resource, arguments, **fields):
@@ -108,7 +108,7 @@ def test_a_task_token_is_answered_only_where_it_waits():
     def build(app):
         stack = ServiceStack(app, kind=StackKind.STATELESS)
         waiting = StandardWorkflow(stack, "Waiting", definition=machine(End={"Type": "Succeed"}))
-        ExpressWorkflow(stack, "Answer", definition=machine(Send=send), answers=[waiting])
+        ExpressWorkflow(stack, "Answer", definition=machine(Send=send), callback_targets=[waiting])
 
     (statement,) = granted(template(build), "states")
     assert statement["Action"] == "states:SendTaskSuccess"
@@ -185,7 +185,7 @@ def test_a_workflow_runs_against_the_tables_of_its_deployment():
             with_workflow(machine(Call=task("aws-sdk:s3:getObject", {}))),
             "permissions are derived for dynamodb",
         ),
-        (with_workflow(machine(Send=task("aws-sdk:sfn:sendTaskFailure", {}))), "pass answers="),
+        (with_workflow(machine(Send=task("aws-sdk:sfn:sendTaskFailure", {}))), "pass callback_targets="),
         (
             with_workflow(machine(End={"Type": "Succeed"}), timeout=Duration.minutes(6)),
             "at most 300 seconds, got 360",

@@ -1,9 +1,9 @@
-"""`python -m shared_constructs.lint` finds what would fail on AWS, says where, and remembers what has passed."""
+"""`python -m service_lint` finds what would fail on AWS, says where, and remembers what has passed."""
 
 import json
 
 import pytest
-from shared_constructs.lint.__main__ import main
+from service_lint.__main__ import main
 
 QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {}, "Metadata": {"aws:cdk:path": "Stack/Orders/Resource"}}
 FINE = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
@@ -64,7 +64,7 @@ def test_a_failed_template_is_looked_at_again_and_a_passed_one_is_not(assembly, 
     assert main([path]) == main([path]) == 1
     path = assembly(Orders=QUEUE)
     assert main([path]) == 0
-    monkeypatch.setattr("shared_constructs.lint.templates._cfn_lint", lambda *_: pytest.fail("checked again"))
+    monkeypatch.setattr("service_lint.templates._cfn_lint", lambda *_: pytest.fail("checked again"))
     assert main([path]) == 0
 
 

@@ -7,6 +7,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from service_testing import synthesize
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import (
     IAM,
@@ -39,7 +40,6 @@ from shared_constructs.direct_api import (
     request_time,
     text,
 )
-from shared_constructs.testing import synthesize
 
 
 class Camel(BaseModel):

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from shared_constructs.testing import Deployment
-from shared_constructs.testing.apigateway import BackendResponse
+from apigateway_engine import BackendResponse
+from service_testing import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+from service_testing import Deployment, synthesize
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import (
     PUBLIC,
@@ -21,7 +22,6 @@ from shared_constructs.direct_api import (
     request_epoch,
     text,
 )
-from shared_constructs.testing import Deployment, synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

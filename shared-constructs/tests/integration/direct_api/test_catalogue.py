@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from service_testing import Deployment, synthesize
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, direct_api
 from shared_constructs.direct_api import (
     PUBLIC,
@@ -26,7 +27,6 @@ from shared_constructs.direct_api import (
     query,
     text,
 )
-from shared_constructs.testing import Deployment, synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

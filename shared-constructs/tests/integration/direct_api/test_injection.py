@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from shared_constructs.testing import HOSTILE_VALUES, Deployment, Probe
-from shared_constructs.testing.injection import injection_cases, unprobed_routes
+from service_testing import HOSTILE_VALUES, Deployment, Probe
+from service_testing.injection import injection_cases, unprobed_routes
 
 ALICE = {"sub": "alice", "scope": "commerce/shop"}
 OPERATOR = {"sub": "op", "scope": "commerce/operate"}

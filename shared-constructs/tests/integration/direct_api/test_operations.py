@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from shared_constructs.testing import Deployment
+from service_testing import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 from pydantic import BaseModel
-from service_runtime import Event, EventConsumer, MessageConsumer, NeverSucceeds, RetryLater, count, logger
+from service_runtime import Event, EventConsumer, MessageConsumer, PoisonMessage, RetryLater, count, logger
 
 
 class Placed(BaseModel):
@@ -136,7 +136,7 @@ def test_a_backoff_beyond_what_sqs_allows_is_refused(delay):
 
 def test_what_never_succeeds_is_in_the_dlq_with_its_reason_and_counts_as_handled(received, dead_letters):
     def handle(*_):
-        raise NeverSucceeds("currency is not EUR")
+        raise PoisonMessage("currency is not EUR")
 
     batch = received(body("a"))
     assert consumer_of(handle)(batch, Context()) == {"batchItemFailures": []}
@@ -162,7 +162,7 @@ def test_what_is_no_event_of_this_consumer_can_never_succeed(received, dead_lett
 
 def test_a_reason_is_cut_to_what_an_attribute_should_hold(received, dead_letters):
     def handle(*_):
-        raise NeverSucceeds("x" * 5000)
+        raise PoisonMessage("x" * 5000)
 
     consumer_of(handle)(received(body("a")), Context())
     assert dead_letters()[0][1]["reason"] == "x" * 1024

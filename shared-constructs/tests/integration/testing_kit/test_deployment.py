@@ -8,9 +8,9 @@ import sys
 from typing import Any
 
 import pytest
-from shared_constructs.testing import Deployment, Probe, injection_cases, unprobed_routes
-from shared_constructs.testing.apigateway import UnknownRouteError
-from shared_constructs.testing.templates import Resolver, UnresolvableError
+from apigateway_engine import UnknownRouteError
+from service_testing import Deployment, Probe, injection_cases, unprobed_routes
+from service_testing.templates import Resolver, UnresolvableError
 
 SAFE = """$util.escapeJavaScript({}).replaceAll("\\\\'", "'")"""
 PROBLEM = {

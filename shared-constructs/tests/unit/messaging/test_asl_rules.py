@@ -1,5 +1,5 @@
 import pytest
-from shared_constructs.lint.asl import advise, check_definition
+from states_language.rules import advise, check_definition
 
 
 def machine(start="A", **states):

@@ -1,5 +1,5 @@
 import pytest
-from shared_constructs.testing.patterns import matches
+from service_testing.patterns import matches
 
 EVENT = {
     "source": "commerce.order",

@@ -1,5 +1,5 @@
 import pytest
-from shared_constructs.testing.workflows import WorkflowError, run_workflow
+from service_testing.workflows import WorkflowError, run_workflow
 
 
 def machine(**states):

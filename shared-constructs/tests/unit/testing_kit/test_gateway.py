@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import requests
-from shared_constructs.testing.apigateway import (
+from apigateway_engine import (
     Api,
     BackendResponse,
     Gateway,

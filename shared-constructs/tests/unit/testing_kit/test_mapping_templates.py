@@ -8,9 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from shared_constructs.testing.apigateway import (
+from apigateway_engine import (
     Api,
     Headers,
     HttpRequest,
@@ -20,9 +18,11 @@ from shared_constructs.testing.apigateway import (
     TemplateExecutionError,
     UnsupportedFeatureError,
 )
-from shared_constructs.testing.apigateway.errors import InvalidBodyError
-from shared_constructs.testing.apigateway.variables import create_context, create_variables
-from shared_constructs.testing.apigateway.velocity import render
+from apigateway_engine.errors import InvalidBodyError
+from apigateway_engine.variables import create_context, create_variables
+from apigateway_engine.velocity import render
+from hypothesis import given
+from hypothesis import strategies as st
 
 NOW = dt.datetime(2015, 3, 9, 12, 34, 56, tzinfo=dt.UTC)
 API = Api(
@@ -323,7 +323,7 @@ def test_numbers_print_as_javas(number, text):
 
 def test_the_engine_loads_neither_the_cdk_nor_moto_nor_pytest():
     code = (
-        "import sys, shared_constructs.testing.apigateway;"
+        "import sys, apigateway_engine;"
         "print([m for m in ('aws_cdk', 'moto', 'pytest', 'boto3') if m in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

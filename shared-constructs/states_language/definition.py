@@ -59,7 +59,7 @@ $typed := function($value) { $parse($typedText($value)) };
 
 
 @dataclass(frozen=True, kw_only=True)
-class Integration:
+class TaskIntegration:
     """One task of a definition and the AWS call it makes.
 
     Attributes:
@@ -143,7 +143,7 @@ def states(definition: Mapping[str, Any]) -> Iterator[tuple[str, Definition]]:
                 yield from states(inner)
 
 
-def integrations(definition: Mapping[str, Any]) -> Iterator[Integration]:
+def integrations(definition: Mapping[str, Any]) -> Iterator[TaskIntegration]:
     """The AWS calls that a definition makes, one per Task state.
 
     Raises:
@@ -154,7 +154,7 @@ def integrations(definition: Mapping[str, Any]) -> Iterator[Integration]:
             yield integration_of(name, state)
 
 
-def integration_of(name: str, state: Definition) -> Integration:
+def integration_of(name: str, state: Definition) -> TaskIntegration:
     """The AWS call that a Task state makes.
 
     Args:
@@ -170,7 +170,7 @@ def integration_of(name: str, state: Definition) -> Integration:
             f"state {name!r}: Resource must be a service integration like arn:aws:states:::dynamodb:getItem or"
             f" arn:aws:states:::aws-sdk:dynamodb:query, got {state.get('Resource')!r}"
         )
-    return Integration(
+    return TaskIntegration(
         state=name,
         resource=state["Resource"],
         service=match["service"],
@@ -181,7 +181,7 @@ def integration_of(name: str, state: Definition) -> Integration:
     )
 
 
-def for_each_message(definition: Definition) -> Definition:
+def per_record_definition(definition: Definition) -> Definition:
     """Wrap what to do with one event into what to do with a batch of SQS messages from a pipe.
 
     The inner definition starts with the EventBridge event as its input. Every message is handled on its own: one

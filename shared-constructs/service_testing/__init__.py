@@ -1,12 +1,12 @@
 """Run a synthesized template without AWS: render and execute direct integrations, run functions and workflows.
 
-    from shared_constructs.testing import Deployment, synthesize
+    from service_testing import Deployment, synthesize
 
     with Deployment(synthesize(build, service="product")) as d:
         response = d.request("PUT", "/products/EST-1", body={…}, claims={"sub": "u", "scope": "commerce/operate"})
         assert response.status == 201
 
-The names below load what they need on first use, so that `shared_constructs.testing.apigateway` alone loads neither
+The names below load what they need on first use, so that `apigateway_engine` alone loads neither
 moto nor the CDK.
 """
 
@@ -16,10 +16,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .apigateway import HttpResponse as HttpResponse
-    from .apigateway import IntegrationRequest as IntegrationRequest
-    from .consumers import Outcome as Outcome
-    from .consumers import tell as tell
+    from apigateway_engine import HttpResponse as HttpResponse
+    from apigateway_engine import IntegrationRequest as IntegrationRequest
+
+    from .consumers import FeedResult as FeedResult
+    from .consumers import events_of as events_of
     from .deployment import Deployment as Deployment
     from .injection import HOSTILE_VALUES as HOSTILE_VALUES
     from .injection import InjectionCase as InjectionCase
@@ -43,7 +44,7 @@ _MODULES = {
     "HttpResponse": "apigateway",
     "InjectionCase": "injection",
     "IntegrationRequest": "apigateway",
-    "Outcome": "consumers",
+    "FeedResult": "consumers",
     "Probe": "injection",
     "WorkflowError": "workflows",
     "actions_on": "inspection",
@@ -54,7 +55,7 @@ _MODULES = {
     "statements": "inspection",
     "run_workflow": "workflows",
     "synthesize": "templates",
-    "tell": "consumers",
+    "events_of": "consumers",
     "unprobed_routes": "injection",
 }
 

@@ -1,11 +1,11 @@
-"""Check cloud assemblies: ``python -m shared_constructs.lint cdk.out [more ...]``."""
+"""Check cloud assemblies: ``python -m service_lint cdk.out [more ...]``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from shared_constructs.lint.templates import LintError, lint_assembly
+from service_lint.templates import LintError, lint_assembly
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
         0 when there is none, 1 when there is one, 2 when something given is no cloud assembly.
     """
     if not arguments or any(argument.startswith("-") for argument in arguments):
-        sys.stderr.write("usage: python -m shared_constructs.lint CLOUD_ASSEMBLY [CLOUD_ASSEMBLY ...]" + "\n")
+        sys.stderr.write("usage: python -m service_lint CLOUD_ASSEMBLY [CLOUD_ASSEMBLY ...]" + "\n")
         return 2
     try:
         findings = [finding for argument in arguments for finding in lint_assembly(Path(argument))]

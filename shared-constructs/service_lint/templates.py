@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import states_language.rules
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
-
-from shared_constructs.bundling import cache_directory
-from shared_constructs.lint import asl
+from states_language.rules import check_definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -93,14 +93,14 @@ def _reported(report: Path) -> Iterator[Finding]:
 
 
 def _lint_once(template: Path) -> list[Finding]:
-    rules = Path(__file__).parent.glob("*.py")
+    rules = [*Path(__file__).parent.glob("*.py"), Path(states_language.rules.__file__)]
     content = [
         template.read_bytes(),
         version("cfn-lint").encode(),
         *(rule.read_bytes() for rule in sorted(rules)),
     ]
     digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in content)).hexdigest()
-    passed = cache_directory() / "lint" / digest
+    passed = _cache_directory() / digest
     if passed.exists():
         return []
     body = json.loads(content[0])
@@ -109,6 +109,13 @@ def _lint_once(template: Path) -> list[Finding]:
         passed.parent.mkdir(parents=True, exist_ok=True)
         passed.touch()
     return findings
+
+
+def _cache_directory() -> Path:
+    """Where the digests of what has passed are kept: below ``COMMERCE_CACHE_DIR``, else the user's cache."""
+    if chosen := os.environ.get("COMMERCE_CACHE_DIR"):
+        return Path(chosen) / "lint"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "commerce-platform" / "lint"
 
 
 def _cfn_lint(template: Path, body: Mapping[str, Any]) -> Iterator[Finding]:
@@ -148,7 +155,7 @@ def _faults(source: Any, kind: str) -> Iterable[str]:
             definition = json.loads(_text(source))
         except ValueError as error:
             return [f"the definition is not JSON once CloudFormation has filled it in: {error}"]
-    return asl.check_definition(definition, workflow_type=kind)
+    return check_definition(definition, workflow_type=kind)
 
 
 def _text(value: Any) -> str:

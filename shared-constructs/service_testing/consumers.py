@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 from moto.dynamodb.models import dynamodb_backends
 from service_runtime.envelope import Event
 
-from shared_constructs.testing.patterns import matches
-from shared_constructs.testing.resources import state_machine_definition
-from shared_constructs.testing.workflows import Execution, run_workflow
+from service_testing.patterns import matches
+from service_testing.resources import state_machine_definition
+from service_testing.workflows import Execution, run_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from shared_constructs.testing.deployment import Deployment
-    from shared_constructs.testing.resources import DeployedResource
+    from service_testing.deployment import Deployment
+    from service_testing.resources import DeployedResource
 
 Message = dict[str, Any]
 
@@ -47,7 +47,7 @@ class DeadLetter:
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class FeedResult:
     """What became of what a consumer was fed.
 
     Attributes:
@@ -73,7 +73,7 @@ def feed(
     events: Sequence[Event[Any] | Mapping[str, Any]],
     *,
     receives: int | None = None,
-) -> Outcome:
+) -> FeedResult:
     """Give a consumer events, as the bus would, and let it work until its queue is empty.
 
     Args:
@@ -83,21 +83,21 @@ def feed(
         receives: how often a failing message is received; default the queue's limit, after which it is in the DLQ.
     """
     consumer = _Consumer(deployment, consumer_id)
-    outcome = Outcome()
+    result = FeedResult()
     for event in events:
         envelope = event.envelope() if isinstance(event, Event) else dict(event)
         bodies = list(consumer.delivered(envelope))
         if not bodies:
-            outcome.ignored.append(envelope)
+            result.ignored.append(envelope)
         for body in bodies:
             consumer.send(body)
     for _ in range(receives or consumer.max_receives):
-        outcome.pending = []
-        consumer.work(outcome)
+        result.pending = []
+        consumer.work(result)
     if receives is None:
-        consumer.redrive(outcome)
-    outcome.dead_letters = list(consumer.dead_letters())
-    return outcome
+        consumer.redrive(result)
+    result.dead_letters = list(consumer.dead_letters())
+    return result
 
 
 def run_state_machine(
@@ -122,7 +122,7 @@ def run_state_machine(
     return run_workflow(definition, workflow_input, **options)
 
 
-def tell(
+def events_of(
     deployment: Deployment, feed_id: str, *, new: Mapping[str, Any], old: Mapping[str, Any] | None = None
 ) -> list[Event[Any]]:
     """The events that a change feed makes of one change.
@@ -191,34 +191,34 @@ class _Consumer:
     def send(self, body: str) -> None:
         self._sqs.send_message(QueueUrl=self._queue.ref, MessageBody=body)
 
-    def work(self, outcome: Outcome) -> None:
+    def work(self, result: FeedResult) -> None:
         """Receive everything that is visible once, in batches, and let the target handle it."""
         received = list(self._received())
         failed: list[Message] = []
         for start in range(0, len(received), self._batch_size):
             batch = received[start : start + self._batch_size]
             wanted = [m for m in batch if self._passes(m)]
-            identifiers = self._target(wanted, outcome) if wanted else set()
+            identifiers = self._target(wanted, result) if wanted else set()
             for message in batch:
                 body = _parsed(message["body"])
                 if message not in wanted:
-                    outcome.ignored.append(body)
+                    result.ignored.append(body)
                 elif message["messageId"] in identifiers:
-                    outcome.pending.append(body)
+                    result.pending.append(body)
                     failed.append(message)
                     continue
                 else:
-                    outcome.handled.append(body)
+                    result.handled.append(body)
                 self._sqs.delete_message(QueueUrl=self._queue.ref, ReceiptHandle=message["receiptHandle"])
         for message in failed:
             self._sqs.change_message_visibility(
                 QueueUrl=self._queue.ref, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=0
             )
 
-    def redrive(self, outcome: Outcome) -> None:
+    def redrive(self, result: FeedResult) -> None:
         """The receive after the last one: SQS moves what has been received too often to the DLQ."""
         list(self._received())
-        outcome.pending = []
+        result.pending = []
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         while received := self._sqs.receive_message(
@@ -280,15 +280,15 @@ class _Consumer:
                     "awsRegion": self._deployment.region,
                 }
 
-    def _target(self, batch: list[Message], outcome: Outcome) -> set[str]:
+    def _target(self, batch: list[Message], result: FeedResult) -> set[str]:
         """Identifiers of the messages that failed; all of them when the target fails or its answer makes no sense."""
         every = {message["messageId"] for message in batch}
         pipe = self._pipe
         if pipe:
             execution = run_state_machine(self._deployment, pipe.properties["Target"], batch)
-            outcome.executions.append(execution)
+            result.executions.append(execution)
             if execution.status != "SUCCEEDED":
-                outcome.errors.append(f"{execution.error}: {execution.cause}")
+                result.errors.append(f"{execution.error}: {execution.cause}")
                 return every
             answer = execution.output
         else:
@@ -296,7 +296,7 @@ class _Consumer:
             try:
                 answer = function.invoke({"Records": batch})
             except Exception as error:  # noqa: BLE001 - whatever a handler raises fails its batch
-                outcome.errors.append(f"{type(error).__name__}: {error}")
+                result.errors.append(f"{type(error).__name__}: {error}")
                 return every
         items = (answer or {}).get("batchItemFailures", []) if isinstance(answer, dict) else []
         identifiers = {str(item["itemIdentifier"]) for item in items}

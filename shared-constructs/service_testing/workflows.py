@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
-
-from shared_constructs.asl import Integration, integration_of
-from shared_constructs.testing.jsonata_engine import UNDEFINED, QueryEvaluationError, evaluate
+from states_language.definition import TaskIntegration, integration_of
+from states_language.jsonata_engine import UNDEFINED, QueryEvaluationError, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +110,7 @@ class Callback:
 
 
 def aws_call(
-    integration: Integration,
+    integration: TaskIntegration,
     arguments: dict[str, Any],
     *,
     client: Callable[[str], Any] | None = None,
@@ -161,7 +160,7 @@ def run_workflow(
     definition: Mapping[str, Any],
     workflow_input: Any,
     *,
-    call: Callable[[Integration, dict[str, Any]], Any] = aws_call,
+    call: Callable[[TaskIntegration, dict[str, Any]], Any] = aws_call,
     on_callback: Callable[[Callback], Any] | None = None,
     name: str | None = None,
 ) -> Execution:
@@ -190,7 +189,7 @@ def run_workflow(
 class _Run:
     def __init__(
         self,
-        call: Callable[[Integration, dict[str, Any]], Any],
+        call: Callable[[TaskIntegration, dict[str, Any]], Any],
         on_callback: Callable[[Callback], Any] | None,
         name: str,
         workflow_input: Any,
@@ -419,7 +418,7 @@ def _parameters(shape: Any, value: Any) -> Any:
     return value
 
 
-def _error_name(integration: Integration, code: str) -> str:
+def _error_name(integration: TaskIntegration, code: str) -> str:
     names = _SDK_NAMES if integration.sdk else _OPTIMIZED_NAMES
     service = names.get(integration.service, integration.service.capitalize())
     return f"{service}.{code}" if code.endswith("Exception") else f"{service}.{code}Exception"

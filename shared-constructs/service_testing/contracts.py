@@ -4,7 +4,7 @@ A service lists its models in ``<service>/contracts/published/__init__.py`` as `
 ProductChanged}``. The schemas are generated, committed and compared, so that a change of a contract is a change in
 review::
 
-    python -m shared_constructs.testing.contracts product_service.contracts.published
+    python -m service_testing.contracts product_service.contracts.published
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def check_schemas(package: ModuleType) -> None:
     if wrong:
         raise ContractError(
             f"{', '.join(wrong)} differ from the models in {package.__name__}; if the change is meant and compatible, "
-            f"run: python -m shared_constructs.testing.contracts {package.__name__}"
+            f"run: python -m service_testing.contracts {package.__name__}"
         )
 
 

@@ -2,7 +2,7 @@
 
 A service's ``tests/e2e/conftest.py`` imports them::
 
-    from shared_constructs.testing.local_cloud import customer, local_cloud, operator  # noqa: F401 - fixtures
+    from service_testing.local_cloud import customer, local_cloud, operator  # noqa: F401 - fixtures
 
 and marks its tests ``pytest.mark.e2e``. They run on the local cloud that ``make test`` or ``make up`` brought up, found by
 its endpoints file (environment variable ``COMMERCE_ENDPOINTS``, else ``.local/endpoints.json`` of the workspace).

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer
-from moto import mock_aws
-
-from .apigateway import (
+from apigateway_engine import (
     Api,
     AwsEndpoint,
     Backend,
@@ -29,7 +26,10 @@ from .apigateway import (
     apis_from_resources,
     checked,
 )
-from .consumers import Outcome, feed, published, run_state_machine
+from boto3.dynamodb.types import TypeDeserializer
+from moto import mock_aws
+
+from .consumers import FeedResult, feed, published, run_state_machine
 from .functions import LocalFunction, environment, proxy_event, proxy_response
 from .resources import CREATORS, DeployedResource, Place, made_up_identity
 from .templates import Resolver, Template, UnresolvableError
@@ -305,7 +305,7 @@ class Deployment:
         events: Sequence[Event[Any] | Mapping[str, Any]],
         *,
         receives: int | None = None,
-    ) -> Outcome:
+    ) -> FeedResult:
         """Give a queue consumer or projection events, as the bus would; see `consumers.feed`."""
         return feed(self, consumer_id, events, receives=receives)
 

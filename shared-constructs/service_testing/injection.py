@@ -37,7 +37,8 @@ from .deployment import ACCOUNT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from .apigateway import HttpResponse
+    from apigateway_engine import HttpResponse
+
     from .deployment import Deployment
 
 _WHOLE_VALUES: Final[Sequence[str]] = (

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .apigateway import Exchange, Headers, HttpResponse
+from apigateway_engine import Exchange, Headers, HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
