@@ -32,15 +32,17 @@ from shared_constructs.bundling import (
     placeholder,
     unzipped_bytes,
 )
+from shared_constructs.customize import Customization
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aws_cdk.aws_lambda import ILayerVersion
 
+    from shared_constructs.customize import Customize
     from shared_constructs.stage import Stage
 
 MAX_UNZIPPED_BYTES = 262_144_000
@@ -83,6 +85,17 @@ class OwnLayer:
     lock_file: Path
     packages: tuple[str, ...] = ()
     with_platform_layer: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerResources:
+    """What a ``DependencyLayer`` consists of.
+
+    Attributes:
+        layer: the layer's version.
+    """
+
+    layer: LayerVersion
 
 
 class DependencyLayer(Construct):
@@ -128,7 +141,7 @@ class DependencyLayer(Construct):
             self.unzipped_bytes = unzipped_bytes(content)
         else:
             content, key = placeholder(), f"{key}-not-built"
-        self.layer = LayerVersion(
+        layer = LayerVersion(
             self,
             "Layer",
             code=Code.from_asset(str(content), asset_hash=key),
@@ -137,6 +150,22 @@ class DependencyLayer(Construct):
             description=description or f"Dependencies of {stack.service}",
             removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
         )
+        self.resources = LayerResources(layer=layer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionResources:
+    """What a ``ServiceFunction`` consists of.
+
+    Attributes:
+        function: the function.
+        role: its execution role, to which callers grant what it needs.
+        log_group: where it logs.
+    """
+
+    function: Function
+    role: Role
+    log_group: LogGroup
 
 
 class ServiceFunction(Construct):
@@ -168,16 +197,15 @@ class ServiceFunction(Construct):
         dependencies: ``PLATFORM_LAYER`` by default, ``NO_DEPENDENCIES`` or an ``OwnLayer``.
         layers: more layers, such as an extension's; five in all, which the CDK checks.
         reserved_concurrency: taken from the account's for this function alone; unreserved by default.
-        customize: receives the L2 function for what has no argument here.
+        customize: properties of the ``function`` and its ``log_group`` that have no argument here.
 
     Raises:
         BundlingError: included code does not exist or imports code that is not included.
-        ValueError: a handler that is not in the code, a timeout or memory out of range, a reserved variable.
+        ValueError: a handler that is not in the code, a timeout or memory out of range, a reserved variable;
+            a customized property that the construct enforces.
 
     Attributes:
-        function: the L2 function.
-        role: its execution role.
-        log_group: its log group.
+        resources: function, role and log group, as the CDK knows them.
         timeout: its timeout, from which a queue's visibility timeout follows.
         reserved_concurrency: as given.
     """
@@ -197,7 +225,7 @@ class ServiceFunction(Construct):
         dependencies: Dependencies | OwnLayer = PLATFORM_LAYER,
         layers: Sequence[ILayerVersion] = (),
         reserved_concurrency: int | None = None,
-        customize: Callable[[Function], None] | None = None,
+        customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = ServiceStack.of(self)
@@ -216,51 +244,55 @@ class ServiceFunction(Construct):
         )
         self._code_bytes = unzipped_bytes(code)
 
-        self.log_group = LogGroup(
-            self, "Logs", retention=stage.log_retention, removal_policy=stage.removal_policy
+        customization = Customization(customize, "function", "log_group")
+        logs = customization.of(
+            "log_group", enforced={}, retention=stage.log_retention, removal_policy=stage.removal_policy
         )
-        self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
-        self.log_group.grant_write(self.role)
-        self.function = Function(
-            self,
-            "Function",
+        log_group = LogGroup(self, "Logs", **logs)
+        role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        enforced = {
+            "code": Code.from_asset(str(code), asset_hash=code.name),
+            "handler": handler,
+            "runtime": _runtime(target),
+            "architecture": _architecture(target),
+            "timeout": self.timeout,
+            "role": role,
+            "log_group": log_group,
+            "logging_format": LoggingFormat.JSON,
+            "environment": _environment(stack, environment or {}),
+            "layers": [*self._dependency_layers(stack), *layers],
+            "reserved_concurrent_executions": reserved_concurrency,
+        }
+        properties = customization.of(
+            "function",
+            enforced=enforced,
             description=description,
-            code=Code.from_asset(str(code), asset_hash=code.name),
-            handler=handler,
-            runtime=_runtime(target),
-            architecture=_architecture(target),
-            timeout=self.timeout,
             memory_size=memory_mb,
-            role=self.role,
-            log_group=self.log_group,
-            logging_format=LoggingFormat.JSON,
             application_log_level_v2=ApplicationLogLevel[_lowest_level(stage)],
             system_log_level_v2=SystemLogLevel.INFO,
             tracing=Tracing.ACTIVE if stage.tracing else Tracing.DISABLED,
-            environment=_environment(stack, environment or {}),
-            layers=[*self._dependency_layers(stack), *layers],
-            reserved_concurrent_executions=reserved_concurrency,
         )
-        Validations.of(self.function).acknowledge(
+        function = Function(self, "Function", **properties)
+        self.resources = FunctionResources(function=function, role=role, log_group=log_group)
+        Validations.of(function).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-L1",
                 reason="One Python version for the platform's layer and all of its functions.",
             )
         )
         if stage.tracing:
-            Validations.of(self.role).acknowledge(
+            Validations.of(role).acknowledge(
                 Acknowledgment(
                     id="AwsSolutions-IAM5[Resource::*]",
                     reason="X-Ray has no resources to restrict the writing of traces to.",
                 )
             )
-        if customize:
-            customize(self.function)
         check_at_synth(self, self._oversize)
 
     def _dependency_layers(self, stack: ServiceStack) -> list[ILayerVersion]:
         platform: list[ILayerVersion] = [stack.runtime_layer] if self._with_platform_layer else []
-        return [*platform, *([self._own_layer.layer] if self._own_layer else [])]
+        return [*platform, *([self._own_layer.resources.layer] if self._own_layer else [])]
 
     def _oversize(self) -> list[str]:
         unzipped = self._code_bytes + PLATFORM_LAYER_BYTES * self._with_platform_layer

@@ -38,9 +38,9 @@ _CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHe
 
 
 def unwrap(value: Any) -> Any:
-    """The CDK resource inside one of this library's constructs (``ServiceTable.table``), or the value itself."""
+    """The CDK resource inside one of this library's constructs (``ServiceTable``), or the value itself."""
     for attribute in ("table", "function", "state_machine"):
-        inner = getattr(value, attribute, None)
+        inner = getattr(getattr(value, "resources", value), attribute, None)
         if inner is not None and not isinstance(value, (str, int, float, bool, list, dict)):
             return inner
     return value

@@ -238,7 +238,7 @@ class QueueConsumer(Construct):
         )
 
     def _connect_function(self, target: ServiceFunction) -> None:
-        function: Function = target.function
+        function: Function = target.resources.function
         for other in self.node.root.node.find_all():
             if isinstance(other, QueueConsumer) and other is not self and other.target is target:
                 raise ValueError(
@@ -318,7 +318,7 @@ class QueueConsumer(Construct):
         queue = self.queue.node.default_child
         timeout = target.timeout
         if not isinstance(target, ExpressWorkflow):
-            function = target.function.node.default_child
+            function = target.resources.function.node.default_child
             if isinstance(function, CfnFunction) and function.timeout is not None:
                 timeout = Duration.seconds(function.timeout)
         required = self._required_visibility(timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_cdk import Acknowledgment, Validations
@@ -18,16 +19,30 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
+from shared_constructs.customize import Customization
 from shared_constructs.service import ServiceStack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from shared_constructs.customize import Customize
 
 MAX_INDEXES = 20
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
 
 TTL_ATTRIBUTE = "expiresAtEpoch"
 """When an item expires, in seconds since 1970; deletion follows within days, so readers compare it themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableResources:
+    """What a ``ServiceTable`` consists of.
+
+    Attributes:
+        table: the table with its indexes.
+    """
+
+    table: Table
 
 
 class ServiceTable(Construct):
@@ -52,13 +67,13 @@ class ServiceTable(Construct):
         indexes: names of global secondary indexes, ``gsi1`` to ``gsi20``.
         stream: whether changes are streamed; ``ChangeFeed`` is to be a stream's only reader.
         ttl: whether items may carry ``expiresAtEpoch``.
-        customize: receives the L2 table for what the conventions do not cover.
+        customize: properties of the ``table`` that the conventions leave open.
 
     Raises:
-        ValueError: an index name other than ``gsi1`` to ``gsi20``, or one given twice.
+        ValueError: an index name other than ``gsi1`` to ``gsi20``, or one given twice; a customized convention.
 
     Attributes:
-        table: the L2 table.
+        resources: the table, as the CDK knows it.
     """
 
     def __init__(
@@ -69,42 +84,44 @@ class ServiceTable(Construct):
         indexes: Sequence[str] = (),
         stream: bool = False,
         ttl: bool = False,
-        customize: Callable[[Table], None] | None = None,
+        customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         _check_indexes(indexes)
         stage = ServiceStack.of(self).stage
-        self.table = Table(
-            self,
-            "Table",
-            partition_key=_string("pk"),
-            sort_key=_string("sk"),
+        conventions = {
+            "partition_key": _string("pk"),
+            "sort_key": _string("sk"),
+            "stream": StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
+            "time_to_live_attribute": TTL_ATTRIBUTE if ttl else None,
+        }
+        properties = Customization(customize, "table").of(
+            "table",
+            enforced=conventions,
             billing_mode=BillingMode.PAY_PER_REQUEST,
             encryption=TableEncryption.DEFAULT,
-            stream=StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
-            time_to_live_attribute=TTL_ATTRIBUTE if ttl else None,
             point_in_time_recovery_specification=PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=stage.point_in_time_recovery
             ),
             deletion_protection=stage.deletion_protection,
             removal_policy=stage.removal_policy,
         )
+        table = Table(self, "Table", **properties)
+        self.resources = TableResources(table=table)
         for index in indexes:
-            self.table.add_global_secondary_index(
+            table.add_global_secondary_index(
                 index_name=index,
                 partition_key=_string(f"{index}pk"),
                 sort_key=_string(f"{index}sk"),
                 projection_type=ProjectionType.ALL,
             )
         if not stage.point_in_time_recovery:
-            Validations.of(self.table).acknowledge(
+            Validations.of(table).acknowledge(
                 Acknowledgment(
                     id="AwsSolutions-DDB3",
                     reason="The data of this stage is made up and can be loaded again.",
                 )
             )
-        if customize:
-            customize(self.table)
 
 
 def _string(name: str) -> Attribute:

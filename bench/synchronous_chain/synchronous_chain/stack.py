@@ -32,7 +32,7 @@ class Chain(ServiceStack):
             following = _step(self, step, data.records, following)
         api = DirectApi(self, "Api", description="Orders by a chain of synchronous functions")
         api.route("POST", "/orders", InvokeFunction(function=following), auth=Scopes("commerce/shop"))
-        self.export_parameter("table-name", data.records.table.table_name)
+        self.export_parameter("table-name", data.records.resources.table.table_name)
 
 
 def _step(
@@ -50,13 +50,15 @@ def _step(
         # As many at once as the consumers of the platform: a local machine has room for so many workers.
         reserved_concurrency=ServiceStack.of(scope).stage.consumer_max_concurrency,
         environment={
-            "TABLE_NAME": records.table.table_name,
-            "NEXT_FUNCTION": following.function.function_name if following else "",
+            "TABLE_NAME": records.resources.table.table_name,
+            "NEXT_FUNCTION": following.resources.function.function_name if following else "",
         },
     )
-    records.table.grant(function.role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+    records.resources.table.grant(
+        function.resources.role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
+    )
     if following:
-        following.function.grant_invoke(function.role)
+        following.resources.function.grant_invoke(function.resources.role)
     return function
 
 

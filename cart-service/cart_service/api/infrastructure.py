@@ -56,11 +56,11 @@ class CartApi(Construct):
             handler="cart_service.api.runtime.handler.handler",
             description="Every write to a cart",
             environment={
-                "TABLE_NAME": carts.table.table_name,
+                "TABLE_NAME": carts.resources.table.table_name,
                 "CORS_ORIGINS": ",".join(ServiceStack.of(self).stage.cors_origins),
             },
         )
-        carts.table.grant(self.writes.role, "dynamodb:GetItem", "dynamodb:PutItem")
+        carts.resources.table.grant(self.writes.resources.role, "dynamodb:GetItem", "dynamodb:PutItem")
         self.orders = QueueConsumer(
             self,
             "Orders",

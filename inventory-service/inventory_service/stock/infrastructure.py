@@ -42,10 +42,10 @@ class StockConsumer(Construct):
             description="Reserves, commits, ships and releases stock, and counts deliveries",
             # A batch of ten whose every transaction meets conflicts.
             timeout=Duration.seconds(30),
-            environment={"STOCK_TABLE": stock.table.table_name},
+            environment={"STOCK_TABLE": stock.resources.table.table_name},
         )
-        stock.table.grant(
-            self.function.function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
+        stock.resources.table.grant(
+            self.function.resources.role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
         )
         self.queue = QueueConsumer(
             self,

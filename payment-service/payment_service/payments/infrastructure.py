@@ -142,13 +142,13 @@ class Consumers(Construct):
             timeout=TIMEOUT,
             dependencies=provider.dependencies,
             environment={
-                "PAYMENTS_TABLE": self._payments.table.table_name,
+                "PAYMENTS_TABLE": self._payments.resources.table.table_name,
                 "PAYMENT_PROVIDER": provider.name,
                 "PROVIDER_SECRET": self._secret.secret_arn,
             },
         )
-        self._payments.table.grant(function.role, "dynamodb:GetItem", "dynamodb:PutItem")
-        self._secret.grant_read(function.role)
+        self._payments.resources.table.grant(function.resources.role, "dynamodb:GetItem", "dynamodb:PutItem")
+        self._secret.grant_read(function.resources.role)
         return function
 
 

@@ -134,7 +134,7 @@ class Operation(Protocol):
 
 # -------------------------------------------------------------------------------------------------- shared pieces
 def _table(table: Any) -> dynamodb.ITable:
-    held: dynamodb.ITable = getattr(table, "table", table)
+    held: dynamodb.ITable = getattr(getattr(table, "resources", None), "table", table)
     return held
 
 
@@ -1145,7 +1145,9 @@ class InvokeFunction:
     @property
     def target(self) -> lambda_.IFunction:
         """The CDK function."""
-        function: lambda_.IFunction = getattr(self.function, "function", self.function)
+        function: lambda_.IFunction = getattr(
+            getattr(self.function, "resources", None), "function", self.function
+        )
         return function
 
 

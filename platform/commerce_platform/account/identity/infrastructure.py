@@ -63,7 +63,9 @@ class Identity(Construct):
         )
         self.pool = _pool(self, stack.stage)
         self.pool.add_trigger(
-            UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG, self.trigger.function, LambdaVersion.V2_0
+            UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG,
+            self.trigger.resources.function,
+            LambdaVersion.V2_0,
         )
         self.pool.add_resource_server(
             "Commerce",

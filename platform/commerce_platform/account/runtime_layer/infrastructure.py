@@ -36,7 +36,7 @@ class RuntimeLayer(Construct):
             description=f"Runtime of the platform's functions, v{MAJOR}: Powertools, pydantic, service_runtime",
             retain=True,
         )
-        self.layer = self._dependencies.layer
+        self.layer = self._dependencies.resources.layer
         stack.export_parameter("runtime-layer-arn", self.layer.layer_version_arn, major=MAJOR)
         check_at_synth(self, self._oversize)
 

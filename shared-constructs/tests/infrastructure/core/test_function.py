@@ -1,7 +1,7 @@
 """Every function has its own code, log group and role, and nothing it does not need."""
 
 import pytest
-from aws_cdk import Duration
+from aws_cdk import Duration, Size
 from aws_cdk.aws_lambda import LayerVersion
 from service_testing import synthesize
 from shared_constructs import NO_DEPENDENCIES, OwnLayer, ServiceFunction, ServiceStack, StackKind, function
@@ -161,3 +161,10 @@ def test_what_lambda_does_not_offer_is_refused(arguments):
 def test_the_caller_decides_memory_before_the_stage():
     assert the_function("prod")["MemorySize"] == 1024
     assert the_function("prod", memory_mb=256)["MemorySize"] == 256
+
+
+def test_a_caller_customizes_the_function_but_not_what_its_parts_agree_on():
+    customized = the_function(customize={"function": {"ephemeral_storage_size": Size.gibibytes(1)}})
+    assert customized["EphemeralStorage"] == {"Size": 1024}
+    with pytest.raises(ValueError, match="role of function cannot be customized"):
+        template(customize={"function": {"role": None}})

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from aws_cdk import App, Stack
+from aws_cdk.assertions import Template
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 from service_testing import synthesize
@@ -165,6 +166,15 @@ def test_an_index_that_breaks_the_convention_is_refused(indexes):
 
     with pytest.raises(ValueError, match=re.escape("index")):
         synthesize(build)
+
+
+def test_a_caller_customizes_a_table_but_not_its_conventions(tmp_path):
+    stack = ServiceStack(ServiceApp(service="cart", outdir=str(tmp_path)), kind=StackKind.STATEFUL)
+    ServiceTable(stack, "Carts", customize={"table": {"contributor_insights_enabled": True}})
+    [resource] = Template.from_stack(stack).find_resources("AWS::DynamoDB::Table").values()
+    assert resource["Properties"]["ContributorInsightsSpecification"] == {"Enabled": True}
+    with pytest.raises(ValueError, match="sort_key of table cannot be customized"):
+        ServiceTable(stack, "Others", customize={"table": {"sort_key": None}})
 
 
 @pytest.mark.parametrize("module", [service, table])
