@@ -12,7 +12,7 @@ from aws_cdk.aws_iam import PolicyStatement, Role
 from aws_cdk.aws_pipes import CfnPipe
 from aws_cdk.aws_sqs import Queue, QueueEncryption
 from constructs import Construct
-from states_language.definition import PLAIN_FUNCTIONS
+from states_language.definition import library
 
 from shared_constructs.alarms import dlq_alarm, pipe_failure_alarm
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
@@ -266,7 +266,7 @@ def events_expression(events: Sequence[DomainEvent], *, service: str, stage: str
         stage: the stage's name.
     """
     listed = ",\n    ".join(event.expression() for event in events)
-    return f"""{PLAIN_FUNCTIONS}
+    return f"""$plain := {library("plain")};
 $told := $map($records, function($record) {{(
   $new := $plain($record.dynamodb.NewImage);
   $old := $plain($record.dynamodb.OldImage);

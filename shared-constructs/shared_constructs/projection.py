@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from constructs import Construct
-from states_language.definition import TYPED_FUNCTIONS
+from states_language.definition import library
 
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.permissions import unwrap
@@ -105,7 +105,7 @@ def _definition(key: Mapping[str, str], attributes: Mapping[str, str]) -> Defini
     arguments = f"""{{% (
 $metadata := $states.input.detail.metadata;
 $data := $states.input.detail.data;
-{TYPED_FUNCTIONS}
+$typed := {library("typed")};
 $fields := [{fields}];
 $set := $fields[$exists(value)];
 $gone := $fields[$not($exists(value))];

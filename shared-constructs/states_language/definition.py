@@ -1,7 +1,8 @@
 """Amazon States Language as data: load a definition, fill its named substitutions, see which integrations it uses.
 
 Definitions are JSON or YAML files (``.asl.json``, ``.asl.yaml``) in JSONata. A substitution is written ``${Name}``:
-alone in a string it takes the value's own type, inside a longer string or a JSONata expression its text.
+alone in a string it takes the value's own type, inside a longer string or a JSONata expression its text. Longer
+expressions lie in ``.jsonata`` files.
 """
 
 from __future__ import annotations
@@ -10,52 +11,20 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Definition = dict[str, Any]
 
+_HERE = Path(__file__).parent
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z][A-Za-z0-9_]*)\}")
 _RESOURCE = re.compile(
     r"arn:aws[a-z-]*:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9-]+):(?P<action>[A-Za-z]+)"
     r"(?P<pattern>\.sync|\.sync:2|\.waitForTaskToken)?"
 )
-
-# DynamoDB's typed attributes to plain JSON, by way of JSON text: JSONata collapses arrays of one element and cannot
-# hold null in a sequence, text keeps both. Step Functions spells some types differently in SDK results (Bool, Nul, Ss).
-PLAIN_FUNCTIONS = """
-$quoted := function($text) {( $list := $string([$text]); $substring($list, 1, $length($list) - 2) )};
-$json := function($value) {
-  $exists($value.S) ? $quoted($value.S) :
-  $exists($value.N) ? $value.N :
-  $exists($value.M) ? '{' & $join($each($value.M, function($item, $name) { $quoted($name) & ':' & $json($item) }), ',') & '}' :
-  $exists($value.L) ? '[' & $join($map($value.L, function($item) { $json($item) }), ',') & ']' :
-  $exists($value.BOOL) ? $string($value.BOOL) : $exists($value.Bool) ? $string($value.Bool) :
-  $exists($value.SS) ? $string($value.SS) : $exists($value.Ss) ? $string($value.Ss) :
-  $exists($value.NS) ? '[' & $join($value.NS, ',') & ']' : $exists($value.Ns) ? '[' & $join($value.Ns, ',') & ']' :
-  $exists($value.B) ? $quoted($value.B) :
-  'null'
-};
-$plain := function($image) { $exists($image) ? $parse($json({'M': $image})) };
-"""
-
-# The way back: plain JSON to DynamoDB's typed attributes.
-TYPED_FUNCTIONS = """
-$quoted := function($text) {( $list := $string([$text]); $substring($list, 1, $length($list) - 2) )};
-$typedText := function($value) {(
-  $kind := $type($value);
-  $kind = 'string' ? '{"S":' & $quoted($value) & '}' :
-  $kind = 'number' ? '{"N":"' & $string($value) & '"}' :
-  $kind = 'boolean' ? '{"BOOL":' & $string($value) & '}' :
-  $kind = 'array' ? '{"L":[' & $join($map($value, function($item) { $typedText($item) }), ',') & ']}' :
-  $kind = 'object' ? '{"M":{' & $join($each($value, function($item, $name) { $quoted($name) & ':' & $typedText($item) }), ',') & '}}' :
-  '{"NULL":true}'
-)};
-$typed := function($value) { $parse($typedText($value)) };
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +78,30 @@ def load(source: Path | Mapping[str, Any]) -> Definition:
     if not isinstance(definition, dict):
         raise ValueError(f"{source} must hold an object, got {type(definition).__name__}")  # noqa: TRY004 - its content
     return definition
+
+
+def expression(source: Path, **values: Any) -> str:
+    """Read a JSONata file and fill its named substitutions.
+
+    Args:
+        source: path of a ``.jsonata`` file.
+        **values: as in ``substitute``.
+
+    Raises:
+        ValueError: as in ``substitute``.
+    """
+    text: str = substitute({"expression": source.read_text(encoding="utf-8").strip()}, values)["expression"]
+    return text
+
+
+def library(name: Literal["plain", "typed"]) -> str:
+    """A JSONata function that definitions share, as an expression to bind: ``$plain := <it>;``.
+
+    Args:
+        name: ``plain`` turns a map of DynamoDB's typed attributes into plain JSON; ``typed`` turns any JSON value into
+            a typed attribute.
+    """
+    return expression(_HERE / f"{name}.jsonata")
 
 
 def substitute(definition: Definition, values: Mapping[str, Any]) -> Definition:
