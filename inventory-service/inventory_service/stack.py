@@ -2,7 +2,8 @@
 
 from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
 
-from inventory_service.stock.infrastructure import EVENTS, StockApi, StockConsumer
+from inventory_service.events import EVENTS
+from inventory_service.stock.infrastructure import StockApi, StockConsumer
 
 
 class InventoryData(ServiceStack):

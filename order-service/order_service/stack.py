@@ -4,6 +4,7 @@ from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable
 
 from order_service.api.infrastructure import OrderApi
 from order_service.catalogue.infrastructure import Catalogue
+from order_service.events import EVENTS
 from order_service.lifecycle.infrastructure import Lifecycle
 from order_service.placing.infrastructure import PlaceOrder
 
@@ -26,7 +27,7 @@ class OrderService(ServiceStack):
         place_order = PlaceOrder(self, "PlaceOrder", orders=data.orders, catalogue=data.catalogue)
         OrderApi(self, "Orders", orders=data.orders, place_order=place_order)
         lifecycle = Lifecycle(self, "Lifecycle", orders=data.orders)
-        ChangeFeed(self, "Changes", table=data.orders, events=lifecycle.events)
+        ChangeFeed(self, "Changes", table=data.orders, events=[*EVENTS, *lifecycle.requests])
 
 
 def build(app: ServiceApp) -> None:

@@ -2,7 +2,8 @@
 
 from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
 
-from payment_service.payments.infrastructure import EVENTS, Consumers, PaymentApi, ProviderSecret
+from payment_service.events import EVENTS
+from payment_service.payments.infrastructure import Consumers, PaymentApi, ProviderSecret
 
 
 class PaymentData(ServiceStack):

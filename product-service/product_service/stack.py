@@ -2,7 +2,8 @@
 
 from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
 
-from product_service.catalogue.infrastructure import PRODUCT_CHANGED, CatalogueApi
+from product_service.catalogue.infrastructure import CatalogueApi
+from product_service.events import EVENTS
 
 
 class ProductData(ServiceStack):
@@ -19,7 +20,7 @@ class ProductService(ServiceStack):
     def __init__(self, app: ServiceApp, *, products: ServiceTable) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         CatalogueApi(self, "Catalogue", products=products)
-        ChangeFeed(self, "Changes", table=products, events=[PRODUCT_CHANGED])
+        ChangeFeed(self, "Changes", table=products, events=EVENTS)
 
 
 def build(app: ServiceApp) -> None:

@@ -7,7 +7,6 @@ from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SqsQueue
 from constructs import Construct
 from shared_constructs import (
-    DomainEvent,
     EventRequest,
     ExpressWorkflow,
     QueueConsumer,
@@ -19,17 +18,18 @@ from shared_constructs import (
 from shared_constructs.queue_consumer import RULE_MAX_EVENT_AGE, RULE_RETRY_ATTEMPTS
 from states_language.definition import load
 
+from order_service.events import ITEMS
+
 HERE = Path(__file__).parent
 KEY = {"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}
 OPEN = "$item.status.S in ['PLACED', 'STOCK_RESERVED', 'PAID']"
-ITEMS = "[$new.lines.{'sku': sku, 'quantity': quantity}]"
 
 
 class Lifecycle(Construct):
     """From ``OrderPlaced`` to CONFIRMED or CANCELLED.
 
     Attributes:
-        events: what changes of an order mean, for the change feed.
+        requests: the events that ask other services, for the change feed.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, orders: ServiceTable) -> None:
@@ -84,45 +84,7 @@ class Lifecycle(Construct):
         payment.listen(self.workflow)
         self._start()
         self._interrupt(orders)
-        self.events = [
-            # Republished after years, the first event is still that of version 1.
-            DomainEvent(
-                detail_type="OrderPlaced.v1",
-                aggregate_id="$new.orderId",
-                when="$not($exists($old))",
-                version="1",
-                data=(
-                    f"{{'orderId': $new.orderId, 'customerId': $new.customerId, 'items': {ITEMS},"
-                    " 'total': $new.total}"
-                ),
-            ),
-            stock.event,
-            payment.event,
-            DomainEvent(
-                detail_type="OrderCancellationRequested.v1",
-                aggregate_id="$new.orderId",
-                when="$exists($new.cancelRequested) and $changed('cancelRequested')",
-                data="{'orderId': $new.orderId}",
-            ),
-            DomainEvent(
-                detail_type="OrderConfirmed.v1",
-                aggregate_id="$new.orderId",
-                when="$became('status', 'CONFIRMED')",
-                data=f"{{'orderId': $new.orderId, 'customerId': $new.customerId, 'items': {ITEMS}}}",
-            ),
-            DomainEvent(
-                detail_type="OrderFulfilled.v1",
-                aggregate_id="$new.orderId",
-                when="$became('status', 'FULFILLED')",
-                data="{'orderId': $new.orderId}",
-            ),
-            DomainEvent(
-                detail_type="OrderCancelled.v1",
-                aggregate_id="$new.orderId",
-                when="$became('status', 'CANCELLED')",
-                data="{'orderId': $new.orderId, 'reason': $new.reason}",
-            ),
-        ]
+        self.requests = [stock.event, payment.event]
 
     def _workflow(self, orders: ServiceTable, stock: EventRequest, payment: EventRequest) -> StandardWorkflow:
         definition = load(HERE / "lifecycle.asl.yaml")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from constructs import Construct
-from shared_constructs import DomainEvent, ServiceTable
+from shared_constructs import ServiceTable
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -23,7 +23,6 @@ from shared_constructs.direct_api import (
 from shared_constructs.direct_api.values import Value
 
 from product_service.catalogue.models import CATEGORY_PATTERN, SKU_PATTERN, Product, ProductDetails
-from product_service.contracts.published import ProductChanged
 
 OPERATORS = Scopes("commerce/operate")
 
@@ -32,15 +31,6 @@ KEY: Mapping[str, Value] = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
 # Every product on sale is in one partition of the index, sorted by category: the whole catalogue and one category
 # are the same query. A retired product leaves the index.
 ON_SALE = "CATALOGUE"
-
-# Attributes carry the names of the contract's fields; what a product lacks, its event lacks.
-PRODUCT_CHANGED = DomainEvent(
-    detail_type="ProductChanged.v1",
-    aggregate_id="$new.sku",
-    data="{"
-    + ", ".join(f"'{field.alias}': $new.{field.alias}" for field in ProductChanged.model_fields.values())
-    + "}",
-)
 
 
 class CatalogueApi(Construct):
