@@ -1,27 +1,43 @@
-"""JSONata as AWS Step Functions evaluates it: the language of jsonata.org plus its own functions, minus ``$eval``."""
+"""JSONata as AWS Step Functions evaluates it: the language of jsonata.org plus its own functions, minus ``$eval``.
+
+Two engines stand behind ``evaluate``: ``jlens``, written in Rust, where it has a wheel, and ``jsonata-python``
+elsewhere. Both are held to the reference implementation over every expression of the platform's templates
+(``tests/contracts/test_jsonata_engines.py``).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import uuid
+from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonata import Jsonata
+from jsonata.functions import Functions
 from jsonata.utils import Utils
 
+try:
+    import jlens
+except ImportError:  # a platform without a wheel
+    jlens = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # Step Functions developer guide, "Transforming data with JSONata": the algorithms of $hash.
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
-_DEFAULT_ALGORITHM = "SHA-256"
 _MAX_RANGE = 1_000
 
-#: What ``evaluate`` returns when an expression gives nothing at all (JSON's null is ``None``).
 UNDEFINED = object()
+"""What ``evaluate`` returns when an expression gives nothing at all (JSON's null is ``None``)."""
+
+# The service gives an expression a second of its own hardware; two hundred executions may share two cores here.
+TIME_LIMIT_SECONDS = 30.0
+"""How long an expression may take."""
 
 
 class QueryEvaluationError(Exception):
@@ -29,55 +45,83 @@ class QueryEvaluationError(Exception):
 
 
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
-    """Evaluate one expression.
+    """Evaluate one expression; any number of threads may do so at once.
 
     Args:
         expression: JSONata, without ``{% %}``.
-        variables: values by name, without ``$``.
+        variables: JSON values by name, without ``$``.
 
     Returns:
         The result, or ``UNDEFINED``.
 
     Raises:
-        QueryEvaluationError: it does not parse, or fails.
+        QueryEvaluationError: it does not parse, fails, or takes longer than ``TIME_LIMIT_SECONDS``; begins with
+            JSONata's error code where there is one.
     """
     try:
-        compiled = _compiled(expression)
-        # The library takes $now and $millis from whichever expression was compiled last in this thread.
-        Jsonata.CURRENT.jsonata = compiled
-        found = compiled.evaluate(None, {name: _nulls_in(value) for name, value in variables.items()})
+        return ENGINE(expression, variables)
     except Exception as error:
-        raise QueryEvaluationError(f"{error} in {expression.strip()}") from error
-    if found is None:
+        code = getattr(error, "code", None) or getattr(error, "error", None)
+        raise QueryEvaluationError(f"{f'{code}: ' if code else ''}{error} in {expression.strip()}") from error
+
+
+def with_jlens(expression: str, variables: Mapping[str, Any]) -> Any:
+    """Evaluate with ``jlens``; see ``evaluate``."""
+    compiled = _compiled_by_jlens(expression)
+    bindings = dict(variables)
+    found = compiled.evaluate(None, bindings, timeout=TIME_LIMIT_SECONDS)
+    # As text the two can be told apart: null is "null", nothing is None.
+    if found is None and compiled.evaluate_json(None, bindings, timeout=TIME_LIMIT_SECONDS) is None:
         return UNDEFINED
-    return _plain(found)
+    return found
 
 
-@lru_cache(maxsize=512)
-def _compiled(expression: str) -> Jsonata:
-    compiled = Jsonata(expression)
+def with_jsonata_python(expression: str, variables: Mapping[str, Any]) -> Any:
+    """Evaluate with ``jsonata-python``; see ``evaluate``."""
+    # Parsed once; with an environment of its own for each evaluation, since threads share it.
+    compiled = copy(_compiled_by_jsonata_python(expression))
+    compiled.environment = compiled.create_frame(Jsonata.static_frame)
+    compiled.environment.set_runtime_bounds(TIME_LIMIT_SECONDS * 1000, None)
     # Undefined and null are different things in JSON: only one of them may be stored.
     compiled.set_output_convert_nulls(False)
-    for name, function in _FUNCTIONS.items():
+    for name, function in {**FUNCTIONS, **_CORRECTED}.items():
         compiled.register_lambda(name, function)
+    # The library takes $now and $millis from whichever expression was compiled last in this thread.
+    Jsonata.CURRENT.jsonata = compiled
+    found = compiled.evaluate(None, {name: _nulls_in(value) for name, value in variables.items()})
+    return UNDEFINED if found is None else _plain(found)
+
+
+@lru_cache(maxsize=4096)
+def _compiled_by_jlens(expression: str) -> jlens.Expression:
+    compiled = jlens.Expression(expression)
+    for name, function in FUNCTIONS.items():
+        compiled.register_function(name, function)
     return compiled
 
 
+@lru_cache(maxsize=4096)
+def _compiled_by_jsonata_python(expression: str) -> Jsonata:
+    return Jsonata(expression)
+
+
 def _parse(text: str) -> Any:
-    return _nulls_in(json.loads(text))
+    return json.loads(text)
 
 
-def _hash(text: str, algorithm: str | None = None) -> str:
-    return hashlib.new(_ALGORITHMS[algorithm or _DEFAULT_ALGORITHM], text.encode()).hexdigest()
+def _hash(text: str, algorithm: str) -> str:
+    return hashlib.new(_ALGORITHMS[algorithm], text.encode()).hexdigest()
 
 
-def _partition(items: list[Any], size: int) -> list[list[Any]]:
+def _partition(items: list[Any], size: float) -> list[list[Any]]:
     whole = items if isinstance(items, list) else [items]
-    return [list(whole[start : start + size]) for start in range(0, len(whole), size)]
+    step = math.floor(size)
+    return [list(whole[start : start + step]) for start in range(0, len(whole), step)]
 
 
-def _range(start: int, end: int, step: int) -> list[int]:
-    numbers = list(range(int(start), int(end) + (1 if step > 0 else -1), int(step)))
+def _range(start: float, end: float, step: float) -> list[int]:
+    by = math.floor(step)
+    numbers = list(range(math.floor(start), math.floor(end) + (1 if by > 0 else -1), by))
     if len(numbers) > _MAX_RANGE:
         raise ValueError(f"$range gives at most {_MAX_RANGE} numbers, asked for {len(numbers)}")
     return numbers
@@ -91,7 +135,7 @@ def _eval(*_: Any) -> Any:
     raise NameError("Step Functions has no $eval; $parse reads JSON text")
 
 
-_FUNCTIONS: dict[str, Any] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "parse": _parse,
     "hash": _hash,
     "partition": _partition,
@@ -100,6 +144,30 @@ _FUNCTIONS: dict[str, Any] = {
     "uuid": lambda: str(uuid.uuid4()),
     "eval": _eval,
 }
+"""What Step Functions adds to JSONata, and ``$eval``, which it refuses."""
+
+
+def _to_millis(timestamp: str | None = None, picture: str | None = None) -> Any:
+    if picture is None and timestamp is not None and "T" not in timestamp:
+        raise ValueError(f"D3110: $toMillis takes an ISO 8601 timestamp, got {timestamp!r}")
+    return Functions.datetime_to_millis(timestamp, picture)
+
+
+def _replace(text: str | None = None, pattern: Any = None, replacement: Any = None, limit: Any = None) -> Any:
+    if hasattr(pattern, "search") and (found := pattern.search("")) and not found.group():
+        raise ValueError("D1004: the pattern of $replace matches an empty string")
+    return Functions.replace(text, pattern, replacement, limit)
+
+
+# Where jsonata-python gives a value and the reference fails, and its own null.
+_CORRECTED: dict[str, Callable[..., Any]] = {
+    "parse": lambda text: _nulls_in(_parse(text)),
+    "toMillis": _to_millis,
+    "replace": _replace,
+}
+
+ENGINE = with_jlens if jlens else with_jsonata_python
+"""The engine in use."""
 
 
 def _nulls_in(value: Any) -> Any:

@@ -1,0 +1,198 @@
+"""Every expression of every template means the same to the engines here as to the reference that AWS documents.
+
+The inputs are made from what an expression reads, with whole and missing fields, empty and single-element arrays,
+null, and text that hurts.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import subprocess
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import jlens
+import pytest
+from service_testing import synthesize
+from states_language import jsonata_engine
+from states_language.jsonata_engine import UNDEFINED
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.parent.name.removesuffix("-service") for path in ROOT.glob("*-service/cdk.json"))
+EXAMPLES = 8
+TEXTS = ("", "A-1", "é€😀", '"\\\n', "null", "2026-01-01T00:00:00.000Z", "PLACED", "RESERVED", "ACTIVE")
+NUMBERS = ("0", "1", "7", "-3", "2.5", "1e21")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def expressions_in(node):
+    """Every `{% … %}` below a definition."""
+    if isinstance(node, str):
+        if node.startswith("{%") and node.endswith("%}"):
+            yield node[2:-2].strip()
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from expressions_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from expressions_in(value)
+
+
+def definitions(template):
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::StepFunctions::StateMachine":
+            text = resource["Properties"]["DefinitionString"]
+            if isinstance(text, dict):
+                text = "".join(
+                    part if isinstance(part, str) else "known-when-deployed" for part in text["Fn::Join"][1]
+                )
+            yield json.loads(text)
+
+
+@cache
+def expressions():
+    found = {}
+    for service in SERVICES:
+        build = import_module(f"{service}_service.stack").build
+        for template in synthesize(build, service=service).values():
+            for definition in definitions(template):
+                found |= dict.fromkeys(expressions_in(definition))
+    return tuple(found)
+
+
+class Inputs:
+    """Variables that have what an expression reads, more or less.
+
+    Tame ones have neither null nor text beyond ASCII: jsonata-python takes null for nothing in some functions and
+    escapes such text in `$string`. It stands in only where jlens has no wheel.
+    """
+
+    def __init__(self, expression, seed, *, tame):
+        self.random = random.Random(f"{seed} {expression}")  # noqa: S311 - repeatable
+        self.tame = tame
+        self.reads = jlens.Expression(expression).reads()["bindings"]
+        # A variable of a function's name is read as that function.
+        self.reads |= dict.fromkeys(re.findall(r"\$(now)\b(?!\()", expression), True)
+        self.words = re.findall(r"[A-Za-z][A-Za-z0-9]+", expression)
+
+    def variables(self):
+        return {name: self.node(tree) for name, tree in self.reads.items()}
+
+    def node(self, tree, name=""):
+        if tree is True or not tree:
+            return self.leaf(name)
+        # A whole record most of the time, else one that lacks a field.
+        whole = self.random.random() < 0.7
+        record = {
+            key: self.node(inner, key) for key, inner in tree.items() if whole or self.random.random() < 0.7
+        }
+        if name == "L" or (name and self.random.random() < 0.2):
+            return [record] * self.random.choice((0, 1, 1, 2))
+        return record
+
+    def leaf(self, name):
+        typed = {"S": self.text, "N": self.number, "M": self.image, "L": self.typed_list, "BOOL": self.flag}
+        if name in typed:
+            return typed[name]()
+        if name in {"NewImage", "OldImage", "Item", "Items"}:
+            return self.image()
+        kinds = (
+            self.text,
+            self.text,
+            self.count,
+            self.flag,
+            self.null,
+            list,
+            self.plain,
+            lambda: [self.plain()],
+        )
+        return self.random.choice(kinds)()
+
+    def text(self):
+        return self.random.choice([*(text for text in TEXTS if not self.tame or text.isascii()), *self.words])
+
+    def null(self):
+        return "" if self.tame else None
+
+    def number(self):
+        return self.random.choice(NUMBERS)
+
+    def count(self):
+        return self.random.choice((0, 1, 2, 41, 2.5, -1))
+
+    def flag(self):
+        return self.random.random() < 0.5
+
+    def plain(self):
+        return {
+            self.random.choice(self.words): self.random.choice((self.text(), self.count(), self.null()))
+            for _ in range(3)
+        }
+
+    def image(self):
+        return {self.random.choice(self.words): self.typed(2) for _ in range(self.random.choice((0, 1, 6)))}
+
+    def typed_list(self):
+        return [self.typed(1) for _ in range(self.random.choice((0, 1, 3)))]
+
+    def typed(self, depth):
+        kind = self.random.choice(("S", "S", "N", "BOOL", "NULL", *(("M", "L") if depth else ())))
+        if kind == "M":
+            return {"M": {self.random.choice(self.words): self.typed(depth - 1) for _ in range(2)}}
+        if kind == "L":
+            return {"L": [self.typed(depth - 1) for _ in range(self.random.choice((0, 1, 2)))]}
+        return {kind: True if kind == "NULL" else self.leaf(kind)}
+
+
+def cases(*, tame):
+    return [
+        {"expression": expression, "variables": Inputs(expression, seed, tame=tame).variables()}
+        for expression in expressions()
+        for seed in range(EXAMPLES)
+    ]
+
+
+def by_reference(given):
+    ran = subprocess.run(
+        [shutil.which("node"), ROOT / "tests/contracts/reference_jsonata.mjs", ROOT / "node_modules"],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(ran.stdout)
+
+
+def by_engine(engine, case):
+    try:
+        value = engine(case["expression"], case["variables"])
+    except Exception as error:  # noqa: BLE001 - whatever an engine raises
+        return {"error": getattr(error, "code", None) or getattr(error, "error", None) or str(error)}
+    return {"nothing": True} if value is UNDEFINED else {"value": value}
+
+
+def comparable(answer):
+    """Without the moment of evaluation; of an error only that it is one: each engine words its own."""
+    if "error" in answer:
+        return "error"
+    return json.loads(MOMENT.sub("<moment>", json.dumps(answer)))
+
+
+def differences(engine, given):
+    for case, expected in zip(given, by_reference(given), strict=True):
+        found = by_engine(engine, case)
+        if comparable(found) != comparable(expected):
+            yield {**case, "expected": expected, "found": found}
+
+
+@pytest.mark.parametrize(
+    ("engine", "tame"), [(jsonata_engine.with_jlens, False), (jsonata_engine.with_jsonata_python, True)]
+)
+def test_every_expression_means_what_the_reference_says(engine, tame):
+    assert len(expressions()) > 80
+    found = list(differences(engine, cases(tame=tame)))
+    assert found == [], f"{len(found)} differences"
