@@ -1,6 +1,7 @@
 # One grammar: make VERB [SERVICE=cart-service] [STAGE=dev]. `make help` lists the verbs.
 # Every verb sets up what it needs first; stamps carry a digest of what was installed, so nothing is done twice.
-# The work itself is in platform/commerce_platform/cli (`.venv/bin/python -m commerce_platform.cli --help`).
+# The work itself is in platform/commerce_platform/cli (`.venv/bin/python -m commerce_platform.cli --help`), and in
+# storefront what customers do.
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -37,6 +38,7 @@ NODE := node_modules/.ready-$(call digest,package-lock.json)
 
 UV := .venv/bin/uv
 CLI := .venv/bin/python -m commerce_platform.cli
+SHOP := .venv/bin/python -m storefront
 given = $(if $($(1)),--$(2) '$($(1))')
 # Every shell has a USER; only one given to make is meant.
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
@@ -54,6 +56,7 @@ setup: $(TOOLS) $(EMULATOR) $(NODE) ## Install the locked tools: Python, emulato
 
 up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566)
 	@$(CLI) up $(call given,PORT,port)
+	@$(SHOP) demo
 
 down: $(TOOLS) ## Stop the local cloud
 	@$(CLI) down
@@ -65,16 +68,22 @@ logs: $(TOOLS) ## Follow a service's logs (SERVICE=cart-service)
 	@$(CLI) logs $(WHERE)
 
 demo: $(TOOLS) ## Run the demo again: fill a cart, place orders, draw what happened to them
-	@$(CLI) demo
+	@$(SHOP) demo
 
 order: $(TOOLS) ## Place an order and draw its timeline (PAY=tok_visa SKU= QTY=1 USER=alice)
-	@$(CLI) order $(call given,PAY,pay) $(call given,SKU,sku) $(call given,QTY,qty) $(CUSTOMER)
+	@$(SHOP) order $(call given,PAY,pay) $(call given,SKU,sku) $(call given,QTY,qty) $(CUSTOMER)
 
-trace: $(TOOLS) ## Show everything that happened to an order, in order of time (ORDER=)
-	@$(CLI) trace $(call given,ORDER,order)
+trace: $(TOOLS) ## Show everything that happened to an order or anything else with an id, in order of time (ORDER= or ID=)
+	@$(CLI) trace $(call given,ORDER,id) $(call given,ID,id)
+
+# What an order goes through, and the chain that it is compared with.
+MEASURED := product inventory order payment bench/synchronous_chain
 
 bench: setup ## Measure orders per second, beside a chain of synchronous functions (ORDERS=1,50,200)
-	@$(CLI) bench $(call given,ORDERS,orders)
+	@$(SHOP) bench --check $(call given,ORDERS,orders)
+	@unset AWS_ENDPOINT_URL; export LOG_LEVEL=WARNING COMMERCE_LOCAL_DIR=.cache/bench/$$$$; \
+	trap 'exit 130' INT TERM HUP; trap '$(CLI) down >/dev/null; rm -rf "$$COMMERCE_LOCAL_DIR"' EXIT; \
+	$(CLI) up --port 0 $(MEASURED:%=--service %) && $(SHOP) bench $(call given,ORDERS,orders)
 
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
 	@$(CLI) token $(CUSTOMER) $(call given,GROUP,group)

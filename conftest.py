@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import storefront  # noqa: F401 - see below
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parent
 
 # Pytest imports a test's folders as its parent packages. For our folder `platform` it would put an empty package in the
-# place of the standard library's module, which has no `__path__` by which pytest would leave it alone.
+# place of the standard library's module, which has no `__path__` by which pytest would leave it alone. The package
+# `storefront` has one, once it is imported.
 platform.__path__ = [str(ROOT / "platform")]  # type: ignore[attr-defined]
 
 

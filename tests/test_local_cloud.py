@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from service_testing.local_cloud import eventually
+from storefront.client import Caller
+from storefront.opening import goods
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = sorted(path.parent.name for path in ROOT.glob("*/cdk.json"))
-CATALOGUE = json.loads((ROOT / "product-service" / "seed" / "catalogue.json").read_text())
 
 
 def claims(token):
@@ -23,8 +25,8 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-def test_every_service_is_found_in_the_endpoints_file(local_cloud):
-    endpoints = local_cloud.endpoints
+def test_every_service_is_found_in_the_endpoints_file(commerce):
+    endpoints = commerce.endpoints
     assert endpoints["stage"] == "local"
     assert endpoints["region"] == "eu-west-1"
     assert {"product", "cart"} <= endpoints["services"].keys()
@@ -34,45 +36,60 @@ def test_every_service_is_found_in_the_endpoints_file(local_cloud):
     assert all(endpoints["auth"].values())
 
 
-def test_the_whole_catalogue_is_for_sale(local_cloud):
+@pytest.fixture(scope="module")
+def demo(command_line):
+    """What `make demo` shows."""
+    return command_line.run("demo", module="storefront", COLUMNS="200").stdout
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_whole_catalogue_is_for_sale(commerce, operator):
     path, skus = "/products?limit=25", []
     while path:
-        page = local_cloud.request("GET", "product", path).json()
+        page = Caller(commerce).json("GET", "product", path)
         skus += [product["sku"] for product in page["items"]]
         path = f"/products?limit=25&cursor={page['nextCursor']}" if "nextCursor" in page else None
-    assert {product["sku"] for product in CATALOGUE} <= set(skus)
+    assert {product["sku"] for product in goods()} <= set(skus)
+    assert [product["sku"] for product in goods() if not operator.stock(product["sku"])["onHand"]] == []
 
 
-def test_status_shows_every_app_as_current(local_cloud):
-    shown = local_cloud.run("status").stdout
+@pytest.mark.usefixtures("demo")
+def test_a_shop_that_is_open_is_not_opened_again(command_line):
+    again = command_line.run("demo", module="storefront").stdout
+    assert re.match(r"  catalogue +unchanged\n", again), again
+
+
+def test_status_shows_every_app_as_current(command_line):
+    shown = command_line.run("status").stdout
     for app in APPS:
         assert re.search(rf"^{app} .* current", shown, re.MULTILINE), shown
 
 
-def test_the_token_verb_prints_a_token_and_nothing_else(local_cloud):
-    printed = local_cloud.run("token", "--user", "alice").stdout
+def test_the_token_verb_prints_a_token_and_nothing_else(command_line):
+    printed = command_line.run("token", "--user", "alice").stdout
     assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", printed)
     assert "commerce/shop" in claims(printed)["scope"].split()
 
 
-def test_only_an_operators_token_may_operate(local_cloud, operator):
-    assert "commerce/operate" in claims(operator)["scope"].split()
-    assert "commerce/operate" not in claims(local_cloud.token("bob"))["scope"].split()
+def test_only_an_operators_token_may_operate(command_line):
+    member = command_line.run("token", "--user", "carol", "--group", "operators").stdout
+    assert "commerce/operate" in claims(member)["scope"].split()
+    other = command_line.run("token", "--user", "bob").stdout
+    assert "commerce/operate" not in claims(other)["scope"].split()
 
 
-def test_a_token_for_an_unknown_group_is_refused_with_the_known_ones(local_cloud):
-    refused = local_cloud.run("token", "--user", "carol", "--group", "owners", check=False)
+def test_a_token_for_an_unknown_group_is_refused_with_the_known_ones(command_line):
+    refused = command_line.run("token", "--user", "carol", "--group", "owners", check=False)
     assert refused.returncode == 1
     assert "operators" in refused.stderr
 
 
-def test_what_the_demo_suggests_works_when_it_is_pasted(local_cloud):
-    shown = local_cloud.run("demo", COLUMNS="200").stdout
-    suggested = [line.strip() for line in shown.splitlines() if line.strip().startswith("curl")]
+def test_what_the_demo_suggests_works_when_it_is_pasted(command_line, demo):
+    suggested = [line.strip() for line in demo.splitlines() if line.strip().startswith("curl")]
     assert len(suggested) >= 4
     for command in suggested:
         failing = command.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
-        environment = {"COMMERCE_LOCAL_DIR": str(local_cloud.folder)}
+        environment = {"COMMERCE_LOCAL_DIR": str(command_line.folder)}
         pasted = subprocess.run(
             ["sh", "-c", failing],
             cwd=ROOT,
@@ -84,22 +101,19 @@ def test_what_the_demo_suggests_works_when_it_is_pasted(local_cloud):
         assert pasted.returncode == 0, f"{command}\n{pasted.stdout}{pasted.stderr}"
 
 
-def test_a_changed_price_reaches_the_cart(local_cloud, operator):
+def test_a_changed_price_reaches_the_cart(commerce, operator):
+    visitor = Caller(commerce)
     product = {"name": "Canelé", "category": "petits-fours", "price": {"amountMinor": 250, "currency": "EUR"}}
-    cart = local_cloud.request("POST", "cart", "/carts").json()["cartId"]
+    cart = visitor.json("POST", "cart", "/carts")["cartId"]
 
     def price_when_put():
-        answer = local_cloud.request("PUT", "cart", f"/carts/{cart}/items/CANELE-TEST", json={"quantity": 2})
+        answer = visitor.send("PUT", "cart", f"/carts/{cart}/items/CANELE-TEST", body={"quantity": 2})
         return answer.json()["unitPrice"]["amountMinor"] if answer.ok else None
 
     for amount in (250, 275):
         product["price"]["amountMinor"] = amount
-        stored = local_cloud.request("PUT", "product", "/products/CANELE-TEST", token=operator, json=product)
-        assert stored.ok, stored.text
-        deadline = time.monotonic() + 30
-        while price_when_put() != amount:
-            assert time.monotonic() < deadline, f"the cart has not heard of {amount} within 30 s"
-            time.sleep(0.2)
+        operator.offer("CANELE-TEST", product)
+        eventually(price_when_put, lambda price, amount=amount: price == amount, seconds=30)
 
 
 @pytest.fixture
@@ -116,12 +130,12 @@ def copy(tmp_path):
     return whole
 
 
-def test_nothing_is_deployed_again_until_it_changes_and_then_nothing_else(local_cloud, copy):
+def test_nothing_is_deployed_again_until_it_changes_and_then_nothing_else(command_line, copy):
     imported_from = f"{copy}/platform:{copy}/shared-constructs"
 
     def deployed():
         began = time.monotonic()
-        shown = local_cloud.run("up", PYTHONPATH=imported_from).stdout
+        shown = command_line.run("up", PYTHONPATH=imported_from).stdout
         done = set(re.findall(r"^  (\S+) +done ", shown, re.MULTILINE))
         return done, time.monotonic() - began
 

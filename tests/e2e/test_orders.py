@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from service_testing.local_cloud import eventually
+from storefront.client import Customer, Order, statuses
 
-from .conftest import OPEN, PIECES, PRICE, Customer, Order, statuses
+from .conftest import OPEN, PIECES, PRICE, becomes, has, payment
 
 pytestmark = pytest.mark.e2e
 
@@ -19,11 +20,11 @@ def waiting(customer, on_sale):
     orders = {}
     for pay in ("tok_timeout", "tok_late"):
         sku = next(on_sale)
-        orders[pay] = customer.buy({sku: 2}, pay), sku
+        orders[pay] = customer.place({sku: 2}, pay), sku
     return orders
 
 
-def test_an_order_is_reserved_paid_confirmed_and_fulfilled(shop, customer, sku):
+def test_an_order_is_reserved_paid_confirmed_and_fulfilled(operator, customer, sku):
     placed = customer.ask({sku: 3}, expectedTotal={**PRICE, "amountMinor": 750})
     assert placed.status_code == 202, placed.text
     answer = placed.json()
@@ -38,7 +39,7 @@ def test_an_order_is_reserved_paid_confirmed_and_fulfilled(shop, customer, sku):
     }
 
     order = Order(customer, answer["orderId"])
-    confirmed = order.becomes("CONFIRMED")
+    confirmed = becomes(order, "CONFIRMED")
     assert [(entry["status"], entry["service"]) for entry in confirmed["timeline"]] == [
         ("PLACED", "order"),
         ("STOCK_RESERVED", "inventory"),
@@ -48,120 +49,119 @@ def test_an_order_is_reserved_paid_confirmed_and_fulfilled(shop, customer, sku):
     times = [entry["at"] for entry in confirmed["timeline"]]
     assert times == sorted(times)
     assert (confirmed["items"], confirmed["total"]) == (answer["items"], total)
-    assert shop.payment(order, "CAPTURED")["amount"] == total
-    shop.has(sku, reserved=3)
+    assert payment(operator, order, "CAPTURED")["amount"] == total
+    has(operator, sku, reserved=3)
 
-    assert customer.request("POST", f"/operations/orders/{order.id}/fulfilment").status_code == 403
-    assert [shop.fulfil(order), shop.fulfil(order)] == [202, 202]
-    assert statuses(order.becomes("FULFILLED"))[-2:] == ["CONFIRMED", "FULFILLED"]
-    shop.has(sku, on_hand=PIECES - 3)
-    assert order.cancel() == 409
+    assert customer.send("POST", "order", f"/operations/orders/{order.id}/fulfilment").status_code == 403
+    assert [operator.fulfil(order.id).status_code, operator.fulfil(order.id).status_code] == [202, 202]
+    assert statuses(becomes(order, "FULFILLED"))[-2:] == ["CONFIRMED", "FULFILLED"]
+    has(operator, sku, on_hand=PIECES - 3)
+    assert order.cancel().status_code == 409
 
 
 @pytest.mark.parametrize(
     ("pay", "reason"),
     [("tok_declined", "CARD_DECLINED"), ("tok_insufficient_funds", "INSUFFICIENT_FUNDS")],
 )
-def test_a_declined_payment_releases_the_stock(shop, customer, sku, pay, reason):
-    order = customer.buy({sku: 2}, pay)
-    cancelled = order.becomes("CANCELLED")
+def test_a_declined_payment_releases_the_stock(operator, customer, sku, pay, reason):
+    order = customer.place({sku: 2}, pay)
+    cancelled = becomes(order, "CANCELLED")
     assert cancelled["reason"] == "PAYMENT_DECLINED"
     assert statuses(cancelled) == ["PLACED", "STOCK_RESERVED", "CANCELLED"]
     assert cancelled["timeline"][-1]["detail"] == f"PAYMENT_DECLINED: {reason}"
-    assert shop.payment(order, "DECLINED")["reason"] == reason
-    shop.has(sku)
-    assert [order.cancel(), shop.fulfil(order)] == [409, 409]
+    assert payment(operator, order, "DECLINED")["reason"] == reason
+    has(operator, sku)
+    assert [order.cancel().status_code, operator.fulfil(order.id).status_code] == [409, 409]
 
 
-def test_what_is_not_there_is_named_and_nothing_is_kept(shop, customer, sku, other_sku):
-    cancelled = customer.buy({sku: PIECES + 1, other_sku: 1}).becomes("CANCELLED")
+def test_what_is_not_there_is_named_and_nothing_is_kept(operator, customer, sku, other_sku):
+    cancelled = becomes(customer.place({sku: PIECES + 1, other_sku: 1}), "CANCELLED")
     assert cancelled["reason"] == "OUT_OF_STOCK"
     assert statuses(cancelled) == ["PLACED", "CANCELLED"]
     assert cancelled["timeline"][-1]["detail"] == f"OUT_OF_STOCK: {sku} ({PIECES} left)"
-    shop.has(sku)
-    shop.has(other_sku)
+    has(operator, sku)
+    has(operator, other_sku)
 
 
-def test_a_flaky_provider_is_overcome_within_twenty_seconds(shop, customer, sku):
-    order = customer.buy({sku: 1}, "tok_flaky")
-    reserved = order.becomes("STOCK_RESERVED")
+def test_a_flaky_provider_is_overcome_within_twenty_seconds(operator, customer, sku):
+    order = customer.place({sku: 1}, "tok_flaky")
+    reserved = becomes(order, "STOCK_RESERVED")
     assert statuses(reserved) == ["PLACED", "STOCK_RESERVED"]
-    shop.has(sku, reserved=1)
-    shop.payment(order, "CAPTURING")
-    order.becomes("CONFIRMED", seconds=20)
-    shop.payment(order, "CAPTURED")
+    has(operator, sku, reserved=1)
+    payment(operator, order, "CAPTURING")
+    becomes(order, "CONFIRMED", seconds=20)
+    payment(operator, order, "CAPTURED")
 
 
-def test_an_order_cancelled_before_its_payment_is_never_charged(shop, customer, sku):
-    order = customer.buy({sku: 2})
-    assert order.cancel() == 202
-    cancelled = order.becomes("CANCELLED")
+def test_an_order_cancelled_before_its_payment_is_never_charged(operator, customer, sku):
+    order = customer.place({sku: 2})
+    assert order.cancel().status_code == 202
+    cancelled = becomes(order, "CANCELLED")
     assert cancelled["reason"] == "CUSTOMER_REQUEST"
     assert "PAID" not in statuses(cancelled)
-    assert shop.payment(order, "DECLINED")["reason"] == "CANCELLED"
-    shop.has(sku)
-    assert order.cancel() == 409
+    assert payment(operator, order, "DECLINED")["reason"] == "CANCELLED"
+    has(operator, sku)
+    assert order.cancel().status_code == 409
 
 
-def test_an_order_cancelled_during_its_payment_is_never_charged(shop, customer, sku):
-    order = customer.buy({sku: 2}, "tok_timeout")
-    shop.payment(order, "CAPTURING")
-    shop.has(sku, reserved=2)
-    assert order.cancel() == 202
-    cancelled = order.becomes("CANCELLED")
+def test_an_order_cancelled_during_its_payment_is_never_charged(operator, customer, sku):
+    order = customer.place({sku: 2}, "tok_timeout")
+    payment(operator, order, "CAPTURING")
+    has(operator, sku, reserved=2)
+    assert order.cancel().status_code == 202
+    cancelled = becomes(order, "CANCELLED")
     assert cancelled["reason"] == "CUSTOMER_REQUEST"
     assert statuses(cancelled) == ["PLACED", "STOCK_RESERVED", "CANCELLED"]
-    assert shop.payment(order, "DECLINED")["reason"] == "CANCELLED"
-    shop.has(sku)
+    assert payment(operator, order, "DECLINED")["reason"] == "CANCELLED"
+    has(operator, sku)
 
 
-def test_an_order_cancelled_after_its_confirmation_is_refunded(shop, customer, sku):
-    order = customer.buy({sku: 2})
-    order.becomes("CONFIRMED")
-    shop.payment(order, "CAPTURED")
-    assert order.cancel() == 202
-    cancelled = order.becomes("CANCELLED")
+def test_an_order_cancelled_after_its_confirmation_is_refunded(operator, customer, sku):
+    order = customer.place({sku: 2})
+    becomes(order, "CONFIRMED")
+    payment(operator, order, "CAPTURED")
+    assert order.cancel().status_code == 202
+    cancelled = becomes(order, "CANCELLED")
     assert cancelled["reason"] == "CUSTOMER_REQUEST"
     assert statuses(cancelled)[-2:] == ["CONFIRMED", "CANCELLED"]
-    assert shop.payment(order, "REFUNDED")["cancelled"] is True
-    shop.has(sku)
-    assert shop.fulfil(order) == 409
+    assert payment(operator, order, "REFUNDED")["cancelled"] is True
+    has(operator, sku)
+    assert operator.fulfil(order.id).status_code == 409
 
 
-def test_what_was_bought_leaves_the_cart_once(local_cloud, sku, other_sku):
-    customer = Customer(local_cloud)
+def test_what_was_bought_leaves_the_cart_once(commerce, sku, other_sku):
+    customer = Customer(commerce)
 
     def put(sku, quantity):
-        body = {"quantity": quantity}
-        return customer.request("PUT", f"/me/cart/items/{sku}", service="cart", body=body)
+        return customer.send("PUT", "cart", f"/me/cart/items/{sku}", body={"quantity": quantity})
 
     def cart():
-        items = customer.request("GET", "/me/cart", service="cart").json()["items"]
+        items = customer.json("GET", "cart", "/me/cart")["items"]
         return {line["sku"]: line["quantity"] for line in items}
 
     for each, quantity in ((sku, 5), (other_sku, 1)):
         eventually(lambda each=each, quantity=quantity: put(each, quantity), lambda answer: answer.ok)
-    customer.buy({sku: 2, other_sku: 1}).becomes("CONFIRMED")
+    becomes(customer.place({sku: 2, other_sku: 1}), "CONFIRMED")
     eventually(cart, lambda quantities: quantities == {sku: 3})
-    customer.buy({sku: 1}).becomes("CONFIRMED")
+    becomes(customer.place({sku: 1}), "CONFIRMED")
     eventually(cart, lambda quantities: quantities == {sku: 2})
 
 
-def test_an_unanswered_payment_ends_with_the_time_limit_and_is_never_charged(shop, waiting):
+def test_an_unanswered_payment_ends_with_the_time_limit_and_is_never_charged(operator, waiting):
     order, sku = waiting["tok_timeout"]
-    cancelled = order.becomes("CANCELLED", seconds=AFTER_THE_TIME_LIMIT)
+    cancelled = becomes(order, "CANCELLED", seconds=AFTER_THE_TIME_LIMIT)
     assert cancelled["reason"] == "TIMED_OUT"
     assert statuses(cancelled) == ["PLACED", "STOCK_RESERVED", "CANCELLED"]
-    shop.payment(order, "DECLINED", seconds=60)
-    shop.has(sku)
+    payment(operator, order, "DECLINED", seconds=60)
+    has(operator, sku)
 
 
-def test_a_payment_captured_after_the_time_limit_is_refunded(shop, waiting):
+def test_a_payment_captured_after_the_time_limit_is_refunded(operator, waiting):
     order, sku = waiting["tok_late"]
-    cancelled = order.becomes("CANCELLED", seconds=AFTER_THE_TIME_LIMIT)
+    cancelled = becomes(order, "CANCELLED", seconds=AFTER_THE_TIME_LIMIT)
     assert cancelled["reason"] == "TIMED_OUT"
-    assert shop.payment(order, "REFUNDED", seconds=60)["cancelled"] is True
-    shop.has(sku)
+    assert payment(operator, order, "REFUNDED", seconds=60)["cancelled"] is True
+    has(operator, sku)
     assert "PAID" not in statuses(order.read())
 
 

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from service_testing.local_cloud import eventually
+from storefront.client import Order
 
-from .conftest import PRICE, Customer, Order, known
+from .conftest import PRICE, becomes, has, known, offer
 
 pytestmark = pytest.mark.e2e
 
@@ -17,12 +18,6 @@ def assert_problem(answer, status):
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["status"] == status
-
-
-@pytest.fixture
-def newcomer(local_cloud):
-    """A customer without orders."""
-    return Customer(local_cloud)
 
 
 def test_lines_that_cannot_be_ordered_are_named(newcomer, sku):
@@ -39,54 +34,54 @@ def test_another_price_than_expected_is_told_and_nothing_is_ordered(newcomer, sk
     assert newcomer.orders() == []
 
 
-def test_what_is_known_to_be_sold_out_is_refused(shop, customer):
-    last = shop.offer(pieces=1)
-    shop.has(last, on_hand=1)
+def test_what_is_known_to_be_sold_out_is_refused(operator, customer):
+    last = offer(operator, pieces=1)
+    has(operator, last, on_hand=1)
     known(customer, [last])
-    customer.buy({last: 1}).becomes("CONFIRMED")
+    becomes(customer.place({last: 1}), "CONFIRMED")
     refused = eventually(lambda: customer.ask({last: 2}), lambda answer: answer.status_code == 409)
     assert refused.json()["shortages"] == [{"sku": last, "requested": 2, "available": 0}]
 
 
-def test_a_repeated_order_is_answered_as_before(shop, newcomer, sku):
+def test_a_repeated_order_is_answered_as_before(operator, newcomer, sku):
     key = secrets.token_hex(8)
     first = newcomer.ask({sku: 2}, key=key)
     order = Order(newcomer, first.json()["orderId"])
-    order.becomes("CONFIRMED")
+    becomes(order, "CONFIRMED")
     again = newcomer.ask({sku: 2}, key=key)
     assert (again.status_code, again.json()) == (202, first.json())
     assert_problem(newcomer.ask({sku: 3}, key=key), 422)
     assert [each["orderId"] for each in newcomer.orders()] == [order.id]
-    shop.has(sku, reserved=2)
+    has(operator, sku, reserved=2)
 
 
-def test_one_order_sent_many_times_at_once_is_one_order(shop, newcomer, sku):
+def test_one_order_sent_many_times_at_once_is_one_order(operator, newcomer, sku):
     key = secrets.token_hex(8)
     with ThreadPoolExecutor(8) as senders:
         answers = list(senders.map(lambda _: newcomer.ask({sku: 2}, key=key), range(8)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
     (order,) = newcomer.orders()
-    Order(newcomer, order["orderId"]).becomes("CONFIRMED")
-    shop.has(sku, reserved=2)
+    becomes(Order(newcomer, order["orderId"]), "CONFIRMED")
+    has(operator, sku, reserved=2)
 
 
-def test_orders_of_others_do_not_exist(shop, customer, newcomer, sku):
-    order = customer.buy({sku: 1})
+def test_orders_of_others_do_not_exist(operator, customer, newcomer, sku):
+    order = customer.place({sku: 1})
     theirs = Order(newcomer, order.id)
-    assert_problem(newcomer.request("GET", f"/orders/{order.id}"), 404)
-    assert theirs.cancel() == 404
+    assert_problem(newcomer.send("GET", "order", f"/orders/{order.id}"), 404)
+    assert theirs.cancel().status_code == 404
     assert newcomer.orders() == []
-    assert_problem(newcomer.request("GET", f"/operations/orders/{order.id}"), 403)
-    order.becomes("CONFIRMED")
-    seen = shop.request("GET", "order", f"/operations/orders/{order.id}").json()
+    assert_problem(newcomer.send("GET", "order", f"/operations/orders/{order.id}"), 403)
+    becomes(order, "CONFIRMED")
+    seen = operator.send("GET", "order", f"/operations/orders/{order.id}").json()
     assert seen == order.read()
 
 
-def test_orders_are_listed_newest_first_page_by_page(shop, newcomer, sku):
-    bought = [newcomer.buy({sku: 1}) for _ in range(3)]
+def test_orders_are_listed_newest_first_page_by_page(operator, newcomer, sku):
+    bought = [newcomer.place({sku: 1}) for _ in range(3)]
     assert [each["orderId"] for each in newcomer.orders(limit=2)] == [order.id for order in reversed(bought)]
     for order in bought:
-        order.becomes("CONFIRMED")
-    listed = shop.request("GET", "order", "/operations/orders", query={"status": "CONFIRMED", "limit": "50"})
+        becomes(order, "CONFIRMED")
+    listed = operator.send("GET", "order", "/operations/orders", query={"status": "CONFIRMED", "limit": "50"})
     assert {order.id for order in bought} <= {each["orderId"] for each in listed.json()["items"]}

@@ -16,7 +16,6 @@ from commerce_platform.cli.workspace import LOCAL
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
@@ -125,12 +124,6 @@ class Cloud:
     def logs(self) -> CloudWatchLogsClient:
         """What the functions say."""
         client: CloudWatchLogsClient = self._client("logs")
-        return client
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """What is stored."""
-        client: DynamoDBClient = self._client("dynamodb")
         return client
 
     @cached_property

@@ -129,12 +129,17 @@ def require_free(port: int) -> None:
     )
 
 
-async def start(workspace: Workspace, port: int) -> Instance:
+async def start(workspace: Workspace, port: int | None) -> Instance:
     """Start the server in the background and wait until it answers.
+
+    Args:
+        workspace: Whose instance it is.
+        port: Where it serves; 0 for any port that is free.
 
     Raises:
         CliError: The port is taken, the environment is missing, or the server ended or stayed silent.
     """
+    port = DEFAULT_PORT if port is None else port or free_port()
     require_free(port)
     python = workspace.root / ".venv-emulator" / "bin" / "python"
     if not python.exists():

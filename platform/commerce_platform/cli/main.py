@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from commerce_platform.cli import catalogue, cdk, emulator, standing
+from commerce_platform.cli import cdk, emulator, standing
 from commerce_platform.cli.board import Board
 from commerce_platform.cli.cloud import Cloud, write_endpoints
 from commerce_platform.cli.errors import CliError
@@ -41,23 +41,28 @@ def _stage(value: str) -> str:
 
 
 Service = Annotated[str | None, typer.Option(help="A folder's name: cart-service. All of them without it.")]
+Services = Annotated[
+    list[str] | None,
+    typer.Option("--service", help="A folder's name or path, repeatedly for several. All without it."),
+]
 Stage = Annotated[str, typer.Option(callback=_stage, help=f"One of {', '.join(STAGES)}.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Where to serve the local cloud (4566).")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Where to serve the local cloud (4566); 0: anywhere.")
+]
 
 
 @cli.command()
-def up(port: Port = None) -> None:
-    """Start the local cloud, deploy every app, load the catalogue, run the demo."""
+def up(port: Port = None, service: Services = None) -> None:
+    """Start the local cloud and deploy every app to it, or the platform and those that are named."""
     began = time.monotonic()
     workspace = Workspace.here()
-    if not workspace.apps:
+    apps = _with_platform(workspace, [workspace.app(name) for name in service or ()] or workspace.apps)
+    if not apps:
         raise CliError("There is no app to deploy: no folder has a cdk.json and an app.py.")
     with Board(output) as board:
-        cloud = _complete(standing.stand_up(workspace, board, workspace.apps, port))
-        endpoints = write_endpoints(workspace, cloud)
-        _load_catalogue(workspace, board, cloud, endpoints)
-    _demonstrate(workspace, cloud, endpoints)
-    output.print(f"\nEverything is up after {time.monotonic() - began:.0f} s. Stop it with: make down")
+        cloud = _complete(standing.stand_up(workspace, board, apps, port))
+    write_endpoints(workspace, cloud)
+    output.print(f"Everything is up after {time.monotonic() - began:.0f} s. Stop it with: make down")
 
 
 @cli.command()
@@ -106,57 +111,13 @@ def status() -> None:
 
 
 @cli.command()
-def demo() -> None:
-    """Fill a cart and place orders through the public APIs; show the cart and each order's timeline."""
-    workspace = Workspace.here()
-    cloud = standing.require_current(workspace)
-    _demonstrate(workspace, cloud, cloud.endpoints())
-
-
-@cli.command()
-def order(
-    pay: Annotated[
-        str, typer.Option(help="The payment provider's token: tok_visa, tok_declined, …")
-    ] = "tok_visa",
-    sku: Annotated[
-        str | None, typer.Option(help="What to buy; the catalogue's first product without it.")
-    ] = None,
-    qty: Annotated[int, typer.Option(min=1, max=99, help="How many pieces.")] = 1,
-    user: Annotated[str, typer.Option(help="The customer; created if there is none.")] = "alice",
-) -> None:
-    """Place one order through the public API and draw its timeline when it has ended."""
-    from commerce_platform.cli import orders  # noqa: PLC0415 - needed here alone
-
-    cloud = standing.require_current(Workspace.here())
-    placed = orders.place_one(cloud, cloud.endpoints(), output, pay=pay, sku=sku, quantity=qty, user=user)
-    output.print(f"\nEverything that happened to it: make trace ORDER={placed['orderId']}", soft_wrap=True)
-
-
-@cli.command()
 def trace(
-    order: Annotated[str, typer.Option(help="The order's id, as make order prints it.")] = "",
+    identifier: Annotated[str, typer.Option("--id", help="An aggregate's or a correlation's id.")] = "",
 ) -> None:
-    """Show everything that happened to an order, in order of time."""
+    """Show everything that happened to an order, a payment, a request, in order of time."""
     from commerce_platform.cli import trace as traces  # noqa: PLC0415 - needed here alone
 
-    traces.show(standing.require_current(Workspace.here()), order, output)
-
-
-@cli.command()
-def bench(
-    orders: Annotated[str, typer.Option(help="How many orders at once, one run for each.")] = "1,50,200",
-) -> None:
-    """Measure orders per second on a local cloud of its own, beside a chain of synchronous functions."""
-    from commerce_platform.cli import bench as benchmark  # noqa: PLC0415 - needed here alone
-
-    counts = benchmark.sizes(orders)
-    workspace = benchmark.isolated(Workspace.here())
-    try:
-        with Board(output) as board:
-            cloud = _complete(benchmark.stand_up(workspace, board))
-        benchmark.measure(cloud, workspace, counts, output)
-    finally:
-        benchmark.remove(workspace)
+    traces.show(standing.require_current(Workspace.here()), identifier, output)
 
 
 @cli.command()
@@ -216,10 +177,8 @@ def deploy(service: Service = None, stage: Stage = LOCAL) -> None:
         for app in apps:
             _cdk(workspace, app, stage, "deploy", "--all")
         return
-    # A service cannot be deployed without the platform; where that stands unchanged, nothing is done to it.
-    needed = [app for app in workspace.apps if app in apps or app.name == PLATFORM]
     with Board(output) as board:
-        cloud = _complete(standing.stand_up(workspace, board, needed))
+        cloud = _complete(standing.stand_up(workspace, board, _with_platform(workspace, apps)))
     write_endpoints(workspace, cloud)
 
 
@@ -283,6 +242,11 @@ def _complete(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
 
 
+def _with_platform(workspace: Workspace, apps: Sequence[App]) -> list[App]:
+    """No service can be deployed without the platform; where that stands unchanged, nothing is done to it."""
+    return [*(app for app in workspace.apps if app.name == PLATFORM and app not in apps), *apps]
+
+
 def _synthesize(workspace: Workspace, apps: Sequence[App], stage: str) -> None:
     async def all_of_them() -> None:
         slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
@@ -316,61 +280,6 @@ def _cdk(workspace: Workspace, app: App, stage: str, verb: str, *options: str) -
     ]
     if subprocess.run(command, cwd=app.folder, env=environment, check=False).returncode:  # noqa: S603 - the pinned CLI
         raise CliError(f"cdk {verb} failed for {app.name}, stage {stage}.")
-
-
-def _load_catalogue(workspace: Workspace, board: Board, cloud: Cloud, endpoints: dict[str, Any]) -> None:
-    """Load the catalogue where it has not been: into a new cloud, a new API, or after it was edited."""
-    from commerce_platform.cli.tokens import OPERATORS, access_token  # noqa: PLC0415 - boto3 is slow to import
-
-    if "product" not in endpoints["services"] or not catalogue.file(workspace).exists():
-        return
-    state = State.load(workspace, cloud.identity())
-    fingerprint = catalogue.fingerprint(workspace, endpoints)
-    if state.catalogue == fingerprint:
-        board.say("catalogue", "unchanged")
-        return
-    auth = endpoints["auth"]
-    with board.step("catalogue", "loading", "loaded"):
-        operator = access_token(cloud, auth["userPoolId"], auth["clientId"], "catalogue-loader", OPERATORS)
-        catalogue.load(workspace, endpoints["services"]["product"]["apiUrl"], operator)
-    state.catalogue = fingerprint
-    state.save(workspace)
-
-
-def _demonstrate(workspace: Workspace, cloud: Cloud, endpoints: dict[str, Any]) -> None:
-    """Run the demo and say what to try next, with commands that work as they stand."""
-    from commerce_platform.cli import demo as shop  # noqa: PLC0415 - needed here alone
-    from commerce_platform.cli import orders  # noqa: PLC0415
-
-    services = endpoints["services"]
-    if not {"product", "cart"} <= services.keys():
-        output.print("The demo needs the product and cart services; they are not deployed.")
-        return
-    output.print()
-    basket = shop.run(endpoints, output)
-    output.print()
-    ordered = orders.demonstrate(workspace, cloud, endpoints, output)
-    product, cart = services["product"]["apiUrl"], services["cart"]["apiUrl"]
-    output.print(f"\nEndpoints    {workspace.endpoints_file} ({cloud.endpoint})", soft_wrap=True)
-    for name, service in services.items():
-        output.print(f"{name:<12} {service['apiUrl']}", soft_wrap=True)
-    output.print("\nTry next:")
-    for line in (
-        f"curl '{product}/products?limit=5'",
-        f"curl {product}/products/{basket.sku}",
-        f"curl {cart}/carts/{basket.cart_id}",
-        (
-            f"curl -X PUT {cart}/carts/{basket.cart_id}/items/{basket.sku} -d '{{\"quantity\": 3}}' "
-            "-H 'Content-Type: application/json'"
-        ),
-        f'curl {cart}/me/cart -H "Authorization: Bearer $(make token USER=alice)"',
-    ):
-        output.print(f"  {line}", soft_wrap=True, markup=False)
-    if ordered:
-        output.print(f"  make trace ORDER={ordered}")
-        output.print(f"  make order PAY=tok_declined SKU={basket.sku} QTY=2")
-    output.print("  make status                     what runs, and whether it is current")
-    output.print("  make logs SERVICE=cart-service  what its functions say")
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ async def ensure(workspace: Workspace, board: Board, port: int | None) -> tuple[
         board.say(CLOUD, f"the one at {given.endpoint} (AWS_ENDPOINT_URL)")
         return given, False
     instance = emulator.running(workspace)
-    if instance and port not in (None, instance.port):
+    if instance and port not in (None, 0, instance.port):
         raise CliError(
             f"The local cloud runs on port {instance.port} already.",
             f"Move it: make down && make up PORT={port}",
@@ -71,13 +71,13 @@ async def ensure(workspace: Workspace, board: Board, port: int | None) -> tuple[
         board.say(CLOUD, f"runs on port {instance.port}")
         return Cloud(instance.endpoint, ours=True), False
     with board.step(CLOUD, "starting", "started"):
-        instance = await emulator.start(workspace, port or emulator.DEFAULT_PORT)
+        instance = await emulator.start(workspace, port)
     return Cloud(instance.endpoint, ours=True), True
 
 
 @dataclass
-class Deployment:
-    """One run over some apps.
+class Rollout:
+    """One deployment run over some apps.
 
     Args:
         workspace: Where the apps are.
@@ -158,7 +158,7 @@ async def stand_up(workspace: Workspace, board: Board, apps: Sequence[App], port
     Raises:
         CliError: Something failed; if several apps did, the message has them all.
     """
-    run = Deployment(workspace, board)
+    run = Rollout(workspace, board)
     if PLATFORM not in {app.name for app in apps}:
         run.platform_done.set()
     started: list[Cloud] = []

@@ -32,12 +32,10 @@ class State:
     Args:
         cloud: The identity.
         apps: What was deployed, by folder.
-        catalogue: Digest of the catalogue that was loaded, and of the services it was loaded into.
     """
 
     cloud: str
     apps: dict[str, Deployed] = field(default_factory=dict)
-    catalogue: str = ""
 
     @classmethod
     def load(cls, workspace: Workspace, cloud: str) -> State:
@@ -45,7 +43,7 @@ class State:
         try:
             record = json.loads((workspace.local / "state.json").read_text())
             apps = {name: Deployed(**app) for name, app in record["apps"].items()}
-            state = cls(record["cloud"], apps, record["catalogue"])
+            state = cls(record["cloud"], apps)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return cls(cloud)
         return state if state.cloud == cloud else cls(cloud)

@@ -11,9 +11,6 @@ from commerce_platform.cli.errors import CliError
 if TYPE_CHECKING:
     from commerce_platform.cli.cloud import Cloud
 
-OPERATORS = "operators"
-"""The group whose members may change the catalogue (scope `commerce/operate`)."""
-
 
 def access_token(cloud: Cloud, pool: str, client: str, user: str, group: str | None = None) -> str:
     """Sign a user in, creating user and membership as needed.

@@ -1,6 +1,6 @@
-"""Everything that happened to one order, in order of time: events, workflow steps, queue messages, log lines.
+"""Everything that happened to one thing, in order of time: events, workflow steps, queue messages, log lines.
 
-The archive of the bus knows the order's events, and so its correlation id and the requests that began it. Log groups
+The archive of the bus knows the events about it, and so its correlation id and the requests that began it. Log groups
 are searched for these. A line of a workflow's log leads to its execution, whose history is then read in full.
 """
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 QUEUES = "/local-cloud/queues"
 """The log group in which the local cloud tells of messages (`extension/queue_logs.py`)."""
 WORKFLOWS = "/aws/vendedlogs/states/"
-ORDER_ID = re.compile(r"[0-9a-f]{32}")
+IDENTIFIER = re.compile(r"[\w-]{8,}")
+"""What is looked for. Anything shorter would be found in lines that have nothing to do with it."""
 
 _OURS = re.compile(r"commerce-[a-z]+-(?P<service>[a-z]+)(?:-data)?[-/](?P<rest>.+)")
 _GENERATED = re.compile(r"(StateMachine)?[0-9A-F]{8}(?![a-z]).*$")
@@ -59,44 +60,45 @@ class Step:
 
 @dataclass
 class Trail:
-    """What an order's events say of where to look on.
+    """What the events about something say of where to look on.
 
     Args:
-        order_id: The order.
-        events: Archived events of it or of its correlation.
+        identifier: An aggregate's id (an order's, a payment's) or a correlation's.
+        events: Archived events, of it or of others.
     """
 
-    order_id: str
+    identifier: str
     events: list[Json]
     terms: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        own = [event for event in self.events if _is_about(event, self.order_id)]
+        own = [event for event in self.events if _is_about(event, self.identifier)]
         correlations = {event["metadata"]["correlationId"] for event in own}
         self.events = [event for event in self.events if event["metadata"]["correlationId"] in correlations]
         known = {event["metadata"]["eventId"] for event in self.events}
         requests = {event["metadata"]["causationId"] for event in self.events} - known
-        self.terms = [self.order_id, *sorted(correlations | requests)]
+        self.terms = [self.identifier, *sorted((correlations | requests) - {self.identifier})]
 
     def steps(self) -> Iterator[Step]:
         """The events themselves."""
         for event in self.events:
             metadata = event["metadata"]
-            what = f"{event['detailType']}  {_brief(event['data'])}"
+            what = f"{event['detailType']}  {_brief(event['data'], self.identifier)}"
             yield Step(_milliseconds(metadata["occurredAt"]), "event", metadata["service"], what)
 
 
-def _is_about(event: Json, order_id: str) -> bool:
-    return order_id in (event["metadata"]["aggregateId"], event["data"].get("orderId"))
+def _is_about(event: Json, identifier: str) -> bool:
+    metadata = event["metadata"]
+    return identifier in (metadata["aggregateId"], metadata["correlationId"], *event["data"].values())
 
 
 def _milliseconds(timestamp: str) -> int:
     return round(datetime.fromisoformat(timestamp.replace(",", ".")).timestamp() * 1000)
 
 
-def _brief(data: Mapping[str, Any]) -> str:
-    """What an event says beside the order's id, in a few words."""
-    told = {name: value for name, value in data.items() if name != "orderId"}
+def _brief(data: Mapping[str, Any], known: str = "") -> str:
+    """What an event says beside the id that is known, in a few words."""
+    told = {name: value for name, value in data.items() if value != known}
     text = json.dumps(told, separators=(", ", ": "), ensure_ascii=False).replace('"', "")
     return textwrap.shorten(text, WIDTH, placeholder="…")
 
@@ -197,14 +199,14 @@ def line_step(group: str, at: int, message: str) -> Step:
 
 
 class Tracer:
-    """Finds an order's traces in a cloud."""
+    """Finds the traces of something in a cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def steps(self, order_id: str) -> list[Step]:
+    def steps(self, identifier: str) -> list[Step]:
         """Everything that can be found, in order of time."""
-        trail = Trail(order_id, list(self._archived()))
+        trail = Trail(identifier, list(self._archived()))
         steps = [*trail.steps()]
         messages: list[Json] = []
         executions: set[str] = set()
@@ -275,23 +277,23 @@ class Tracer:
         return self._types.get(machine) == "EXPRESS"
 
 
-def show(cloud: Cloud, order_id: str, console: Console) -> None:
-    """Print everything that happened to an order.
+def show(cloud: Cloud, identifier: str, console: Console) -> None:
+    """Print everything that happened to something.
 
     Raises:
-        CliError: That is no order id, or nothing is known of it.
+        CliError: That is no id, or nothing is known of it.
     """
-    if not ORDER_ID.fullmatch(order_id):
+    if not IDENTIFIER.fullmatch(identifier):
         raise CliError(
-            f"Which order? {order_id!r} is no order id (32 hexadecimal digits).",
+            f"Trace what? {identifier!r} is no id (8 or more letters, digits, hyphens).",
             "make trace ORDER=<id>, as make order prints it",
         )
-    with console.status(f"Looking for {order_id}"):
-        steps = Tracer(cloud).steps(order_id)
+    with console.status(f"Looking for {identifier}"):
+        steps = Tracer(cloud).steps(identifier)
     if not steps:
         raise CliError(
-            f"Nothing is known of order {order_id} in the cloud at {cloud.endpoint}.",
-            "A local cloud that was stopped has forgotten its orders. Place one: make order",
+            f"Nothing is known of {identifier} in the cloud at {cloud.endpoint}.",
+            "A local cloud that was stopped has forgotten everything.",
         )
     began = steps[0].at
     for step in steps:

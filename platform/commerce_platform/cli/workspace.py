@@ -25,7 +25,7 @@ LOCAL = "local"
 STAGES = (LOCAL, "dev", "staging", "prod")
 
 NEVER_DEPLOYED = (
-    *("tests", "test", "docs", "seed", "cdk.out", "build", "dist", "node_modules", "__pycache__"),
+    *("tests", "test", "docs", "cdk.out", "build", "dist", "node_modules", "__pycache__"),
     *("*.pyc", "*.md", "*.egg-info", ".*"),
 )
 """Names that no template and no asset is made of: changing one makes nothing stale."""
@@ -97,7 +97,7 @@ class Workspace:
         return tuple(sorted(path.parent for path in self.root.glob("*/pyproject.toml")))
 
     def app(self, name: str) -> App:
-        """The app in a folder, named with or without `-service`.
+        """The app in a folder: a top-level one, named with or without `-service`, or any other by its path.
 
         Raises:
             CliError: There is none; says which there are.
@@ -105,6 +105,9 @@ class Workspace:
         for app in self.apps:
             if name.rstrip("/") in (app.name, app.service):
                 return app
+        elsewhere = App(self.root / name)
+        if (elsewhere.folder / "cdk.json").exists():
+            return elsewhere
         known = ", ".join(app.name for app in self.apps) or "none yet"
         raise CliError(f"No app is called {name!r}.", f"SERVICE is one of: {known}.")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from commerce_platform.cli import bench
-from commerce_platform.cli.bench import Order, Result
-from commerce_platform.cli.errors import CliError
+from storefront.bench import Measured, Result
+from storefront.client import StorefrontError
+
+from storefront import bench
 
 
 def order(sent, answered, **reached):
-    return Order(sent, answered, reached)
+    return Measured(sent, answered, reached)
 
 
 RESULT = Result(
@@ -55,7 +56,7 @@ def test_a_quantile_is_one_of_the_values(share, value):
 
 
 def test_a_timeline_gives_the_times():
-    measured = Order(0)
+    measured = Measured(0)
     measured.note([{"at": "1970-01-01T00:00:01.250Z", "status": "CONFIRMED"}])
     assert measured.seconds == pytest.approx(1.25)
 
@@ -76,5 +77,5 @@ def test_the_numbers_of_orders_are_listed(text, counts):
 
 @pytest.mark.parametrize("text", ["", "0", "501", "1,many", "1;2"])
 def test_other_numbers_are_refused_with_the_bounds(text):
-    with pytest.raises(CliError, match="from 1 to 500"):
+    with pytest.raises(StorefrontError, match="from 1 to 500"):
         bench.sizes(text)

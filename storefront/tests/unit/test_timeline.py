@@ -1,13 +1,11 @@
-"""What the CLI makes of orders: timelines, refusals, what is missing."""
+"""An order's timeline, drawn."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from commerce_platform.cli import orders
-from commerce_platform.cli.errors import CliError
 from rich.text import Text
+
+from storefront import timeline
 
 
 def order(*entries, **more):
@@ -24,7 +22,7 @@ def order(*entries, **more):
 
 
 def test_a_timeline_tells_milliseconds_service_status_and_detail():
-    drawn = orders.timeline(
+    drawn = timeline.timeline(
         order(
             ("00.900", "PLACED", "order", {}),
             ("01.400", "STOCK_RESERVED", "inventory", {}),
@@ -46,29 +44,8 @@ def test_a_timeline_tells_milliseconds_service_status_and_detail():
     [(0, 100, "━━━━━━━━━━"), (0, 50, "━━━━━     "), (50, 100, "     ━━━━━"), (100, 100, "         ━")],
 )
 def test_a_span_is_drawn_to_scale_and_never_vanishes(begin, end, drawn):
-    assert orders.bar(begin, end, 100, width=10) == drawn
+    assert timeline.bar(begin, end, 100, width=10) == drawn
 
 
 def test_an_order_that_took_no_time_is_drawn_too():
-    assert orders.bar(0, 0, 0, width=4) == "━   "
-
-
-def test_a_refusal_names_each_line():
-    problem = {
-        "detail": "Some lines cannot be ordered; see errors.",
-        "errors": [{"pointer": "#/items/0/sku", "detail": "sku X is no longer sold."}],
-        "shortages": [{"sku": "Y", "requested": 3, "available": 0}],
-    }
-    assert orders.refusal(json.dumps(problem)).splitlines() == [
-        "Some lines cannot be ordered; see errors.",
-        "  sku X is no longer sold.",
-        "  Y: 3 wanted, 0 left",
-    ]
-    assert orders.refusal("<html>") == "<html>"
-
-
-def test_services_that_are_not_deployed_are_named():
-    endpoints = {"services": {"product": {}, "order": {}}}
-    assert orders.missing(endpoints) == ["inventory-service", "payment-service"]
-    with pytest.raises(CliError, match="inventory-service, payment-service"):
-        orders.require(endpoints)
+    assert timeline.bar(0, 0, 0, width=4) == "━   "

@@ -1,17 +1,13 @@
 """Orders per second and how long each takes, beside the same order done by a chain of synchronous functions.
 
-Both run on one local cloud, made for this and stopped afterwards. All figures are those of this machine and of an
-emulator: what can be compared is one column with the other, not either with AWS.
+Both are on one local cloud, made for this (`make bench`). All figures are those of this machine and of an emulator:
+what can be compared is one column with the other, not either with AWS.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
-import os
-import shutil
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -23,23 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import requests
 from rich.table import Table
 
-from commerce_platform.cli import emulator, orders, standing
-from commerce_platform.cli.cloud import write_endpoints
-from commerce_platform.cli.errors import CliError
-from commerce_platform.cli.http import Api
-from commerce_platform.cli.tokens import OPERATORS, access_token
-from commerce_platform.cli.workspace import PLATFORM, App
+from storefront.client import ENDED, ORDERING, Customer, Operator, StorefrontError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
-    from commerce_platform.cli.board import Board
-    from commerce_platform.cli.cloud import Cloud
-    from commerce_platform.cli.workspace import Workspace
+    from storefront.client import Commerce
 
-AT_ONCE = (1, 50, 200)
 MOST_AT_ONCE = 500
 WARM_UP = 10
 """Orders before the first measured one, to have function workers started."""
@@ -58,7 +46,7 @@ CONFIRMED = "CONFIRMED"
 
 
 @dataclass
-class Order:
+class Measured:
     """One order of a run.
 
     Args:
@@ -98,10 +86,10 @@ class Result:
         placed: Its orders.
     """
 
-    placed: tuple[Order, ...]
+    placed: tuple[Measured, ...]
 
     @property
-    def confirmed(self) -> list[Order]:
+    def confirmed(self) -> list[Measured]:
         """Those that went through."""
         return [order for order in self.placed if order.is_confirmed]
 
@@ -151,14 +139,14 @@ def sizes(text: str) -> tuple[int, ...]:
     """Parse how many orders at once: `1,50,200`.
 
     Raises:
-        CliError: Something else than numbers within the bounds.
+        StorefrontError: Something else than numbers within the bounds.
     """
     try:
         found = tuple(int(part) for part in text.split(","))
     except ValueError:
         found = ()
     if not found or not all(1 <= size <= MOST_AT_ONCE for size in found):
-        raise CliError(
+        raise StorefrontError(
             f"ORDERS is a list of numbers from 1 to {MOST_AT_ONCE}; got {text!r}.",
             "make bench ORDERS=1,50,200",
         )
@@ -177,23 +165,7 @@ class Side(Protocol):
         """Place so many orders at once and wait for their end."""
 
 
-class Clients:
-    """As many customers as there are threads, each with connections of its own."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url, self._token = url, token
-        self._local = threading.local()
-
-    @property
-    def api(self) -> Api:
-        """The calling thread's."""
-        if not hasattr(self._local, "api"):
-            self._local.api = Api(self._url, self._token)
-        api: Api = self._local.api
-        return api
-
-
-def at_once(count: int, place: Callable[[int], Order]) -> tuple[Order, ...]:
+def at_once(count: int, place: Callable[[int], Measured]) -> tuple[Measured, ...]:
     """Place orders side by side."""
     with ThreadPoolExecutor(count) as customers:
         return tuple(customers.map(place, range(count)))
@@ -202,19 +174,16 @@ def at_once(count: int, place: Callable[[int], Order]) -> tuple[Order, ...]:
 class EventDriven:
     """The platform."""
 
-    def __init__(self, endpoints: Mapping[str, Any], token: str) -> None:
-        self._clients = Clients(endpoints["services"]["order"]["apiUrl"], token)
+    def __init__(self, customer: Customer) -> None:
+        self._customer = customer
 
     def run(self, count: int) -> Result:
         """Place orders, then look at each until it has ended."""
-        ids: dict[str, Order] = {}
-        name = f"{time.time_ns():x}"
+        ids: dict[str, Measured] = {}
 
-        def place(number: int) -> Order:
-            order = Order(time.time())
-            body = {"items": [{"sku": sku(number), "quantity": 1}], "paymentMethod": "tok_visa"}
-            headers = {"Idempotency-Key": f"{name}-{number}"}
-            answer = self._clients.api.send("POST", "/orders", body, headers)
+        def place(number: int) -> Measured:
+            order = Measured(time.time())
+            answer = self._customer.ask({sku(number): 1})
             if answer.ok:
                 order.answered = time.time()
                 ids[answer.json()["orderId"]] = order
@@ -224,10 +193,10 @@ class EventDriven:
         placed = at_once(count, place)
         # One order at a time: the times are those of its own timeline, and looking must not be what is measured.
         for order_id, order in ids.items():
-            found = self._clients.api.json("GET", f"/orders/{order_id}")
-            while found["status"] not in orders.ENDED and time.monotonic() < deadline:
+            found = self._customer.json("GET", "order", f"/orders/{order_id}")
+            while found["status"] not in ENDED and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
-                found = self._clients.api.json("GET", f"/orders/{order_id}")
+                found = self._customer.json("GET", "order", f"/orders/{order_id}")
             order.note(found["timeline"])
             order.outcome = found.get("reason") or found["status"]
         return Result(placed)
@@ -236,19 +205,19 @@ class EventDriven:
 class Synchronous:
     """The chain of functions."""
 
-    def __init__(self, endpoints: Mapping[str, Any], token: str) -> None:
-        self._clients = Clients(endpoints["services"][CHAIN]["apiUrl"], token)
+    def __init__(self, customer: Customer) -> None:
+        self._customer = customer
 
     def run(self, count: int) -> Result:
         """Place orders; each is over when it is answered. Refused ones are sent again, as customers do."""
         deadline = time.monotonic() + RUN_SECONDS
 
-        def place(number: int) -> Order:
-            order = Order(time.time())
+        def place(number: int) -> Measured:
+            order = Measured(time.time())
             body = {"items": [{"sku": sku(number), "quantity": 1}], "paymentMethod": "tok_visa"}
             while time.monotonic() < deadline:
                 with contextlib.suppress(requests.Timeout):
-                    answer = self._clients.api.send("POST", "/orders", body)
+                    answer = self._customer.send("POST", CHAIN, "/orders", body=body)
                     order.outcome = f"ANSWERED_{answer.status_code}"
                     if answer.status_code == HTTPStatus.OK:
                         order.answered = time.time()
@@ -260,43 +229,25 @@ class Synchronous:
         return Result(at_once(count, place))
 
 
-async def stand_up(workspace: Workspace, board: Board) -> Cloud:
-    """A local cloud with what orders need, and the chain."""
-    needed = {PLATFORM, *(f"{name}-service" for name in orders.NEEDED)}
-    apps = [app for app in workspace.apps if app.name in needed]
-    absent = sorted(needed - {app.name for app in apps})
-    if absent:
-        raise CliError(f"The benchmark needs {', '.join(absent)}, and there is no such app here.")
-    chain = App(workspace.root / "bench" / "synchronous_chain")
-    return await standing.stand_up(workspace, board, [*apps, chain], emulator.free_port())
-
-
-def prepare(cloud: Cloud, endpoints: Mapping[str, Any]) -> str:
-    """Put products on sale on both sides, with stock enough.
-
-    Returns:
-        A customer's access token.
-    """
-    auth = endpoints["auth"]
-    operator = access_token(cloud, auth["userPoolId"], auth["clientId"], "catalogue-loader", OPERATORS)
+def prepare(commerce: Commerce) -> None:
+    """Put products on sale on both sides, with stock enough."""
+    operator, customer = Operator(commerce), Customer(commerce)
     product = {
         "name": "Croissant",
         "category": "viennoiserie",
         "price": {"amountMinor": PRICE, "currency": "EUR"},
     }
-    products = Api(endpoints["services"]["product"]["apiUrl"], operator)
-    shop = orders.Shop(cloud, endpoints, "bench")
-    table = cloud.parameters()[CHAIN, "table-name"]
+    parameter = f"/commerce/{commerce.endpoints['stage']}/{CHAIN}/table-name/v1"
+    table = commerce.aws("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    dynamodb = commerce.aws("dynamodb")
     for number in range(PRODUCTS):
-        products.json("PUT", f"/products/{sku(number)}", product)
-        shop.stock_up(sku(number), STOCK)
+        operator.offer(sku(number), product)
+        operator.stock_up(sku(number), STOCK)
         for key, attribute, value in (("PRICE", "amountMinor", PRICE), ("STOCK", "available", STOCK)):
             item = {"pk": {"S": f"{key}#{sku(number)}"}, "sk": {"S": key}, attribute: {"N": str(value)}}
-            cloud.dynamodb.put_item(TableName=table, Item=item)
+            dynamodb.put_item(TableName=table, Item=item)
     # Accepted only once the order service has heard of every product.
-    everything = [{"sku": sku(number), "quantity": 1} for number in range(PRODUCTS)]
-    shop.follow(shop.place(everything, "tok_visa").order_id)
-    return access_token(cloud, auth["userPoolId"], auth["clientId"], "bench")
+    customer.place({sku(number): 1 for number in range(PRODUCTS)}).follow()
 
 
 def report(results: Mapping[int, tuple[Result, Result]]) -> Table:
@@ -344,21 +295,23 @@ def steps(results: Mapping[int, tuple[Result, Result]]) -> Table:
     return table
 
 
-def isolated(workspace: Workspace) -> Workspace:
-    """An instance of the local cloud for this process alone, quiet and apart from the user's own."""
-    os.environ.pop("AWS_ENDPOINT_URL", None)
-    os.environ["LOG_LEVEL"] = "WARNING"
-    return dataclasses.replace(workspace, local=workspace.root / ".cache" / "bench" / str(os.getpid()))
+def measure(commerce: Commerce, counts: Sequence[int], console: Console) -> None:
+    """Warm both sides up, run them in turn, print both tables.
 
-
-def measure(cloud: Cloud, workspace: Workspace, counts: Sequence[int], console: Console) -> None:
-    """Warm both sides up, run them in turn, print both tables."""
-    endpoints = write_endpoints(workspace, cloud)
+    Raises:
+        StorefrontError: A service or the chain is not deployed.
+    """
+    commerce.require(ORDERING)
+    if CHAIN not in commerce.endpoints["services"]:
+        raise StorefrontError(
+            "The chain is not deployed.", "make bench deploys it, to a local cloud of its own."
+        )
     with console.status("Putting products on sale"):
-        token = prepare(cloud, endpoints)
+        prepare(commerce)
+    customer = Customer(commerce)
     sides: tuple[tuple[str, Side], ...] = (
-        ("platform", EventDriven(endpoints, token)),
-        ("chain", Synchronous(endpoints, token)),
+        ("platform", EventDriven(customer)),
+        ("chain", Synchronous(customer)),
     )
     for name, side in sides:
         with console.status(f"Warming up the {name}"):
@@ -378,9 +331,3 @@ def measure(cloud: Cloud, workspace: Workspace, counts: Sequence[int], console: 
     console.print()
     console.print(report(results))
     console.print(steps(results))
-
-
-def remove(workspace: Workspace) -> None:
-    """Stop the cloud and forget it."""
-    emulator.stop(workspace)
-    shutil.rmtree(workspace.local, ignore_errors=True)

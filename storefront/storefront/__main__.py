@@ -1,0 +1,5 @@
+"""`python -m storefront`."""
+
+from storefront.cli import main
+
+main()

@@ -1,0 +1,75 @@
+"""The verbs, one function each. The Makefile calls them; `--help` of each says what it takes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import requests
+import typer
+from rich.console import Console
+
+from storefront import bench as benchmark
+from storefront import demo as shop
+from storefront.client import Commerce, StorefrontError
+
+INTERRUPTED = 130
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@cli.command()
+def demo() -> None:
+    """Put the goods on sale, fill a cart and place orders; show the cart and each order's timeline."""
+    shop.run(Commerce.running(), output)
+
+
+@cli.command()
+def order(
+    pay: Annotated[
+        str, typer.Option(help="The payment provider's token: tok_visa, tok_declined, …")
+    ] = "tok_visa",
+    sku: Annotated[
+        str | None, typer.Option(help="What to buy; the catalogue's first product without it.")
+    ] = None,
+    qty: Annotated[int, typer.Option(min=1, max=99, help="How many pieces.")] = 1,
+    user: Annotated[str, typer.Option(help="The customer; created if there is none.")] = "alice",
+) -> None:
+    """Place one order and draw its timeline when it has ended."""
+    placed = shop.place_one(Commerce.running(), output, pay=pay, sku=sku, quantity=qty, user=user)
+    output.print(f"\nEverything that happened to it: make trace ORDER={placed}", soft_wrap=True)
+
+
+@cli.command()
+def bench(
+    orders: Annotated[str, typer.Option(help="How many orders at once, one run for each.")] = "1,50,200",
+    *,
+    check: Annotated[bool, typer.Option(help="Only say whether ORDERS can be measured.")] = False,
+) -> None:
+    """Measure orders per second, beside the chain of synchronous functions that is deployed with the platform."""
+    counts = benchmark.sizes(orders)
+    if not check:
+        benchmark.measure(Commerce.running(), counts, output)
+
+
+def main() -> None:
+    """Run a verb; errors meant for the user are printed without a traceback."""
+    try:
+        cli()
+    except requests.ConnectionError as error:
+        fail(StorefrontError(f"Nothing answers: {error}", "Is it up? make status"))
+    except StorefrontError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        errors.print("Interrupted.")
+        sys.exit(INTERRUPTED)
+
+
+def fail(error: StorefrontError) -> None:
+    """Print what is wrong and what to do, and end with status 1."""
+    errors.print(error.problem, style="red", markup=False, soft_wrap=True)
+    if error.advice:
+        errors.print(error.advice, markup=False, soft_wrap=True)
+    sys.exit(1)

@@ -1,0 +1,209 @@
+"""A customer fills a cart and places orders, through the public APIs only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from storefront.client import (
+    ENDED,
+    HEARD_SECONDS,
+    ORDERING,
+    Caller,
+    Commerce,
+    Customer,
+    Operator,
+    StorefrontError,
+    accepted,
+    patiently,
+)
+from storefront.opening import open_shop
+from storefront.timeline import draw, money
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+IN_THE_CART = (2, 1, 6)
+MOST_PIECES = 99
+"""An order's line has at most so many."""
+CATALOGUE_PAGE = 50
+ON_THE_SHELF = 10
+"""How many pieces the demo wants to find of what it buys."""
+ONE_ORDER_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One order of the demo.
+
+    Args:
+        title: What it shows.
+        pay: The payment provider's token.
+        quantity: How many pieces.
+        is_scarce: Whether the product is the one that there is least of.
+        cancel_at: The status at which the customer cancels.
+    """
+
+    title: str
+    pay: str = "tok_visa"
+    quantity: int = 2
+    is_scarce: bool = False
+    cancel_at: str | None = None
+
+
+SCENARIOS = (
+    Scenario("Paid and confirmed"),
+    Scenario("The card is declined", pay="tok_declined"),
+    Scenario("More than there is in stock", quantity=MOST_PIECES, is_scarce=True),
+    # The provider fails at first, which leaves the time to change one's mind.
+    Scenario("The customer cancels during the payment", pay="tok_flaky", cancel_at="STOCK_RESERVED"),
+    Scenario("The payment provider fails twice", pay="tok_flaky"),
+)
+
+
+def run(commerce: Commerce, console: Console) -> None:
+    """Open the shop, show a cart, show orders, and say what to try next.
+
+    Raises:
+        StorefrontError: A service is missing, an API refused, or an order did not end.
+    """
+    commerce.require((*ORDERING, "cart"))
+    open_shop(commerce, console)
+    skus = [item["sku"] for item in catalogue(commerce, CATALOGUE_PAGE)]
+    console.print()
+    cart_id = fill_a_cart(commerce, skus, console)
+    console.print()
+    order_id = place_orders(commerce, skus, console)
+    say_what_is_next(commerce, console, sku=skus[0], cart_id=cart_id, order_id=order_id)
+
+
+def catalogue(commerce: Commerce, limit: int) -> Sequence[dict[str, Any]]:
+    """The first products.
+
+    Raises:
+        StorefrontError: There are none.
+    """
+    found: Sequence[dict[str, Any]] = Caller(commerce).json("GET", "product", f"/products?limit={limit}")[
+        "items"
+    ]
+    if not found:
+        raise StorefrontError("The catalogue is empty.", "Load it: make demo")
+    return found
+
+
+def fill_a_cart(commerce: Commerce, skus: Sequence[str], console: Console) -> str:
+    """Issue a cart, put three products into it, show it.
+
+    Returns:
+        The cart's id.
+
+    Raises:
+        StorefrontError: An API refused, or the cart never heard of a product.
+    """
+    visitor = Caller(commerce)
+    cart_id: str = visitor.json("POST", "cart", "/carts")["cartId"]
+    for sku, quantity in zip(skus, IN_THE_CART, strict=False):
+        path, body = f"/carts/{cart_id}/items/{sku}", {"quantity": quantity}
+        # 404 while the product's event is on its way to the cart's projection.
+        answer = patiently(
+            lambda path=path, body=body: visitor.send("PUT", "cart", path, body=body),  # type: ignore[misc]
+            lambda answer: answer.status_code != HTTPStatus.NOT_FOUND,
+            HEARD_SECONDS,
+        )
+        accepted(answer, f"PUT {path}")
+    cart = visitor.json("GET", "cart", f"/carts/{cart_id}")
+
+    table = Table(title=f"Cart {cart_id}", title_justify="left", show_footer=True)
+    table.add_column("Product", footer="Total")
+    table.add_column("Quantity", justify="right")
+    table.add_column("Each", justify="right")
+    table.add_column("Together", justify="right", footer=money(cart["total"]))
+    for line in cart["items"]:
+        table.add_row(line["name"], str(line["quantity"]), money(line["unitPrice"]), money(line["lineTotal"]))
+    console.print(table)
+    return cart_id
+
+
+def place_orders(commerce: Commerce, skus: Sequence[str], console: Console) -> str:
+    """Place the demo's orders, all at once, and draw each one's timeline when it has ended.
+
+    Returns:
+        The first order's id.
+
+    Raises:
+        StorefrontError: An API refused, or an order did not end.
+    """
+    customer, operator = Customer(commerce, "demo"), Operator(commerce)
+    with console.status("Stocking the shelves"):
+        for sku in skus[: len(SCENARIOS)]:
+            operator.stock_up(sku, ON_THE_SHELF)
+        scarcest = min(skus, key=lambda sku: operator.stock(sku)["available"] or MOST_PIECES)
+    placed = [
+        (scenario, customer.place({scarcest if scenario.is_scarce else sku: scenario.quantity}, scenario.pay))
+        for scenario, sku in zip(SCENARIOS, skus, strict=False)
+    ]
+    for scenario, order in placed:
+        if scenario.cancel_at:
+            order.follow((scenario.cancel_at, *ENDED))
+            accepted(order.cancel(), "The cancellation")
+    for scenario, order in placed:
+        with console.status(f"{scenario.title}: {order.id}"):
+            ended = order.follow(("CANCELLED",) if scenario.cancel_at else ENDED)
+        draw(console, ended, scenario.title)
+        console.print()
+    return placed[0][1].id
+
+
+def place_one(
+    commerce: Commerce, console: Console, *, pay: str, sku: str | None, quantity: int, user: str
+) -> str:
+    """Place one order, of the catalogue's first product if `sku` names no other, and draw its timeline at its end.
+
+    Returns:
+        The order's id.
+
+    Raises:
+        StorefrontError: A service is missing, the order was refused, or it did not end.
+    """
+    commerce.require(ORDERING)
+    customer = Customer(commerce, user)
+    if sku and customer.send("GET", "product", f"/products/{sku}").status_code == HTTPStatus.NOT_FOUND:
+        raise StorefrontError(
+            f"There is no product {sku!r}.", f"What there is: curl {commerce.url('product')}/products"
+        )
+    bought = sku or catalogue(commerce, 1)[0]["sku"]
+    order = customer.place({bought: quantity}, pay, patience=ONE_ORDER_PATIENCE_SECONDS)
+    with console.status(f"{order.id} is placed"):
+        ended = order.follow()
+    draw(console, ended)
+    return order.id
+
+
+def say_what_is_next(commerce: Commerce, console: Console, *, sku: str, cart_id: str, order_id: str) -> None:
+    """Where everything is, and what to try: commands that work as they stand."""
+    product, cart = commerce.url("product"), commerce.url("cart")
+    where = f"{commerce.folder / 'endpoints.json'} ({commerce.endpoints['endpointUrl']})"
+    console.print(f"\nEndpoints    {where}", soft_wrap=True)
+    for name in commerce.endpoints["services"]:
+        console.print(f"{name:<12} {commerce.url(name)}", soft_wrap=True)
+    console.print("\nTry next:")
+    for line in (
+        f"curl '{product}/products?limit=5'",
+        f"curl {product}/products/{sku}",
+        f"curl {cart}/carts/{cart_id}",
+        (
+            f"curl -X PUT {cart}/carts/{cart_id}/items/{sku} -d '{{\"quantity\": 3}}' "
+            "-H 'Content-Type: application/json'"
+        ),
+        f'curl {cart}/me/cart -H "Authorization: Bearer $(make token USER=alice)"',
+        f"make trace ORDER={order_id}",
+        f"make order PAY=tok_declined SKU={sku} QTY=2",
+        "make status                     what runs, and whether it is current",
+        "make logs SERVICE=cart-service  what its functions say",
+    ):
+        console.print(f"  {line}", soft_wrap=True, markup=False)
