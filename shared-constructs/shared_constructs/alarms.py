@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, Metric, TreatMissingData
@@ -26,6 +26,7 @@ def alarm_above(
     threshold: float,
     description: str,
     periods: int = 1,
+    **customized: Any,
 ) -> Alarm:
     """An alarm that fires when a metric exceeds a threshold; no data means no fault.
 
@@ -38,17 +39,17 @@ def alarm_above(
         threshold: the last value that is still fine.
         description: what it means and what to do, for whoever is woken by it.
         periods: how many minutes in a row it must last.
+        **customized: properties of the alarm that win over these.
     """
-    alarm = Alarm(
-        scope,
-        construct_id,
-        metric=metric,
-        threshold=threshold,
-        evaluation_periods=periods,
-        comparison_operator=ComparisonOperator.GREATER_THAN_THRESHOLD,
-        treat_missing_data=TreatMissingData.NOT_BREACHING,
-        alarm_description=description,
-    )
+    properties = {
+        "threshold": threshold,
+        "evaluation_periods": periods,
+        "comparison_operator": ComparisonOperator.GREATER_THAN_THRESHOLD,
+        "treat_missing_data": TreatMissingData.NOT_BREACHING,
+        "alarm_description": description,
+        **customized,
+    }
+    alarm = Alarm(scope, construct_id, metric=metric, **properties)
     stack = ServiceStack.of(scope)
     if stack.stage.alarms:
         action = SnsAction(stack.alarm_topic)
@@ -57,7 +58,7 @@ def alarm_above(
     return alarm
 
 
-def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str) -> Alarm:
+def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str, **customized: Any) -> Alarm:
     """An alarm on the first visible message of a DLQ.
 
     Args:
@@ -65,6 +66,7 @@ def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str) ->
         construct_id: its id there.
         dlq: the dead-letter queue; its visible messages count, since those in flight are being looked at.
         what: what the messages are, for the description.
+        **customized: see ``alarm_above``.
     """
     return alarm_above(
         scope,
@@ -72,16 +74,18 @@ def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str) ->
         metric=dlq.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
         threshold=0,
         description=f"{what} reached the dead-letter queue: find the cause in the logs, repair it, then redrive.",
+        **customized,
     )
 
 
-def pipe_failure_alarm(scope: Construct, construct_id: str, *, pipe_name: str) -> Alarm:
+def pipe_failure_alarm(scope: Construct, construct_id: str, *, pipe_name: str, **customized: Any) -> Alarm:
     """An alarm on a pipe that keeps failing: single failures are retried, three minutes of them are not passing.
 
     Args:
         scope: where the alarm lives.
         construct_id: its id there.
         pipe_name: the pipe.
+        **customized: see ``alarm_above``.
     """
     return alarm_above(
         scope,
@@ -96,4 +100,5 @@ def pipe_failure_alarm(scope: Construct, construct_id: str, *, pipe_name: str) -
         threshold=0,
         periods=3,
         description="The pipe has been failing for three minutes: its log group names the step and the error.",
+        **customized,
     )

@@ -16,15 +16,18 @@ from states_language.definition import library
 
 from shared_constructs.alarms import dlq_alarm, pipe_failure_alarm
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
-from shared_constructs.permissions import unwrap
 from shared_constructs.queue_consumer import DLQ_RETENTION, pipe_filter, pipe_logs, pipe_principal
 from shared_constructs.service import ServiceStack
+from shared_constructs.table import cdk_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk.aws_cloudwatch import Alarm
+    from aws_cdk.aws_dynamodb import ITable
     from states_language.definition import Definition
+
+    from shared_constructs.table import ServiceTable
 
 # EventBridge Pipes: a bus takes at most ten entries at once; if the enrichment returns more, the target is not called.
 MAX_ENTRIES = 10
@@ -140,15 +143,15 @@ class ChangeFeed(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        table: Any,
+        table: ServiceTable | ITable,
         events: Sequence[DomainEvent],
         filters: Sequence[Mapping[str, Any]] = (),
         retry: StreamRetry | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = ServiceStack.of(self)
-        self.table = unwrap(table)
-        self._refuse(events)
+        self.table = cdk_table(table)
+        stream = self._stream(events)
         source = f"commerce.{stack.service}"
         expression = events_expression(events, service=stack.service, stage=stack.stage.name)
         retry = retry or StreamRetry()
@@ -175,12 +178,12 @@ class ChangeFeed(Construct):
                     "dynamodb:GetShardIterator",
                     "dynamodb:ListStreams",
                 ],
-                resources=[self.table.table_stream_arn],
+                resources=[stream],
             ),
             PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dlq.queue_arn]),
             PolicyStatement(
                 actions=["states:StartSyncExecution"],
-                resources=[self.enrichment.state_machine.state_machine_arn],
+                resources=[self.enrichment.resources.state_machine.state_machine_arn],
             ),
             PolicyStatement(
                 actions=["events:PutEvents"],
@@ -193,7 +196,7 @@ class ChangeFeed(Construct):
             self,
             "Pipe",
             role_arn=role.role_arn,
-            source=self.table.table_stream_arn,
+            source=stream,
             source_parameters=CfnPipe.PipeSourceParametersProperty(
                 dynamo_db_stream_parameters=CfnPipe.PipeSourceDynamoDBStreamParametersProperty(
                     # Not LATEST: what is written between the table's creation and the pipe's must be told as well.
@@ -210,7 +213,7 @@ class ChangeFeed(Construct):
                     stack, [{"eventName": ["INSERT", "MODIFY"], **pattern} for pattern in filters or ({},)]
                 ),
             ),
-            enrichment=self.enrichment.state_machine.state_machine_arn,
+            enrichment=self.enrichment.resources.state_machine.state_machine_arn,
             target=stack.event_bus.event_bus_arn,
             target_parameters=CfnPipe.PipeTargetParametersProperty(
                 event_bridge_event_bus_parameters=CfnPipe.PipeTargetEventBridgeEventBusParametersProperty(
@@ -238,7 +241,7 @@ class ChangeFeed(Construct):
             pipe_failure_alarm(self, "PipeAlarm", pipe_name=self.pipe.ref),
         ]
 
-    def _refuse(self, events: Sequence[DomainEvent]) -> None:
+    def _stream(self, events: Sequence[DomainEvent]) -> str:
         types = [event.detail_type for event in events]
         if not 1 <= len(types) <= MAX_ENTRIES:
             raise ValueError(
@@ -246,7 +249,8 @@ class ChangeFeed(Construct):
             )
         if repeated := sorted({t for t in types if types.count(t) > 1}):
             raise ValueError(f"two events of one type would share their id: {', '.join(repeated)}")
-        if self.table.table_stream_arn is None:
+        stream = self.table.table_stream_arn
+        if stream is None:
             raise ValueError(
                 f"{self.table.node.path} has no stream; a change feed needs one with new and old images"
             )
@@ -255,6 +259,7 @@ class ChangeFeed(Construct):
                 raise ValueError(
                     f"{other.node.path} already reads the stream of {self.table.node.path}: add the events there"
                 )
+        return stream
 
 
 def events_expression(events: Sequence[DomainEvent], *, service: str, stage: str) -> str:

@@ -9,7 +9,6 @@ from constructs import Construct
 
 from shared_constructs.change_feed import DomainEvent
 from shared_constructs.express_workflow import ExpressWorkflow
-from shared_constructs.permissions import unwrap
 from shared_constructs.queue_consumer import QueueConsumer
 from shared_constructs.service import ServiceStack
 
@@ -17,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk import Duration
+    from aws_cdk.aws_dynamodb import ITable
     from states_language.definition import Definition
 
     from shared_constructs.express_workflow import StandardWorkflow
     from shared_constructs.queue_consumer import Subscription
+    from shared_constructs.table import ServiceTable
 
 _CONDITION_FAILED = "DynamoDb.ConditionalCheckFailedException"
 
@@ -85,7 +86,7 @@ class EventRequest(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        table: Any,
+        table: ServiceTable | ITable,
         aggregate_id: str,
         key: Mapping[str, str],
         wait: str,
@@ -103,7 +104,7 @@ class EventRequest(Construct):
         self._seconds = int(time_limit.to_seconds())
         if self._seconds < 1:
             raise ValueError(f"time_limit must be at least one second, got {self._seconds}")
-        self._table = unwrap(table)
+        self._table = table
         self._aggregate_id = aggregate_id
         self._key = key
         self._wait = wait
@@ -223,7 +224,7 @@ class EventRequest(Construct):
         MetricFilter(
             self,
             "UnexpectedReplies",
-            log_group=replies.log_group,
+            log_group=replies.resources.log_group,
             # A state's name is in two lines of the log, of its entry and of its exit.
             filter_pattern=FilterPattern.all(
                 FilterPattern.string_value("$.type", "=", "SucceedStateEntered"),

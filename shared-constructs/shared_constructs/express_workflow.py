@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
 from aws_cdk.aws_iam import Role, ServicePrincipal
@@ -20,8 +21,11 @@ from states_language import definition as asl
 from states_language.rules import check_definition
 
 from shared_constructs.alarms import PERIOD, alarm_above
-from shared_constructs.permissions import reference, statements_for, unwrap
+from shared_constructs.customize import Customization, Customize
+from shared_constructs.function import ServiceFunction
+from shared_constructs.permissions import reference, statements_for
 from shared_constructs.service import ServiceStack
+from shared_constructs.table import ServiceTable
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aws_cdk.aws_cloudwatch import Alarm
+    from aws_cdk.aws_stepfunctions import IStateMachine
+
+    from shared_constructs.permissions import Plain, Resource
+
+    Substitution: TypeAlias = "Plain | Resource | ServiceTable | ServiceFunction | Workflow"
 
 # AWS Step Functions quotas: an Express execution lasts at most five minutes, and so does a synchronous one behind a
 # pipe; API Gateway gives up on its integration after 29 seconds.
@@ -36,114 +45,25 @@ MAX_EXPRESS_TIMEOUT = Duration.minutes(5)
 DEFAULT_TIMEOUT = Duration.seconds(25)
 
 
-class _Workflow(Construct):
-    """What Express and Standard workflows have in common."""
+@dataclass(frozen=True, kw_only=True)
+class WorkflowResources:
+    """What a workflow consists of.
 
-    _TYPE: StateMachineType
+    Attributes:
+        state_machine: the state machine.
+        role: its execution role.
+        log_group: where it logs.
+        alarms: failed, timed out, throttled.
+    """
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        definition: Path | Mapping[str, Any],
-        substitutions: Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        callback_targets: Sequence[Any] = (),
-        unmanaged_services: Sequence[str] = (),
-        per_record: bool = False,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        stack = ServiceStack.of(self)
-        self.per_record = per_record
-        resources = dict(substitutions or {})
-        source = asl.load(definition)
-        if per_record:
-            source = asl.per_record_definition(source)
-        if timeout is not None:
-            source["TimeoutSeconds"] = timeout.to_seconds()
-        self.definition = asl.substitute(
-            source, {name: reference(value) for name, value in resources.items()}
-        )
-        faults = check_definition(self.definition, workflow_type=self._TYPE.name)
-        check_at_synth(self, lambda: faults)
-
-        name = f"commerce-{stack.stage.name}-{Names.unique_resource_name(self, max_length=64, separator='-')}"
-        self.log_group = LogGroup(
-            self,
-            "Logs",
-            # Under /aws/vendedlogs/, delivery needs no growing resource policy (its limit is 5,120 characters).
-            log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=stack.stage.log_retention,
-            # A fixed name: a retained group would make the next deployment of the same stack fail.
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        self.role = Role(self, "Role", assumed_by=ServicePrincipal("states.amazonaws.com"))
-        callbacks = [unwrap(machine).state_machine_arn for machine in callback_targets]
-        for integration in asl.integrations(source):
-            if integration.service not in unmanaged_services:
-                for statement in statements_for(
-                    integration,
-                    resources=resources,
-                    callbacks=callbacks,
-                    event_source=f"commerce.{stack.service}",
-                ):
-                    self.role.add_to_policy(statement)
-        self.state_machine = StateMachine(
-            self,
-            "StateMachine",
-            state_machine_type=self._TYPE,
-            # Not stack.to_json_string: jsii drops every null, and with it a variable that is assigned null.
-            definition_body=DefinitionBody.from_string(
-                json.dumps(self.definition, separators=(",", ":"), ensure_ascii=False)
-            ),
-            role=self.role,
-            tracing_enabled=stack.stage.tracing,
-            logs=LogOptions(
-                destination=self.log_group,
-                # An Express execution leaves no other history than this log.
-                level=LogLevel.ALL,
-                include_execution_data=stack.stage.include_execution_data,
-            ),
-        )
-        Validations.of(self.role).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-IAM5[Resource::*]",
-                reason="Log delivery and X-Ray accept no narrower resource than *.",
-            )
-        )
-        if not stack.stage.tracing:
-            Validations.of(self.state_machine).acknowledge(
-                Acknowledgment(id="AwsSolutions-SF2", reason="The stage has no tracing.")
-            )
-        self.alarms = self._alarms()
-
-    def _alarms(self) -> list[Alarm]:
-        machine = self.state_machine
-        watched = {
-            "Failed": (
-                machine.metric_failed(period=PERIOD),
-                "executions failed: the log names the state and the error.",
-            ),
-            "TimedOut": (
-                machine.metric_timed_out(period=PERIOD),
-                "executions ran out of time: see which state waits.",
-            ),
-            "Throttled": (
-                machine.metric_throttled(period=PERIOD),
-                "executions were throttled: the quota is exhausted.",
-            ),
-        }
-        return [
-            alarm_above(
-                self, f"{kind}Alarm", metric=metric, threshold=0, description=f"{self.node.id}: {meaning}"
-            )
-            for kind, (metric, meaning) in watched.items()
-        ]
+    state_machine: StateMachine
+    role: Role
+    log_group: LogGroup
+    alarms: list[Alarm]
 
 
-class ExpressWorkflow(_Workflow):
-    """An Express workflow: at most five minutes, at-least-once, synchronous behind an API or a pipe.
+class Workflow(Construct):
+    """What ``ExpressWorkflow`` and ``StandardWorkflow`` have in common.
 
     Builds the state machine with a role of its own, a log group under ``/aws/vendedlogs/`` (every event; execution
     data only where the stage says), X-Ray tracing, and alarms on failed, timed-out and throttled executions. The
@@ -160,22 +80,177 @@ class ExpressWorkflow(_Workflow):
         substitutions: value of each ``${Name}`` in it: plain JSON values (typed when alone in their string), or the
             resources themselves (a table stands for its name, a bus for its name, a queue for its URL, a function or
             state machine for its ARN), which also grants what the states do with them.
-        timeout: of the whole execution, at most 5 minutes; default 25 seconds, below API Gateway's 29.
-        callback_targets: state machines whose task tokens this workflow answers.
-        unmanaged_services: services whose permissions the caller grants on ``.role``.
+        timeout: of the whole execution.
+        callback_targets: workflows whose task tokens this one answers.
+        unmanaged_services: services whose permissions the caller grants on ``.resources.role``.
         per_record: the definition says what to do with one event; it is wrapped so that a ``QueueConsumer`` can
-            give it batches and learn which messages failed.
+            give it batches and learn which messages failed. Express workflows only.
+        customize: properties of ``state_machine``, ``role``, ``log_group`` and of all ``alarms``.
 
     Attributes:
-        state_machine: the L2 state machine.
-        log_group: its log group.
-        role: its execution role.
-        alarms: failed, timed out, throttled.
+        resources: state machine, role, log group and alarms, as the CDK knows them.
         definition: the definition as deployed.
+        timeout: of the whole execution; None for the service's limit, a year.
+        per_record: as given.
 
     Raises:
         ValueError: unknown or unused substitutions, a timeout beyond the limit, a task without a resource to limit
-            its permission to.
+            its permission to, or a customized property that the construct enforces.
+    """
+
+    _TYPE: ClassVar[StateMachineType]
+    _DEFAULT_TIMEOUT: ClassVar[Duration | None] = None
+    resources: WorkflowResources
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        definition: Path | Mapping[str, Any],
+        substitutions: Mapping[str, Substitution] | None = None,
+        timeout: Duration | None = None,
+        callback_targets: Sequence[Workflow | IStateMachine] = (),
+        unmanaged_services: Sequence[str] = (),
+        per_record: bool = False,
+        customize: Customize | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        if per_record and self._TYPE is not StateMachineType.EXPRESS:
+            raise ValueError("only an Express workflow can answer a pipe: per_record=True needs one")
+        customization = Customization(customize, "state_machine", "role", "log_group", "alarms")
+        if (
+            timeout
+            and self._TYPE is StateMachineType.EXPRESS
+            and timeout.to_seconds() > MAX_EXPRESS_TIMEOUT.to_seconds()
+        ):
+            raise ValueError(
+                f"an Express workflow's timeout must be at most 300 seconds, got {timeout.to_seconds()}"
+            )
+        self.timeout = timeout or self._DEFAULT_TIMEOUT
+        self.per_record = per_record
+        given = {name: _underlying(value) for name, value in (substitutions or {}).items()}
+        source = asl.load(definition)
+        if per_record:
+            source = asl.per_record_definition(source)
+        if self.timeout:
+            source["TimeoutSeconds"] = self.timeout.to_seconds()
+        self.definition = asl.substitute(source, {name: reference(value) for name, value in given.items()})
+        faults = check_definition(self.definition, workflow_type=self._TYPE.name)
+        check_at_synth(self, lambda: faults)
+
+        log_group = self._log_group(customization)
+        role = self._role(customization)
+        callbacks = [
+            (each.resources.state_machine if isinstance(each, Workflow) else each).state_machine_arn
+            for each in callback_targets
+        ]
+        for integration in asl.integrations(source):
+            if integration.service not in unmanaged_services:
+                for statement in statements_for(
+                    integration,
+                    resources=given,
+                    callbacks=callbacks,
+                    event_source=f"commerce.{ServiceStack.of(self).service}",
+                ):
+                    role.add_to_policy(statement)
+        state_machine = self._state_machine(customization, role, log_group)
+        self.resources = WorkflowResources(
+            state_machine=state_machine,
+            role=role,
+            log_group=log_group,
+            alarms=self._alarms(customization, state_machine),
+        )
+
+    def _log_group(self, customization: Customization) -> LogGroup:
+        stage = ServiceStack.of(self).stage
+        name = f"commerce-{stage.name}-{Names.unique_resource_name(self, max_length=64, separator='-')}"
+        properties = customization.of(
+            "log_group",
+            enforced={},
+            # Under /aws/vendedlogs/, delivery needs no growing resource policy (its limit is 5,120 characters).
+            log_group_name=f"/aws/vendedlogs/states/{name}",
+            retention=stage.log_retention,
+            # A fixed name: a retained group would make the next deployment of the same stack fail.
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        return LogGroup(self, "Logs", **properties)
+
+    def _role(self, customization: Customization) -> Role:
+        trust = {"assumed_by": ServicePrincipal("states.amazonaws.com")}
+        role = Role(self, "Role", **customization.of("role", enforced=trust))
+        Validations.of(role).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-IAM5[Resource::*]",
+                reason="Log delivery and X-Ray accept no narrower resource than *.",
+            )
+        )
+        return role
+
+    def _state_machine(self, customization: Customization, role: Role, log_group: LogGroup) -> StateMachine:
+        stage = ServiceStack.of(self).stage
+        # Not stack.to_json_string: jsii drops every null, and with it a variable that is assigned null.
+        text = json.dumps(self.definition, separators=(",", ":"), ensure_ascii=False)
+        properties = customization.of(
+            "state_machine",
+            enforced={
+                "state_machine_type": self._TYPE,
+                "definition_body": DefinitionBody.from_string(text),
+                "role": role,
+            },
+            tracing_enabled=stage.tracing,
+            logs=LogOptions(
+                destination=log_group,
+                # An Express execution leaves no other history than this log.
+                level=LogLevel.ALL,
+                include_execution_data=stage.include_execution_data,
+            ),
+        )
+        state_machine = StateMachine(self, "StateMachine", **properties)
+        if not stage.tracing:
+            Validations.of(state_machine).acknowledge(
+                Acknowledgment(id="AwsSolutions-SF2", reason="The stage has no tracing.")
+            )
+        return state_machine
+
+    def _alarms(self, customization: Customization, machine: StateMachine) -> list[Alarm]:
+        watched = {
+            "Failed": (
+                machine.metric_failed(period=PERIOD),
+                "executions failed: the log names the state and the error.",
+            ),
+            "TimedOut": (
+                machine.metric_timed_out(period=PERIOD),
+                "executions ran out of time: see which state waits.",
+            ),
+            "Throttled": (
+                machine.metric_throttled(period=PERIOD),
+                "executions were throttled: the quota is exhausted.",
+            ),
+        }
+        return [
+            alarm_above(
+                self,
+                f"{kind}Alarm",
+                metric=metric,
+                threshold=0,
+                description=f"{self.node.id}: {meaning}",
+                **customization.of("alarms", enforced={}),
+            )
+            for kind, (metric, meaning) in watched.items()
+        ]
+
+
+class StandardWorkflow(Workflow):
+    """A ``Workflow`` of up to a year, exactly-once, that may wait for callbacks."""
+
+    _TYPE = StateMachineType.STANDARD
+
+
+class ExpressWorkflow(Workflow):
+    """A ``Workflow`` of at most five minutes, at-least-once, synchronous behind an API or a pipe.
+
+    Its timeout is 25 seconds by default, below API Gateway's 29.
 
     Example:
         >>> workflow = ExpressWorkflow(stack, "Restock", definition={
@@ -186,68 +261,18 @@ class ExpressWorkflow(_Workflow):
     """
 
     _TYPE = StateMachineType.EXPRESS
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        definition: Path | Mapping[str, Any],
-        substitutions: Mapping[str, Any] | None = None,
-        timeout: Duration = DEFAULT_TIMEOUT,
-        callback_targets: Sequence[Any] = (),
-        unmanaged_services: Sequence[str] = (),
-        per_record: bool = False,
-    ) -> None:
-        if timeout.to_seconds() > MAX_EXPRESS_TIMEOUT.to_seconds():
-            raise ValueError(
-                f"an Express workflow's timeout must be at most 300 seconds, got {timeout.to_seconds()}"
-            )
-        super().__init__(
-            scope,
-            construct_id,
-            definition=definition,
-            substitutions=substitutions,
-            timeout=timeout,
-            callback_targets=callback_targets,
-            unmanaged_services=unmanaged_services,
-            per_record=per_record,
-        )
-        self.timeout = timeout
+    _DEFAULT_TIMEOUT = DEFAULT_TIMEOUT
+    timeout: Duration
 
 
-class StandardWorkflow(_Workflow):
-    """A Standard workflow: up to a year, exactly-once, may wait for callbacks; otherwise as ``ExpressWorkflow``.
-
-    Args:
-        scope: construct inside a ``ServiceStack``.
-        construct_id: its id.
-        definition: see ``ExpressWorkflow``.
-        substitutions: see ``ExpressWorkflow``.
-        timeout: of the whole execution; default none (a year).
-        callback_targets: see ``ExpressWorkflow``.
-        unmanaged_services: see ``ExpressWorkflow``.
-    """
-
-    _TYPE = StateMachineType.STANDARD
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        definition: Path | Mapping[str, Any],
-        substitutions: Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        callback_targets: Sequence[Any] = (),
-        unmanaged_services: Sequence[str] = (),
-    ) -> None:
-        super().__init__(
-            scope,
-            construct_id,
-            definition=definition,
-            substitutions=substitutions,
-            timeout=timeout,
-            callback_targets=callback_targets,
-            unmanaged_services=unmanaged_services,
-        )
+def _underlying(value: Substitution) -> Resource | Plain:
+    """The CDK's resource inside one of this library's constructs, or the value itself."""
+    match value:
+        case ServiceTable():
+            return value.resources.table
+        case ServiceFunction():
+            return value.resources.function
+        case Workflow():
+            return value.resources.state_machine
+        case _:
+            return value

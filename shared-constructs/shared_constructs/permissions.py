@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk.aws_iam import PolicyStatement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from aws_cdk.aws_dynamodb import ITable
+    from aws_cdk.aws_events import IEventBus
+    from aws_cdk.aws_lambda import IFunction
+    from aws_cdk.aws_sqs import IQueue
+    from aws_cdk.aws_stepfunctions import IStateMachine
     from states_language.definition import TaskIntegration
+
+    Resource = ITable | IEventBus | IQueue | IFunction | IStateMachine
+    Plain = str | float | bool | Sequence[Any] | Mapping[str, Any] | None
 
 # What a transaction's parts need: IAM knows no action for the transaction itself.
 _TRANSACTION_PARTS = {
@@ -37,26 +45,24 @@ _REFERENCES = ("table_name", "event_bus_name", "queue_url", "function_arn", "sta
 _CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"})
 
 
-def unwrap(value: Any) -> Any:
-    """The CDK resource inside one of this library's constructs (``ServiceTable``), or the value itself."""
-    for attribute in ("table", "function", "state_machine"):
-        inner = getattr(getattr(value, "resources", value), attribute, None)
-        if inner is not None and not isinstance(value, (str, int, float, bool, list, dict)):
-            return inner
-    return value
+def reference(value: Resource | Plain) -> Plain:
+    """What a definition writes to name a resource: a table's name, a queue's URL, …; plain values as they are.
 
-
-def reference(value: Any) -> Any:
-    """What a definition writes to name a resource: a table's name, a queue's URL, …; plain values as they are."""
-    value = unwrap(value)
+    Args:
+        value: a resource or a plain value.
+    """
     for attribute in _REFERENCES:
         if hasattr(value, attribute):
-            return getattr(value, attribute)
-    return value
+            value = getattr(value, attribute)
+    return cast("Plain", value)
 
 
 def statements_for(
-    integration: TaskIntegration, *, resources: Mapping[str, Any], callbacks: list[str], event_source: str
+    integration: TaskIntegration,
+    *,
+    resources: Mapping[str, Resource | Plain],
+    callbacks: list[str],
+    event_source: str,
 ) -> list[PolicyStatement]:
     """The statements that one task needs.
 
@@ -84,7 +90,7 @@ def statements_for(
             f"state {integration.state!r} calls {integration.service}: permissions are derived for {known}; grant"
             f" others on the workflow's role and pass unmanaged_services=({integration.service!r},)"
         )
-    used = [unwrap(resources[name]) for name in sorted(integration.substitutions)]
+    used = [resources[name] for name in sorted(integration.substitutions)]
     arns = [getattr(resource, attribute) for resource in used if hasattr(resource, attribute)]
     if not arns:
         raise ValueError(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from constructs import Construct
 from states_language.definition import library
 
 from shared_constructs.express_workflow import ExpressWorkflow
-from shared_constructs.permissions import unwrap
 from shared_constructs.queue_consumer import QueueConsumer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk.aws_dynamodb import ITable
     from states_language.definition import Definition
 
     from shared_constructs.queue_consumer import Batching, Subscription
+    from shared_constructs.table import ServiceTable
 
 
 _FIELD = re.compile(r"\$(?:data|metadata)(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
@@ -63,7 +64,7 @@ class Projection(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        table: Any,
+        table: ServiceTable | ITable,
         subscriptions: Sequence[Subscription],
         key: Mapping[str, str],
         attributes: Mapping[str, str],
@@ -82,13 +83,13 @@ class Projection(Construct):
             self,
             "Workflow",
             definition=_definition(key, {version_attribute: version, **attributes}),
-            substitutions={"Table": unwrap(table)},
+            substitutions={"Table": table},
             per_record=True,
         )
         self.consumer = QueueConsumer(
             self, "Consumer", target=self.workflow, subscriptions=subscriptions, batching=batching
         )
-        self.alarms = [*self.workflow.alarms, *self.consumer.alarms]
+        self.alarms = [*self.workflow.resources.alarms, *self.consumer.resources.alarms]
 
 
 def _definition(key: Mapping[str, str], attributes: Mapping[str, str]) -> Definition:

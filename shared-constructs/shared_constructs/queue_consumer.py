@@ -9,12 +9,11 @@ from aws_cdk import Aws, Duration, Names, RemovalPolicy
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SqsQueue
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
-from aws_cdk.aws_lambda import CfnFunction, FilterCriteria
+from aws_cdk.aws_lambda import FilterCriteria
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_pipes import CfnPipe
 from aws_cdk.aws_sqs import (
-    CfnQueue,
     DeadLetterQueue,
     Queue,
     QueueEncryption,
@@ -24,6 +23,7 @@ from aws_cdk.aws_sqs import (
 from constructs import Construct
 
 from shared_constructs.alarms import PERIOD, alarm_above, dlq_alarm, pipe_failure_alarm
+from shared_constructs.customize import Customization, Customize
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from aws_cdk.aws_cloudwatch import Alarm
     from aws_cdk.aws_iam import IRole
-    from aws_cdk.aws_lambda import Function
 
     from shared_constructs.function import ServiceFunction
 
@@ -110,6 +109,25 @@ class Batching:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueueConsumerResources:
+    """What a ``QueueConsumer`` consists of.
+
+    Attributes:
+        queue: the queue.
+        dlq: its dead-letter queue.
+        rules: what fills the queue: one per subscription, then those of ``add_rule``.
+        alarms: DLQ depth, age of the oldest message, and the pipe's failures.
+        pipe: the pipe to a workflow, else None.
+    """
+
+    queue: Queue
+    dlq: Queue
+    rules: list[Rule]
+    alarms: list[Alarm]
+    pipe: CfnPipe | None
+
+
 class QueueConsumer(Construct):
     """Events (or direct messages) to a queue, and from there to a function or an Express workflow.
 
@@ -118,9 +136,9 @@ class QueueConsumer(Construct):
     partial batch responses; and alarms on the first message in the DLQ, on the age of the oldest message, and on a
     failing pipe. What a rule cannot deliver within 24 hours goes to the same DLQ, so that one redrive serves all.
 
-    Precedence: the library's defaults, then the stage's, then the arguments; visibility timeout, retention of the
-    DLQ and encryption are the construct's. Checked at synth: the visibility timeout against six times the target's
-    timeout plus the window, and the maximum concurrency against the function's reserved concurrency.
+    Precedence: the library's defaults, then the stage's, then the arguments, then ``customize``. Checked at synth: the
+    visibility timeout against six times the target's timeout plus the window, and the maximum concurrency against the
+    function's reserved concurrency.
 
     Args:
         scope: construct inside a ``ServiceStack``.
@@ -133,17 +151,17 @@ class QueueConsumer(Construct):
         filters: conditions on messages (a pattern over the SQS record, ``{"body": {"detail": …}}``); what does not
             match is deleted unseen. Prefer a subscription's pattern.
         max_receive_count: how often a message is received before it goes to the DLQ, at least 1.
-        max_age: age of the oldest message at which someone should look.
+        max_age: age of the oldest message at which someone should look; default 15 minutes.
+        customize: properties of ``queue``, ``dlq``, ``event_source`` (a function's), ``pipe`` (a workflow's) and of
+            all ``alarms``.
 
     Attributes:
-        queue: the queue.
-        dlq: its dead-letter queue.
-        rules: one per subscription.
-        pipe: the pipe to a workflow, else None.
-        alarms: DLQ depth, age of the oldest message, and the pipe's failures.
+        resources: queue, DLQ, rules, pipe and alarms, as the CDK knows them.
+        target: as given.
 
     Raises:
-        ValueError: the workflow was not made for single messages, or the function already reads another queue.
+        ValueError: the workflow was not made for single messages, the function already reads another queue, or a
+            customized property that the construct enforces.
 
     Example:
         >>> consumer = QueueConsumer(stack, "Reservations", target=function, subscriptions=[
@@ -161,59 +179,99 @@ class QueueConsumer(Construct):
         filters: Sequence[Mapping[str, Any]] = (),
         max_receive_count: int = MAX_RECEIVE_COUNT,
         max_age: Duration | None = None,
+        customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._customization = Customization(customize, "queue", "dlq", "event_source", "pipe", "alarms")
         self._stack = ServiceStack.of(self)
         self._batching = batching or Batching()
         self._filters = filters
         self.target = target
-        visibility = self._required_visibility(target.timeout)
-        self.dlq = Queue(
-            self,
-            "Dlq",
-            encryption=QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
+        self._queue, self._dlq = self._queues(target.timeout, max_receive_count)
+        if isinstance(target, ExpressWorkflow):
+            pipe = self._connect_workflow(target)
+        else:
+            pipe = None
+            self._connect_function(target)
+        self.resources = QueueConsumerResources(
+            queue=self._queue,
+            dlq=self._dlq,
+            rules=[],
+            alarms=self._alarms(max_age or Duration.minutes(15), pipe),
+            pipe=pipe,
+        )
+        for position, subscription in enumerate(subscriptions):
+            self.add_rule(self._rule(position, subscription))
+
+    def add_rule(self, rule: Rule) -> None:
+        """Let a further rule fill the queue, with the retries and the DLQ that every rule of a consumer has.
+
+        Args:
+            rule: any rule, of any bus of this account: AWS services tell of themselves on the default one.
+        """
+        rule.add_target(
+            SqsQueue(
+                self._queue,
+                dead_letter_queue=self._dlq,
+                max_event_age=RULE_MAX_EVENT_AGE,
+                retry_attempts=RULE_RETRY_ATTEMPTS,
+            )
+        )
+        self.resources.rules.append(rule)
+
+    def _queues(self, timeout: Duration, max_receive_count: int) -> tuple[Queue, Queue]:
+        safe = {"encryption": QueueEncryption.SQS_MANAGED, "enforce_ssl": True}
+        dlq_properties = self._customization.of(
+            "dlq",
+            enforced=safe,
             retention_period=DLQ_RETENTION,
             # Naming the source queue here would be circular: the queue names its DLQ.
             redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.ALLOW_ALL),
         )
-        self.queue = Queue(
-            self,
-            "Queue",
-            encryption=QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            visibility_timeout=Duration.seconds(visibility),
+        dlq = Queue(self, "Dlq", **dlq_properties)
+        required = VISIBILITY_FACTOR * timeout.to_seconds() + self._batching.window.to_seconds()
+        properties = self._customization.of(
+            "queue",
+            enforced={
+                **safe,
+                "dead_letter_queue": DeadLetterQueue(queue=dlq, max_receive_count=max_receive_count),
+            },
+            visibility_timeout=Duration.seconds(required),
             retention_period=DLQ_RETENTION,
-            dead_letter_queue=DeadLetterQueue(queue=self.dlq, max_receive_count=max_receive_count),
         )
-        self.rules = [
-            self._rule(position, subscription) for position, subscription in enumerate(subscriptions)
-        ]
-        self.alarms: list[Alarm] = [
+        visibility = properties["visibility_timeout"].to_seconds()
+        if visibility < required:
+            fault = (
+                f"the visibility timeout ({visibility:g} s) must be at least {required:g} s, six times the target's"
+                " timeout plus the batch window: a batch would be handled twice at once"
+            )
+            check_at_synth(self, lambda: [fault])
+        return Queue(self, "Queue", **properties), dlq
+
+    def _alarms(self, max_age: Duration, pipe: CfnPipe | None) -> list[Alarm]:
+        customized = self._customization.of("alarms", enforced={})
+        alarms = [
             dlq_alarm(
-                self, "DlqAlarm", dlq=self.dlq, what=f"{construct_id}: a message that could not be handled"
+                self,
+                "DlqAlarm",
+                dlq=self._dlq,
+                what=f"{self.node.id}: a message that could not be handled",
+                **customized,
             ),
             alarm_above(
                 self,
                 "AgeAlarm",
-                metric=self.queue.metric_approximate_age_of_oldest_message(
+                metric=self._queue.metric_approximate_age_of_oldest_message(
                     period=PERIOD, statistic="Maximum"
                 ),
-                threshold=(max_age or Duration.minutes(15)).to_seconds(),
-                description=f"{construct_id}: the consumer falls behind; look at its errors and its concurrency.",
+                threshold=max_age.to_seconds(),
+                description=f"{self.node.id}: the consumer falls behind; look at its errors and its concurrency.",
+                **customized,
             ),
         ]
-        check_at_synth(self, lambda: self._visibility_faults(target))
-        self.pipe: CfnPipe | None = None
-        if isinstance(target, ExpressWorkflow):
-            if not target.per_record:
-                raise ValueError(
-                    f"{target.node.path} handles whole inputs; make it with per_record=True, so that one message's"
-                    " failure is reported as its own"
-                )
-            self.pipe = self._connect_workflow(target)
-        else:
-            self._connect_function(target)
+        if pipe:
+            alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, **customized))
+        return alarms
 
     def _rule(self, position: int, subscription: Subscription) -> Rule:
         fact = subscription.detail_type.replace(".", "")
@@ -227,108 +285,76 @@ class QueueConsumer(Construct):
                 detail_type=[subscription.detail_type],
                 detail=dict(subscription.pattern) if subscription.pattern else None,
             ),
-            targets=[
-                SqsQueue(
-                    self.queue,
-                    dead_letter_queue=self.dlq,
-                    max_event_age=RULE_MAX_EVENT_AGE,
-                    retry_attempts=RULE_RETRY_ATTEMPTS,
-                )
-            ],
         )
 
     def _connect_function(self, target: ServiceFunction) -> None:
-        function: Function = target.resources.function
         for other in self.node.root.node.find_all():
             if isinstance(other, QueueConsumer) and other is not self and other.target is target:
                 raise ValueError(
                     f"{target.node.path} already reads the queue of {other.node.path}: one queue each"
                 )
-        concurrency = self._batching.max_concurrency or self._stack.stage.consumer_max_concurrency
-        function.add_environment("CONSUMER_QUEUE_URL", self.queue.queue_url)
-        function.add_environment("CONSUMER_DLQ_URL", self.dlq.queue_url)
-        self.dlq.grant_send_messages(function)
-        function.add_event_source(
-            SqsEventSource(
-                self.queue,
-                batch_size=self._batching.size,
-                max_batching_window=self._batching.window,
-                max_concurrency=concurrency,
-                report_batch_item_failures=True,
-                filters=[FilterCriteria.filter(dict(pattern)) for pattern in self._filters] or None,
-            )
+        function = target.resources.function
+        function.add_environment("CONSUMER_QUEUE_URL", self._queue.queue_url)
+        function.add_environment("CONSUMER_DLQ_URL", self._dlq.queue_url)
+        self._dlq.grant_send_messages(function)
+        properties = self._customization.of(
+            "event_source",
+            enforced={"report_batch_item_failures": True},
+            batch_size=self._batching.size,
+            max_batching_window=self._batching.window,
+            max_concurrency=self._batching.max_concurrency or self._stack.stage.consumer_max_concurrency,
+            filters=[FilterCriteria.filter(dict(pattern)) for pattern in self._filters] or None,
         )
-        reserved = target.reserved_concurrency
-
-        def concurrency_faults() -> list[str]:
-            if reserved is not None and concurrency > reserved:
-                return [
-                    (
-                        f"max_concurrency ({concurrency}) must not exceed the function's reserved concurrency ({reserved}):"
-                        " what is throttled in between is received in vain until it lands in the DLQ"
-                    )
-                ]
-            return []
-
-        check_at_synth(self, concurrency_faults)
+        function.add_event_source(SqsEventSource(self._queue, **properties))
+        concurrency, reserved = properties["max_concurrency"], target.reserved_concurrency
+        if reserved is not None and concurrency > reserved:
+            fault = (
+                f"max_concurrency ({concurrency}) must not exceed the function's reserved concurrency ({reserved}):"
+                " what is throttled in between is received in vain until it lands in the DLQ"
+            )
+            check_at_synth(self, lambda: [fault])
 
     def _connect_workflow(self, target: ExpressWorkflow) -> CfnPipe:
+        if not target.per_record:
+            raise ValueError(
+                f"{target.node.path} handles whole inputs; make it with per_record=True, so that one message's"
+                " failure is reported as its own"
+            )
+        state_machine = target.resources.state_machine
         role = Role(self, "PipeRole", assumed_by=pipe_principal())
         role.add_to_policy(
             PolicyStatement(
                 actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-                resources=[self.queue.queue_arn],
+                resources=[self._queue.queue_arn],
             )
         )
         role.add_to_policy(
             PolicyStatement(
-                actions=["states:StartSyncExecution"], resources=[target.state_machine.state_machine_arn]
+                actions=["states:StartSyncExecution"], resources=[state_machine.state_machine_arn]
             )
         )
-        pipe = CfnPipe(
-            self,
-            "Pipe",
-            role_arn=role.role_arn,
-            source=self.queue.queue_arn,
-            source_parameters=CfnPipe.PipeSourceParametersProperty(
+        parts = {
+            "role_arn": role.role_arn,
+            "source": self._queue.queue_arn,
+            "source_parameters": CfnPipe.PipeSourceParametersProperty(
                 sqs_queue_parameters=CfnPipe.PipeSourceSqsQueueParametersProperty(
                     batch_size=self._batching.size,
                     maximum_batching_window_in_seconds=self._batching.window.to_seconds(),
                 ),
                 filter_criteria=pipe_filter(self._stack, self._filters),
             ),
-            target=target.state_machine.state_machine_arn,
-            target_parameters=CfnPipe.PipeTargetParametersProperty(
+            "target": state_machine.state_machine_arn,
+            "target_parameters": CfnPipe.PipeTargetParametersProperty(
                 step_function_state_machine_parameters=CfnPipe.PipeTargetStateMachineParametersProperty(
                     invocation_type="REQUEST_RESPONSE"
                 )
             ),
-            log_configuration=pipe_logs(self, role),
-        )
+        }
+        properties = self._customization.of("pipe", enforced=parts, log_configuration=pipe_logs(self, role))
+        pipe = CfnPipe(self, "Pipe", **properties)
         # The pipe polls as soon as it exists: its permissions must be there first.
         pipe.node.add_dependency(role)
-        self.alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref))
         return pipe
-
-    def _required_visibility(self, timeout: Duration) -> float:
-        return VISIBILITY_FACTOR * timeout.to_seconds() + self._batching.window.to_seconds()
-
-    def _visibility_faults(self, target: ExpressWorkflow | ServiceFunction) -> list[str]:
-        """Compare what will really be deployed: both sides may have been customized since."""
-        queue = self.queue.node.default_child
-        timeout = target.timeout
-        if not isinstance(target, ExpressWorkflow):
-            function = target.resources.function.node.default_child
-            if isinstance(function, CfnFunction) and function.timeout is not None:
-                timeout = Duration.seconds(function.timeout)
-        required = self._required_visibility(timeout)
-        if isinstance(queue, CfnQueue) and (queue.visibility_timeout or 0) < required:
-            fault = (
-                f"the visibility timeout ({queue.visibility_timeout} s) must be at least {required:g} s, six times the"
-                f" target's timeout plus the batch window: a batch would be handled twice at once"
-            )
-            return [fault]
-        return []
 
 
 def pipe_principal() -> ServicePrincipal:

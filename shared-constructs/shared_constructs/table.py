@@ -25,6 +25,8 @@ from shared_constructs.service import ServiceStack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aws_cdk.aws_dynamodb import ITable
+
     from shared_constructs.customize import Customize
 
 MAX_INDEXES = 20
@@ -122,6 +124,15 @@ class ServiceTable(Construct):
                     reason="The data of this stage is made up and can be loaded again.",
                 )
             )
+
+
+def cdk_table(table: ServiceTable | ITable) -> ITable:
+    """The CDK's table, whichever of both a construct was given.
+
+    Args:
+        table: a ``ServiceTable`` or a table.
+    """
+    return table.resources.table if isinstance(table, ServiceTable) else table
 
 
 def _string(name: str) -> Attribute:

@@ -51,7 +51,7 @@ class StockConsumer(Construct):
             "Orders",
             target=self.function,
             subscriptions=[Subscription(source="commerce.order", detail_type=each) for each in CONSUMED],
-        ).queue
+        ).resources.queue
 
 
 class StockApi(Construct):

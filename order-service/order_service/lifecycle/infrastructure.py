@@ -4,7 +4,6 @@ from pathlib import Path
 
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
-from aws_cdk.aws_events_targets import SqsQueue
 from constructs import Construct
 from shared_constructs import (
     EventRequest,
@@ -15,7 +14,6 @@ from shared_constructs import (
     StandardWorkflow,
     Subscription,
 )
-from shared_constructs.queue_consumer import RULE_MAX_EVENT_AGE, RULE_RETRY_ATTEMPTS
 from states_language.definition import load
 
 from order_service.events import ITEMS
@@ -133,7 +131,7 @@ class Lifecycle(Construct):
             ],
         )
         # Step Functions reports its executions on the account's default bus only.
-        Rule(
+        died = Rule(
             self,
             "LifecycleDied",
             event_pattern=EventPattern(
@@ -141,15 +139,8 @@ class Lifecycle(Construct):
                 detail_type=["Step Functions Execution Status Change"],
                 detail={
                     "status": ["FAILED", "TIMED_OUT", "ABORTED"],
-                    "stateMachineArn": [self.workflow.state_machine.state_machine_arn],
+                    "stateMachineArn": [self.workflow.resources.state_machine.state_machine_arn],
                 },
             ),
-            targets=[
-                SqsQueue(
-                    interruptions.queue,
-                    dead_letter_queue=interruptions.dlq,
-                    max_event_age=RULE_MAX_EVENT_AGE,
-                    retry_attempts=RULE_RETRY_ATTEMPTS,
-                )
-            ],
         )
+        interruptions.add_rule(died)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
-from aws_cdk.aws_sqs import CfnQueue
 from constructs import Construct
 from pydantic import Field
 from service_runtime import Money, WireModel
@@ -124,10 +123,8 @@ class Consumers(Construct):
             target=self._function("LookAgain", "webhooks", "Looks at payments that the provider tells about"),
             batching=ONE_BY_ONE,
             max_receive_count=MAX_RECEIVES,
+            customize={"queue": {"max_message_size_bytes": MAX_WEBHOOK_BYTES}},
         )
-        queue = self.webhooks.queue.node.default_child
-        assert isinstance(queue, CfnQueue)  # noqa: S101 - an L2 queue has one
-        queue.maximum_message_size = MAX_WEBHOOK_BYTES
 
     def _function(self, name: str, module: str, description: str) -> ServiceFunction:
         provider = PROVIDERS[ServiceStack.of(self).stage.name]
@@ -189,7 +186,7 @@ class PaymentApi(Construct):
             "/payments/webhooks",
             # The raw body: the signature is over its bytes.
             SendToQueue(
-                queue=consumers.webhooks.queue,
+                queue=consumers.webhooks.resources.queue,
                 attributes={"signature": header("Stripe-Signature"), "receivedAt": request_time()},
             ),
             auth=PUBLIC,

@@ -1070,7 +1070,9 @@ class StartWorkflow:
 
     def integration(self, route_context: RouteContext) -> MethodIntegration:  # noqa: ARG002 - the protocol's signature
         """Write the templates."""
-        machine: sfn.IStateMachine = getattr(self.workflow, "state_machine", self.workflow)
+        machine: sfn.IStateMachine = getattr(
+            getattr(self.workflow, "resources", None), "state_machine", self.workflow
+        )
         request, answer, failure = Bindings(_shape(self.request)), _answers(), _answers()
         action = "StartSyncExecution" if self.wait else "StartExecution"
         arn = json_string(machine.state_machine_arn)

@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 from aws_cdk import Duration
+from aws_cdk.aws_events import EventPattern, Rule
 from service_runtime import Event
 from service_testing import Deployment, synthesize
 from shared_constructs import (
@@ -238,14 +239,52 @@ def test_concurrency_above_what_the_function_reserves_fails_the_synthesis(packag
         synthesize(build)
 
 
-def test_a_visibility_made_too_short_afterwards_fails_the_synthesis(package):
-    def build(app):
-        function_consumer(package)(app)
-        (stack,) = app.node.children
-        stack.node.find_child("Placing").queue.node.default_child.visibility_timeout = 30
-
+def test_a_visibility_that_is_made_too_short_fails_the_synthesis(package):
+    build = function_consumer(package, customize={"queue": {"visibility_timeout": Duration.seconds(30)}})
     with pytest.raises(RuntimeError, match=r"visibility timeout \(30 s\) must be at least 60 s"):
         synthesize(build)
+
+
+def test_a_caller_s_own_properties_reach_the_resources(package):
+    build = function_consumer(
+        package,
+        customize={
+            "queue": {"max_message_size_bytes": 65_536},
+            "event_source": {"max_concurrency": 7},
+            "alarms": {"evaluation_periods": 4},
+        },
+    )
+    assert 65_536 in [q.get("MaximumMessageSize") for q in resources(build, "AWS::SQS::Queue").values()]
+    (mapping,) = resources(build, "AWS::Lambda::EventSourceMapping").values()
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 7}
+    alarms = resources(build, "AWS::CloudWatch::Alarm").values()
+    assert [alarm["EvaluationPeriods"] for alarm in alarms] == [4, 4]
+
+
+def test_what_no_message_may_be_lost_without_cannot_be_customized():
+    build = workflow_consumer(customize={"pipe": {"target_parameters": None}})
+    with pytest.raises(ValueError, match="target_parameters of pipe cannot be customized"):
+        synthesize(build)
+
+
+def test_a_further_rule_of_any_bus_fills_the_queue_with_the_same_guards():
+    def build(app):
+        workflow_consumer()(app)
+        (stack,) = app.node.children
+        pattern = EventPattern(source=["aws.states"])
+        stack.node.find_child("Placing").add_rule(Rule(stack, "Died", event_pattern=pattern))
+
+    rules = resources(build, "AWS::Events::Rule").values()
+    own, further = sorted(rules, key=lambda rule: "EventBusName" not in rule)
+    assert "EventBusName" not in further
+    ignored = {"Id"}
+    assert [{k: v for k, v in t.items() if k not in ignored} for t in further["Targets"]] == [
+        {k: v for k, v in t.items() if k not in ignored} for t in own["Targets"]
+    ]
+    died = {"source": "aws.states", "detail-type": "Anything", "detail": {}}
+    with Deployment(synthesize(build, service="order")) as deployed:
+        outcome = deployed.feed("Placing", [died])
+    assert len(outcome.handled) == 1
 
 
 def test_a_batch_window_beyond_five_minutes_is_refused():
