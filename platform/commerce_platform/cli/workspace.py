@@ -149,6 +149,7 @@ class Workspace:
             self.root,
             files(self.root / PLATFORM / "commerce_platform" / "local_cloud", NEVER_DEPLOYED),
             files(self.root / "shared-constructs" / "apigateway_engine", NEVER_DEPLOYED),
+            files(self.root / "shared-constructs" / "states_language", NEVER_DEPLOYED),
             [self.root / "requirements" / "emulator.lock"],
         )
 

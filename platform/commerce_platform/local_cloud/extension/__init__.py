@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from commerce_platform.local_cloud.extension.guard import Guard
 
 PATCHES = (
+    "web_pages",
     "cloudformation",
     "apigateway",
     "pipes",

@@ -26,7 +26,7 @@ class Guard:
 
     Args:
         function: Dotted path below `ministack.services`, e.g. `"pipes._poll_loop"`, or below `ministack` where it
-            begins with `core.`.
+            begins with `core.` or `app.`.
         digest: The first 12 hex digits of the SHA-256 of its source.
     """
 
@@ -59,7 +59,8 @@ def resolve(function: str) -> Callable[..., object]:
     """Find a function or method of the emulator.
 
     Args:
-        function: Dotted path below `ministack.services`, or below `ministack` where it begins with `core.`.
+        function: Dotted path below `ministack.services`, or below `ministack` where it begins with `core.` or
+            `app.`.
 
     Returns:
         The function.
@@ -71,7 +72,7 @@ def resolve(function: str) -> Callable[..., object]:
 def _owner(function: str) -> ModuleType | type:
     """Find the module or class that holds a function."""
     path = function.split(".")[:-1]
-    package = "ministack" if path[0] == "core" else "ministack.services"
+    package = "ministack" if path[0] in {"core", "app"} else "ministack.services"
     modules = [name for name in path if name[0].islower()]
     owner: ModuleType | type = import_module(".".join([package, *modules]))
     for name in path[len(modules) :]:

@@ -74,6 +74,6 @@ def test_threads_share_an_expression_without_sharing_variables():
 
 def test_a_platform_without_a_wheel_falls_back(monkeypatch):
     monkeypatch.setitem(sys.modules, "jlens", None)
-    fresh = runpy.run_module("states_language.jsonata_engine")
+    fresh = runpy.run_path(jsonata_engine.__file__)
     assert fresh["ENGINE"] is fresh["with_jsonata_python"]
     assert fresh["evaluate"]("1 + 1", {}) == 2
