@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import uuid
 from datetime import UTC, datetime
@@ -202,14 +201,4 @@ class Event(WireModel, Generic[DataT]):
             "region": "eu-west-1",
             "resources": [],
             "detail": self.detail(),
-        }
-
-    def entry(self, bus_name: str) -> dict[str, Any]:
-        """The ``PutEvents`` entry that puts this event on a bus."""
-        return {
-            "EventBusName": bus_name,
-            "Source": self.source,
-            "DetailType": self.detail_type,
-            "Time": datetime.fromisoformat(self.metadata.occurred_at),
-            "Detail": json.dumps(self.detail(), separators=(",", ":"), ensure_ascii=False),
         }

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 # Amounts travel through JSON and JSONata, whose numbers are IEEE doubles: beyond 2^53 - 1 a cent may be lost.
 MAX_AMOUNT_MINOR = 2**53 - 1
 
 
 class CurrencyMismatchError(ValueError):
-    """Two amounts in different currencies were combined or compared."""
+    """Two amounts in different currencies were combined."""
 
     def __init__(self, left: str, right: str) -> None:
         super().__init__(f"amounts must share one currency, got {left} and {right}; convert before combining")
@@ -50,35 +49,9 @@ class Money(BaseModel):
         """
         return sum(amounts, start=cls.zero(currency))
 
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Read the map that boto3's DynamoDB resource returns (its numbers are ``Decimal``)."""
-        amount = item.get("amountMinor")
-        if isinstance(amount, Decimal) and amount == amount.to_integral_value():
-            amount = int(amount)
-        return cls.model_validate({**item, "amountMinor": amount})
-
-    @classmethod
-    def from_attribute(cls, attribute: Mapping[str, Any]) -> Self:
-        """Read the DynamoDB-typed map ``{"M": {"amountMinor": {"N": "1299"}, "currency": {"S": "EUR"}}}``."""
-        typed = attribute["M"]
-        return cls(amount_minor=int(typed["amountMinor"]["N"]), currency=typed["currency"]["S"])
-
-    def to_item(self) -> dict[str, Any]:
-        """The map that boto3's DynamoDB resource stores."""
-        return {"amountMinor": self.amount_minor, "currency": self.currency}
-
-    def to_attribute(self) -> dict[str, Any]:
-        """The DynamoDB-typed map that a boto3 client or a mapping template stores."""
-        return {"M": {"amountMinor": {"N": str(self.amount_minor)}, "currency": {"S": self.currency}}}
-
     def __add__(self, other: Money) -> Money:
         """Sum of two amounts of one currency."""
         return Money(amount_minor=self.amount_minor + self._same(other), currency=self.currency)
-
-    def __sub__(self, other: Money) -> Money:
-        """Difference of two amounts of one currency."""
-        return Money(amount_minor=self.amount_minor - self._same(other), currency=self.currency)
 
     def __mul__(self, quantity: int) -> Money:
         """The amount for a whole quantity; fractions need a rounding rule, so they are refused."""
@@ -87,26 +60,6 @@ class Money(BaseModel):
         return Money(amount_minor=self.amount_minor * quantity, currency=self.currency)
 
     __rmul__ = __mul__
-
-    def __neg__(self) -> Money:
-        """The opposite amount."""
-        return Money(amount_minor=-self.amount_minor, currency=self.currency)
-
-    def __lt__(self, other: Money) -> bool:
-        """Whether this is less than another amount of the same currency."""
-        return self.amount_minor < self._same(other)
-
-    def __le__(self, other: Money) -> bool:
-        """Whether this is at most another amount of the same currency."""
-        return self.amount_minor <= self._same(other)
-
-    def __gt__(self, other: Money) -> bool:
-        """Whether this is more than another amount of the same currency."""
-        return self.amount_minor > self._same(other)
-
-    def __ge__(self, other: Money) -> bool:
-        """Whether this is at least another amount of the same currency."""
-        return self.amount_minor >= self._same(other)
 
     def __str__(self) -> str:
         """Minor units and currency: the number of decimals is a matter of presentation."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from constructs import Construct
-from service_runtime import Money, WireModel
 from shared_constructs import QueueConsumer, ServiceFunction, ServiceStack, Subscription
 from shared_constructs.direct_api import (
     PUBLIC,
@@ -13,7 +12,6 @@ from shared_constructs.direct_api import (
     GetItem,
     InvokeFunction,
     Scopes,
-    Stored,
     all_of,
     claim,
     greater_than,
@@ -23,7 +21,8 @@ from shared_constructs.direct_api import (
     text,
 )
 
-from cart_service.api.runtime.domain import CURRENCY, Line
+from cart_service.api.models import Cart
+from cart_service.api.runtime.domain import CURRENCY
 
 if TYPE_CHECKING:
     from shared_constructs import ServiceTable
@@ -32,15 +31,6 @@ CUSTOMERS: Final = Scopes("commerce/shop")
 CART_ID: Final = path("cartId", pattern="[A-Za-z0-9_-]{1,64}")
 # An expired cart is deleted some time later, and a merged one is a tombstone: both read as empty at once.
 LIVE: Final = all_of(greater_than("expiresAtEpoch", request_epoch()), not_exists("mergedInto"))
-
-
-class ShownCart(WireModel):
-    """A cart as the API shows it."""
-
-    cart_id: str
-    items: Annotated[list[Line], Stored("lines")]
-    total: Money
-    expires_at: str | None
 
 
 class CartApi(Construct):
@@ -85,7 +75,7 @@ def _read(carts: ServiceTable, prefix: str, owner: Any) -> GetItem:
         table=carts,
         key={"pk": text(prefix, owner), "sk": "CART"},
         where=LIVE,
-        response=ShownCart,
+        response=Cart,
         default={
             "cartId": owner,
             "items": [],

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from service_runtime import Event
+from service_runtime.envelope import Event
 from service_testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
@@ -153,20 +153,19 @@ def test_what_was_bought_leaves_the_cart_once(local_cloud, own, skus):
     bread, cake, *_ = skus
     own.put(bread, 5)
     own.put(cake, 1)
-    stage = local_cloud.endpoints["stage"]
     items = [{"sku": bread, "quantity": 2}, {"sku": cake, "quantity": 1}]
     order = Event.create(
         service="order",
-        stage=stage,
+        stage=local_cloud.endpoints["stage"],
         detail_type="OrderConfirmed.v1",
         aggregate_id=(order_id := f"e2e-{secrets.token_hex(8)}"),
         aggregate_version=5,
         data={"orderId": order_id, "customerId": own.read()["cartId"], "items": items},
     )
     for _ in range(2):
-        local_cloud.client("events").put_events(Entries=[order.entry(f"commerce-{stage}")])
+        local_cloud.publish(order)
     eventually(lambda: own.quantities, lambda quantities: quantities == {bread: 3})
     own.put(cake, 4)
-    local_cloud.client("events").put_events(Entries=[order.entry(f"commerce-{stage}")])
+    local_cloud.publish(order)
     time.sleep(2)
     assert own.quantities == {bread: 3, cake: 4}

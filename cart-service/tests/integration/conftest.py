@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from cart_service.stack import build
-from service_runtime import Event
+from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
 
 

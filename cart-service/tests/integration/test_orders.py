@@ -1,6 +1,6 @@
 """What was bought leaves the customer's cart, once per order."""
 
-from service_runtime import Event
+from service_runtime.envelope import Event
 
 ALICE = {"sub": "alice-1", "scope": "commerce/shop"}
 

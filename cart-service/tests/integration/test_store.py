@@ -11,7 +11,7 @@ from cart_service.api.runtime import domain
 from cart_service.api.runtime.domain import Cart, Owner, Product, ProductStatus
 from cart_service.api.runtime.store import MAX_ATTEMPTS, CartStore, ContendedError
 from moto import mock_aws
-from service_runtime import Money
+from service_runtime.money import Money
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
 ORIGIN = {"correlationId": "c-1", "causationId": "r-1"}

@@ -21,7 +21,7 @@ from cart_service.api.runtime.domain import (
     remove_line,
     subtract,
 )
-from service_runtime import Money
+from service_runtime.money import Money
 
 NOW = datetime(2026, 11, 21, 7, 0, 0, 123_000, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

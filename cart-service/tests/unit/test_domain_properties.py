@@ -21,7 +21,7 @@ from cart_service.api.runtime.domain import (
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from service_runtime import Money
+from service_runtime.money import Money
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
 VISITOR, ALICE = anonymous("cart-1"), customer("alice")

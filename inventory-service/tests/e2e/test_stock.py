@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from inventory_service.contracts import published
-from service_runtime import Event, Publisher, rfc3339
+from service_runtime.envelope import Event, rfc3339
 from service_testing.contracts import check_event
 from service_testing.local_cloud import eventually
 
@@ -48,13 +48,12 @@ class Bus:
     """The platform's bus: say what the order service says, hear what the inventory says."""
 
     def __init__(self, cloud):
-        self.stage = cloud.endpoints["stage"]
+        self.cloud, self.stage = cloud, cloud.endpoints["stage"]
         self.name = f"commerce-{self.stage}"
-        self.publisher = Publisher(bus_name=self.name, client=cloud.client("events"))
         self.events, self.sqs = cloud.client("events"), cloud.client("sqs")
 
     def say(self, detail_type, order_ids, **data):
-        self.publisher.publish(
+        events = [
             Event.create(
                 service="order",
                 stage=self.stage,
@@ -64,7 +63,8 @@ class Bus:
                 data={"orderId": order_id, **data},
             )
             for order_id in order_ids
-        )
+        ]
+        self.cloud.publish(*events)
 
     def request(self, order_ids, sku, quantity=1):
         expires_at = rfc3339(datetime.now(UTC) + timedelta(minutes=5))

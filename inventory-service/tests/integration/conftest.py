@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from service_runtime import Event
+from service_runtime.envelope import Event
 
 TABLE = "stock"
 

@@ -3,7 +3,7 @@
 import pytest
 from inventory_service.contracts import published
 from inventory_service.stack import build
-from service_runtime import Event
+from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
 from service_testing.contracts import check_event
 

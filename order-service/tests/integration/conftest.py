@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 from order_service.stack import build
-from service_runtime import Event
+from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
 from constructs import Construct
-from pydantic import Field
-from service_runtime import Money, WireModel
 from shared_constructs import (
     PLATFORM_LAYER,
     OwnLayer,
@@ -35,6 +33,7 @@ from shared_constructs.direct_api import (
 from shared_constructs.queue_consumer import Batching
 
 from payment_service.contracts.consumed import CONSUMED
+from payment_service.payments.models import Payment
 
 if TYPE_CHECKING:
     from shared_constructs import ServiceTable
@@ -148,20 +147,6 @@ class Consumers(Construct):
         return function
 
 
-class ShownPayment(WireModel):
-    """A payment as operators see it; the single-use token stays inside."""
-
-    order_id: str
-    status: str
-    cancelled: bool
-    amount: Money | None
-    expires_at: str | None
-    reason: str | None
-    intent_id: str | None
-    version: Annotated[int, Field(ge=1)]
-    updated_at: str
-
-
 class PaymentApi(Construct):
     """Webhooks from the provider, and a look at a payment for operators."""
 
@@ -176,7 +161,7 @@ class PaymentApi(Construct):
             GetItem(
                 table=payments,
                 key={"pk": text("PAYMENT#", path("orderId")), "sk": "PAYMENT"},
-                response=ShownPayment,
+                response=Payment,
             ),
             auth=Scopes("commerce/operate"),
             name="getPayment",

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from service_runtime import Event, rfc3339
+from service_runtime.envelope import Event, rfc3339
 from service_testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
@@ -41,17 +41,15 @@ class Order:
 
     def _tell(self, detail_type: str, data: dict) -> None:
         self._events += 1
-        stage = self._cloud.endpoints["stage"]
         event = Event.create(
             service="order",
-            stage=stage,
+            stage=self._cloud.endpoints["stage"],
             detail_type=detail_type,
             aggregate_id=self.id,
             aggregate_version=self._events,
             data={"orderId": self.id, **data},
         )
-        answer = self._cloud.client("events").put_events(Entries=[event.entry(f"commerce-{stage}")])
-        assert answer["FailedEntryCount"] == 0
+        self._cloud.publish(event)
 
 
 @pytest.fixture

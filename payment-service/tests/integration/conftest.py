@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payment_service.stack import build
-from service_runtime import Event, rfc3339
+from service_runtime.envelope import Event, rfc3339
 from service_testing import Deployment, synthesize
 
 OPERATOR = {"sub": "operator-1", "scope": "commerce/operate"}

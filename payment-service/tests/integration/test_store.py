@@ -9,7 +9,8 @@ from payment_service.payments.runtime import domain
 from payment_service.payments.runtime.credentials import Credentials
 from payment_service.payments.runtime.sandbox import Account
 from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
-from service_runtime import Money, utc_now
+from service_runtime.envelope import utc_now
+from service_runtime.money import Money
 
 NOW = utc_now().replace(microsecond=0)
 REQUEST = domain.Request(
@@ -74,7 +75,9 @@ def test_the_feed_finds_its_attributes(store, dynamodb):
     item = dynamodb.scan(TableName="payments")["Items"][0]
     assert item["correlationId"] == {"S": "conversation-1"}
     assert item["causationId"] == {"S": "request-1"}
-    assert item["amount"] == REQUEST.amount.to_attribute()
+    assert item["amount"] == {
+        "M": {"amountMinor": {"N": str(REQUEST.amount.amount_minor)}, "currency": {"S": "EUR"}}
+    }
     assert {"version", "updatedAt"} <= item.keys()
 
 

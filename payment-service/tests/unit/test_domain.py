@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from payment_service.payments.runtime import domain
 from payment_service.payments.runtime.domain import ContradictionError, Payment, Status, Step
-from service_runtime import Money
+from service_runtime.money import Money
 
 from .worlds import START, request
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from payment_service.payments.runtime.domain import Payment, Request
 from payment_service.payments.runtime.sandbox import Account
-from service_runtime import Money
+from service_runtime.money import Money
 
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
 

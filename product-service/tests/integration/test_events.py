@@ -1,7 +1,7 @@
 """What the change feed tells of each change, executed from the synthesized template."""
 
 from product_service.contracts import published
-from service_runtime import event_id
+from service_runtime.envelope import event_id
 from service_testing.contracts import check_event
 
 

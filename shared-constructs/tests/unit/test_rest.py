@@ -9,7 +9,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from botocore.exceptions import ClientError
 from pydantic import Field
-from service_runtime import Problem, RestResolver, WireModel, rest_resolver
+from service_runtime.envelope import WireModel
+from service_runtime.problems import Problem
+from service_runtime.rest import RestResolver, rest_resolver
 
 
 class Order(WireModel):

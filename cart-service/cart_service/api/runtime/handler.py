@@ -10,21 +10,11 @@ import boto3
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
-from service_runtime import (
-    Event,
-    EventConsumer,
-    Message,
-    Problem,
-    RetryLater,
-    WireModel,
-    count,
-    logger,
-    problem_response,
-    request_correlation_id,
-    rest_resolver,
-    rfc3339,
-    utc_now,
-)
+from service_runtime.consumer import EventConsumer, Message, RetryLater
+from service_runtime.envelope import Event, WireModel, rfc3339, utc_now
+from service_runtime.observability import count, logger
+from service_runtime.problems import Problem
+from service_runtime.rest import problem_response, request_correlation_id, rest_resolver
 
 from cart_service.api.runtime import domain
 from cart_service.api.runtime.domain import Cart, Line, Owner, Quantity, Reason, Rejected
@@ -134,7 +124,7 @@ def merge_cart(anonymous: MergeInput) -> Response[Any]:
     shown = {
         "cartId": target.id,
         "items": [_line(line) for line in cart.lines],
-        "total": cart.total.to_item(),
+        "total": cart.total.model_dump(by_alias=True),
         "expiresAt": rfc3339(cart.expires_at),
     }
     return _json(HTTPStatus.OK, shown)

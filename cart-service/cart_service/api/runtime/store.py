@@ -197,7 +197,7 @@ class CartStore:
             "pk": _pk(owner),
             "sk": "CART",
             "cartId": owner.id,
-            "total": cart.total.to_item(),
+            "total": cart.total.model_dump(by_alias=True),
             "updatedAt": rfc3339(utc_now()),
             "expiresAtEpoch": int(cart.expires_at.timestamp()),
         }

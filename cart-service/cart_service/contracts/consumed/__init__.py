@@ -3,7 +3,8 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime import Money, WireModel
+from service_runtime.envelope import WireModel
+from service_runtime.money import Money
 
 
 class ProductChanged(WireModel):

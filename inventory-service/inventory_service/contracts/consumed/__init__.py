@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, model_validator
-from service_runtime import WireModel
+from service_runtime.envelope import WireModel
 
 
 class RequestedLine(WireModel):

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime import WireModel
+from service_runtime.envelope import WireModel
 
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 

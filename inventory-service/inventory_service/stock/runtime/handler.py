@@ -8,21 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import boto3
 from pydantic import Field, ValidationError
-from service_runtime import (
-    Event,
-    EventConsumer,
-    Message,
-    MessageConsumer,
-    PoisonMessage,
-    RetryLater,
-    WireModel,
-    business_context,
-    correlation_id_or_new,
-    count,
-    logger,
-    rfc3339,
-    utc_now,
-)
+from service_runtime.consumer import EventConsumer, Message, MessageConsumer, PoisonMessage, RetryLater
+from service_runtime.envelope import Event, WireModel, correlation_id_or_new, rfc3339, utc_now
+from service_runtime.observability import business_context, count, logger
 
 from inventory_service.contracts.consumed import OrderProgressed, StockReservationRequested
 from inventory_service.stock.runtime import domain

@@ -1,6 +1,7 @@
 """The events this service publishes; their committed JSON Schemas lie beside this file."""
 
-from service_runtime import Money, WireModel
+from service_runtime.envelope import WireModel
+from service_runtime.money import Money
 
 
 class PaymentCaptured(WireModel):

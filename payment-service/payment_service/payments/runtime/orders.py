@@ -6,7 +6,8 @@ import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from service_runtime import Event, EventConsumer, Message, PoisonMessage, RetryLater, count, logger
+from service_runtime.consumer import EventConsumer, Message, PoisonMessage, RetryLater
+from service_runtime.observability import count, logger
 
 from payment_service.contracts.consumed import OrderCancelled, PaymentRequested
 from payment_service.payments.runtime import domain
@@ -16,6 +17,8 @@ from payment_service.payments.runtime.wiring import settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from service_runtime.envelope import Event
 
     from payment_service.payments.runtime.domain import Payment
 

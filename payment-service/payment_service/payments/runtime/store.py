@@ -84,7 +84,7 @@ class PaymentStore:
         }
         if payment.request:
             # Beside the request that the rules read: what the API shows.
-            attributes["amount"] = payment.request.amount.to_item()
+            attributes["amount"] = payment.request.amount.model_dump(by_alias=True)
             attributes["expiresAt"] = rfc3339(payment.request.expires_at)
         return self._versions.write(payment.order_id, attributes)
 

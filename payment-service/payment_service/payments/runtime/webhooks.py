@@ -9,14 +9,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from service_runtime import (
-    Message,
-    MessageConsumer,
-    business_context,
-    correlation_id_or_new,
-    count,
-    logger,
-)
+from service_runtime.consumer import Message, MessageConsumer
+from service_runtime.envelope import correlation_id_or_new
+from service_runtime.observability import business_context, count, logger
 
 from payment_service.payments.runtime.orders import until_definite
 from payment_service.payments.runtime.wiring import credentials, settlement

@@ -1,5 +1,5 @@
 import pytest
-from service_runtime import Event
+from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
 from shared_constructs import (
     ChangeFeed,

@@ -4,7 +4,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_runtime import event_id
+from service_runtime.envelope import event_id
 from service_testing import synthesize
 from service_testing.consumers import events_of
 from shared_constructs import ChangeFeed, DomainEvent, ServiceStack, ServiceTable, StackKind

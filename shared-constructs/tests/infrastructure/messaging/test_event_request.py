@@ -4,7 +4,7 @@ import json
 
 import pytest
 from aws_cdk import Duration
-from service_runtime import Event, event_id
+from service_runtime.envelope import Event, event_id
 from service_testing import Deployment, synthesize
 from service_testing.workflows import aws_call
 from shared_constructs import (

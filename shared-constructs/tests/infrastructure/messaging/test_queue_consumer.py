@@ -5,7 +5,7 @@ import textwrap
 import pytest
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
-from service_runtime import Event
+from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
 from shared_constructs import (
     Batching,
@@ -24,7 +24,7 @@ PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type
 HANDLER = textwrap.dedent(
     """
     from pydantic import BaseModel
-    from service_runtime import EventConsumer, PoisonMessage, RetryLater
+    from service_runtime.consumer import EventConsumer, PoisonMessage, RetryLater
 
     class Order(BaseModel):
         wish: str

@@ -10,7 +10,7 @@ CODE = """
 import logging, warnings
 warnings.simplefilter("error")
 logging.getLogger().setLevel("DEBUG")  # as Lambda's runtime does for that level
-from service_runtime import logger
+from service_runtime.observability import logger
 print(logger.log_level, logging.getLogger().level)
 """
 

@@ -7,7 +7,9 @@ import boto3
 import pytest
 from moto import mock_aws
 from pydantic import BaseModel
-from service_runtime import Event, EventConsumer, MessageConsumer, PoisonMessage, RetryLater, count, logger
+from service_runtime.consumer import EventConsumer, MessageConsumer, PoisonMessage, RetryLater
+from service_runtime.envelope import Event
+from service_runtime.observability import count, logger
 
 
 class Placed(BaseModel):

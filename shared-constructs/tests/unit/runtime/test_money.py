@@ -1,10 +1,8 @@
-from decimal import Decimal
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from service_runtime import CurrencyMismatchError, Money
+from service_runtime.money import CurrencyMismatchError, Money
 
 AMOUNTS = st.integers(-(10**12), 10**12).map(lambda amount: Money(amount_minor=amount, currency="EUR"))
 
@@ -14,10 +12,10 @@ def eur(amount):
 
 
 @given(AMOUNTS, AMOUNTS)
-def test_sums_are_exact_and_reversible(left, right):
-    assert (left + right) - right == left
+def test_sums_are_exact(left, right):
+    assert (left + right).amount_minor == left.amount_minor + right.amount_minor
     assert left + right == right + left
-    assert left + (-left) == Money.zero("EUR")
+    assert left + Money.zero("EUR") == left
 
 
 @given(AMOUNTS, st.integers(0, 99))
@@ -25,20 +23,10 @@ def test_a_quantity_is_that_many_additions(price, quantity):
     assert price * quantity == quantity * price == Money.total([price] * quantity, currency="EUR")
 
 
-@given(AMOUNTS, AMOUNTS)
-def test_order_is_that_of_the_amounts(left, right):
-    assert (left < right) == (left.amount_minor < right.amount_minor)
-    assert (left <= right) == (not left > right)
-    assert (left >= right) == (not left < right)
-
-
 @pytest.mark.parametrize(
     "combine",
     [
         lambda a, b: a + b,
-        lambda a, b: a - b,
-        lambda a, b: a < b,
-        lambda a, b: a >= b,
         lambda a, b: Money.total([b], currency=a.currency),
     ],
 )
@@ -70,19 +58,6 @@ def test_money_combines_with_money_only():
         eur(1) + 5
 
 
-@given(AMOUNTS)
-def test_every_form_reads_back_as_the_same_money(money):
-    assert Money.from_attribute(money.to_attribute()) == money
-    assert Money.from_item(money.to_item()) == money
-    assert Money.from_item({"amountMinor": Decimal(money.amount_minor), "currency": "EUR"}) == money
-    assert Money.model_validate(money.model_dump(by_alias=True)) == money
-
-
 def test_the_wire_form_is_minor_units_and_currency():
     assert eur(1299).model_dump(by_alias=True) == {"amountMinor": 1299, "currency": "EUR"}
-    assert eur(1299).to_attribute() == {"M": {"amountMinor": {"N": "1299"}, "currency": {"S": "EUR"}}}
-
-
-def test_a_stored_fraction_of_a_cent_is_refused():
-    with pytest.raises(ValidationError):
-        Money.from_item({"amountMinor": Decimal("1.5"), "currency": "EUR"})
+    assert Money.model_validate({"amountMinor": 1299, "currency": "EUR"}) == eur(1299)
