@@ -40,9 +40,11 @@ def has(
 
 
 def payment(operator: Operator, order: Order, status: str, *, seconds: float = 20) -> dict[str, Any]:
-    """Wait until an order's payment has a status."""
+    """Wait until an order's payment is there and has a status."""
     return eventually(
-        lambda: operator.payment(order.id), lambda found: found["status"] == status, seconds=seconds
+        lambda: operator.send("GET", "payment", f"/payments/{order.id}").json(),
+        lambda found: found["status"] == status,
+        seconds=seconds,
     )
 
 
