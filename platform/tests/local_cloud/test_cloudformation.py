@@ -118,47 +118,6 @@ def test_an_archive_keeps_the_events_of_its_bus(cloud):
     assert events.list_archives()["Archives"] == []
 
 
-def test_an_api_destination_is_found_with_its_connection(cloud):
-    cloud.deploy(
-        {
-            "Connection": {
-                "Type": "AWS::Events::Connection",
-                "Properties": {
-                    "Name": "provider",
-                    "AuthorizationType": "API_KEY",
-                    "AuthParameters": {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "k"}},
-                },
-            },
-            "Destination": {
-                "Type": "AWS::Events::ApiDestination",
-                "Properties": {
-                    "Name": "webhook",
-                    "ConnectionArn": {"Fn::GetAtt": ["Connection", "Arn"]},
-                    "HttpMethod": "POST",
-                    "InvocationEndpoint": "http://127.0.0.1:1/hook",
-                },
-            },
-        }
-    )
-    found = cloud.client("events").describe_api_destination(Name="webhook")
-    assert found["ConnectionArn"] == cloud.arn("events", "connection/provider")
-
-
-def test_a_bus_policy_is_on_the_bus(cloud):
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": "*"}
-    cloud.deploy(
-        {
-            "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}},
-            "Policy": {
-                "Type": "AWS::Events::EventBusPolicy",
-                "Properties": {"EventBusName": {"Ref": "Bus"}, "StatementId": "all", "Statement": statement},
-            },
-        }
-    )
-    policy = json.loads(cloud.client("events").describe_event_bus(Name="bus")["Policy"])
-    assert policy["Statement"] == [statement | {"Sid": "all"}]
-
-
 def test_an_alias_runs_the_version_it_names(cloud):
     def machine(result, description):
         definition = {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": result, "End": True}}}
@@ -195,40 +154,12 @@ def test_a_functions_reserved_concurrency_reaches_it_and_leaves_it(cloud):
         "Code": {"ZipFile": "def handler(event, context): return 1"},
     }
     lambda_ = cloud.client("lambda")
-    limited = properties | {
-        "ReservedConcurrentExecutions": 3,
-        "DeadLetterConfig": {"TargetArn": cloud.queue("dlq").arn},
-    }
+    limited = properties | {"ReservedConcurrentExecutions": 3}
     cloud.deploy({"Function": {"Type": "AWS::Lambda::Function", "Properties": limited}})
     assert lambda_.get_function_concurrency(FunctionName="limited")["ReservedConcurrentExecutions"] == 3
-    assert "DeadLetterConfig" in lambda_.get_function_configuration(FunctionName="limited")
 
     cloud.deploy({"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}})
     assert not lambda_.get_function_concurrency(FunctionName="limited").get("ReservedConcurrentExecutions")
-    assert "DeadLetterConfig" not in lambda_.get_function_configuration(FunctionName="limited")
-
-
-def test_a_composite_alarm_exists_and_one_on_metric_math_is_accepted(cloud):
-    metric = {"Id": "rate", "Expression": "errors / calls", "Label": "rate", "ReturnData": True}
-    cloud.deploy(
-        {
-            "Math": {
-                "Type": "AWS::CloudWatch::Alarm",
-                "Properties": {
-                    "ComparisonOperator": "GreaterThanThreshold",
-                    "EvaluationPeriods": 1,
-                    "Threshold": 1,
-                    "Metrics": [metric],
-                },
-            },
-            "Composite": {
-                "Type": "AWS::CloudWatch::CompositeAlarm",
-                "Properties": {"AlarmName": "all", "AlarmRule": "FALSE"},
-            },
-        }
-    )
-    answer = cloud.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])
-    assert [alarm["AlarmName"] for alarm in answer["CompositeAlarms"]] == ["all"]
 
 
 def test_every_inert_type_deploys_updates_and_is_deleted(cloud):

@@ -15,8 +15,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ministack.services import apigateway_v1
-from ministack.services.cloudformation import provisioners
 
+from commerce_platform.local_cloud.extension.cloudformation import amend
 from commerce_platform.local_cloud.extension.deferred_logs import Group, defer
 from commerce_platform.local_cloud.extension.guard import Guard
 
@@ -70,7 +70,7 @@ class Access:
 
 def apply() -> None:
     """Keep the setting; time and note each request."""
-    _keep_the_setting()
+    amend("AWS::ApiGateway::Stage", _keep_the_setting)
     for name in INTEGRATIONS:
         setattr(apigateway_v1, name, _timed(getattr(apigateway_v1, name)))
     execute, answer = apigateway_v1._execute_in_scope, apigateway_v1._gateway_error_response
@@ -97,24 +97,7 @@ def apply() -> None:
     apigateway_v1._gateway_error_response = answer_logged
 
 
-def _keep_the_setting() -> None:
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"]
-    create, update = handlers["create"], handlers["update"]
-
-    def create_with_setting(logical_id: str, props: Json, stack: str) -> Any:
-        created = create(logical_id, props, stack)
-        _set(props)
-        return created
-
-    def update_with_setting(physical_id: str, old: Json, new: Json, stack: str) -> Any:
-        updated = update(physical_id, old, new, stack)
-        _set(new)
-        return updated
-
-    handlers["create"], handlers["update"] = create_with_setting, update_with_setting
-
-
-def _set(props: Json) -> None:
+def _keep_the_setting(_physical_id: str, props: Json) -> None:
     stage = apigateway_v1._stages_v1.get(props["RestApiId"], {}).get(props["StageName"])
     setting = props.get("AccessLogSetting") or {}
     if stage is not None:
