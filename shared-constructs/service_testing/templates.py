@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from shared_constructs.service import ServiceApp
+    from shared_constructs import ServiceApp, ServiceSettings
 
 Template = dict[str, Any]
 
@@ -24,6 +24,7 @@ def synthesize(
     build: Callable[[ServiceApp], object],
     *,
     service: str = "test",
+    settings: type[ServiceSettings] | None = None,
     stage: str = "local",
     context: Mapping[str, Any] | None = None,
 ) -> dict[str, Template]:
@@ -32,17 +33,20 @@ def synthesize(
     Args:
         build: adds the stacks to the app it is given.
         service: the service's name.
+        settings: the service's own settings; none by default.
         stage: the stage.
         context: further CDK context.
 
     Returns:
         Stack name → template.
     """
-    from shared_constructs.service import ServiceApp  # noqa: PLC0415  # a Deployment alone must not load the CDK
+    # A Deployment alone must not load the CDK.
+    from shared_constructs import ServiceApp, ServiceSettings  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="synthesize-") as outdir, _environment(CDK_VALIDATION="false"):
         app = ServiceApp(
             service=service,
+            settings=settings or ServiceSettings,
             stage=stage,
             outdir=outdir,
             context={"aws:cdk:bundling-stacks": [], **(context or {})},

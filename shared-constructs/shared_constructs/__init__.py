@@ -7,6 +7,7 @@ from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
 from shared_constructs.function import (
     NO_DEPENDENCIES,
     PLATFORM_LAYER,
+    Dependencies,
     DependencyLayer,
     OwnLayer,
     ServiceFunction,
@@ -14,7 +15,7 @@ from shared_constructs.function import (
 from shared_constructs.projection import Projection
 from shared_constructs.queue_consumer import Batching, QueueConsumer, Subscription
 from shared_constructs.service import ServiceApp, ServiceStack, StackKind
-from shared_constructs.stage import Stage, StageError, StageName
+from shared_constructs.stage import ServiceSettings, Stage, StageError, StageName
 from shared_constructs.table import ServiceTable
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "PLATFORM_LAYER",
     "Batching",
     "ChangeFeed",
+    "Dependencies",
     "DependencyLayer",
     "DirectApi",
     "DomainEvent",
@@ -32,6 +34,7 @@ __all__ = [
     "QueueConsumer",
     "ServiceApp",
     "ServiceFunction",
+    "ServiceSettings",
     "ServiceStack",
     "ServiceTable",
     "StackKind",

@@ -17,7 +17,7 @@ from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_ssm import StringParameter
 
 from shared_constructs.discovery import Discoverable
-from shared_constructs.stage import Stage, StageError, StageName
+from shared_constructs.stage import ServiceSettings, Stage, StageError, StageName, resolve
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ class StackKind(StrEnum):
 class ServiceApp(App):
     """The app of one service at one stage: the one place where a service says who it is.
 
-    It reads the CDK context: ``stage`` (``cdk synth -c stage=prod``; ``local`` when absent) and ``stages``, the
-    service's own overrides per stage (see ``Stage``). Everything in it is tagged ``commerce:service`` and
-    ``commerce:stage``.
+    It reads the CDK context: ``stage`` (``cdk synth -c stage=prod``; ``local`` when absent) and ``stages``, what this
+    service overrides per stage, of the library's settings (``Stage``) and of its own (``ServiceSettings``). Everything
+    in it is tagged ``commerce:service`` and ``commerce:stage``.
 
     Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
     unless the environment has ``CDK_VALIDATION=false``, as tests and the inner loop do: it takes three times as long.
@@ -93,6 +93,7 @@ class ServiceApp(App):
     Args:
         service: the service's name, lower-case letters, digits and hyphens; part of stack names, SSM paths, tags
             and the source of its events.
+        settings: the service's own settings, beside the library's; none by default.
         stage: overrides the context's stage; for tests.
         outdir: where the cloud assembly goes; the CLI's choice by default.
         context: more context, for tests; the CLI's own context comes on top.
@@ -100,12 +101,17 @@ class ServiceApp(App):
     Raises:
         StageError: unknown stage or setting, in any entry of ``stages``.
         ValueError: a service name that cannot be part of an SSM path.
+
+    Attributes:
+        stage: the library's settings of the stage.
+        settings: the service's own; constructs ask for them by ``OrderSettings.of(construct)``.
     """
 
     def __init__(
         self,
         *,
         service: str,
+        settings: type[ServiceSettings] = ServiceSettings,
         stage: str | StageName | None = None,
         outdir: str | None = None,
         context: Mapping[str, Any] | None = None,
@@ -115,9 +121,9 @@ class ServiceApp(App):
             outdir=outdir or chosen_outdir, context={**_FLAGS, **(context or {})}, analytics_reporting=False
         )
         self.service = service
-        stages = self._stages()
+        stages = self._stages(settings)
         name = str(stage or chosen_stage or self.node.try_get_context("stage") or StageName.LOCAL)
-        self.stage = stages.get(name) or Stage.named(name)
+        self.stage, self.settings = stages.get(name) or resolve(name, {}, settings)
         Discoverable(stage=self.stage.name, service=service, name="name")  # refuses a bad name at once
         Tags.of(self).add("commerce:service", service)
         Tags.of(self).add("commerce:stage", self.stage.name.value)
@@ -126,12 +132,12 @@ class ServiceApp(App):
 
             add_rules(self)
 
-    def _stages(self) -> dict[str, Stage]:
+    def _stages(self, settings: type[ServiceSettings]) -> dict[str, tuple[Stage, ServiceSettings]]:
         """Every stage that the context changes, all of them checked whichever is selected."""
         overrides = self.node.try_get_context("stages") or {}
         if not isinstance(overrides, dict):
             raise StageError(f"context 'stages' must map stage names to their settings, got {overrides!r}")
-        return {name: Stage.named(name, settings) for name, settings in overrides.items()}
+        return {name: resolve(name, given, settings) for name, given in overrides.items()}
 
 
 class ServiceStack(Stack):

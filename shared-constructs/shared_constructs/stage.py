@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from constructs import IConstruct
     from pydantic_core import ErrorDetails
 
 _RETENTION = {
@@ -108,13 +109,6 @@ class Stage(BaseModel):
         default="OPTIONAL", description="Whether customers can add a second factor when signing in."
     )
 
-    stock_wait_seconds: int = Field(
-        default=30, ge=1, le=3600, description="How long an order waits for its stock."
-    )
-    payment_wait_seconds: int = Field(
-        default=120, ge=1, le=86_400, description="How long an order waits for its payment."
-    )
-
     @model_validator(mode="after")
     def _protected_data_is_retained(self) -> Self:
         if self.deletion_protection and not self.retain_data:
@@ -147,26 +141,97 @@ class Stage(BaseModel):
         Raises:
             StageError: the stage or a setting is unknown, or a value is not allowed; the message lists what is.
         """
-        try:
-            stage = StageName(name)
-        except ValueError:
-            raise StageError(f"unknown stage {name!r}; the stages are {_listed(StageName)}") from None
-        try:
-            # The lax mode of JSON: a list is a tuple; in strict Python mode it is not.
-            return cls.model_validate({**_STAGES[stage], **(overrides or {}), "name": stage}, strict=False)
-        except ValidationError as error:
-            faults = "; ".join(_fault(each) for each in error.errors(include_url=False))
-            raise StageError(f"stage {stage.value}: {faults}") from None
+        return resolve(name, overrides or {}, ServiceSettings)[0]
 
 
-def _listed(names: Any) -> str:
-    return ", ".join(sorted(str(name) for name in names))
+class ServiceSettings(BaseModel):
+    """A service's own settings of one stage, beside the library's: a subclass has them as fields.
+
+    Precedence and overriding are those of ``Stage``: the field's default < ``stages`` of the subclass < ``stages`` in
+    the context of the app's ``cdk.json``. The app is told the subclass, its constructs ask for it::
+
+        class OrderSettings(ServiceSettings):
+            stages: ClassVar = {StageName.LOCAL: {"stock_wait_seconds": 60}}
+
+            stock_wait_seconds: int = Field(default=30, ge=1, description="How long an order waits for its stock.")
+
+        app = ServiceApp(service="order", settings=OrderSettings)
+        OrderSettings.of(construct).stock_wait_seconds
+
+    Attributes:
+        stages: what differs from the defaults, by stage.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    stages: ClassVar[Mapping[StageName, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def of(cls, construct: IConstruct) -> Self:
+        """The settings of the app that a construct is in.
+
+        Raises:
+            TypeError: the app was not made with this class.
+        """
+        settings = getattr(construct.node.root, "settings", None)
+        if not isinstance(settings, cls):
+            raise TypeError(
+                f"{construct.node.path} needs an app made with ServiceApp(settings={cls.__name__}), its settings are "
+                f"{type(settings).__name__}"
+            )
+        return settings
+
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def resolve(name: str, overrides: Mapping[str, Any], settings: type[SettingsT]) -> tuple[Stage, SettingsT]:
+    """The library's and a service's settings of a stage.
+
+    Args:
+        name: of the stage.
+        overrides: the caller's, of both kinds.
+        settings: the service's.
+
+    Raises:
+        StageError: the stage or a setting is unknown, or a value is not allowed; the message lists what is.
+        TypeError: the service has a setting of a name that the library has.
+    """
+    try:
+        stage = StageName(name)
+    except ValueError:
+        raise StageError(f"unknown stage {name!r}; the stages are {_listed(StageName)}") from None
+    if clash := set(settings.model_fields) & set(Stage.model_fields):
+        raise TypeError(f"{settings.__name__} has the library's {_listed(clash)}; override that in cdk.json")
+    valid = {*Stage.model_fields, *settings.model_fields} - {"name"}
+    if unknown := set(overrides) - valid:
+        raise StageError(
+            f"stage {stage.value}: unknown setting {_listed(map(repr, unknown))}; the settings are {_listed(valid)}"
+        )
+    own = {setting: value for setting, value in overrides.items() if setting in settings.model_fields}
+    library = {setting: value for setting, value in overrides.items() if setting not in own}
+    return (
+        _validated(stage, Stage, {**_STAGES[stage], **library, "name": stage}),
+        _validated(stage, settings, {**settings.stages.get(stage, {}), **own}),
+    )
+
+
+def _validated(stage: StageName, model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
+    try:
+        # The lax mode of JSON: a list is a tuple; in strict Python mode it is not.
+        return model.model_validate(values, strict=False)
+    except ValidationError as error:
+        faults = "; ".join(_fault(each) for each in error.errors(include_url=False))
+        raise StageError(f"stage {stage.value}: {faults}") from None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _fault(error: ErrorDetails) -> str:
     setting = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown setting {setting!r}; the settings are {_listed(set(Stage.model_fields) - {'name'})}"
     return f"{setting}: {error['msg']}, got {error['input']!r}" if setting else error["msg"]
 
 
@@ -194,9 +259,6 @@ _STAGES: dict[StageName, dict[str, Any]] = {
         "function_memory_mb": 512,
         "throttle_rate": 10_000,
         "throttle_burst": 5_000,
-        # Two cores run all services here, and 200 orders at once are to be reserved or rejected, none to time out.
-        "stock_wait_seconds": 60,
-        "payment_wait_seconds": 30,
     },
     StageName.DEV: {
         **_THROWAWAY,

@@ -9,7 +9,6 @@ from shared_constructs import (
     EventRequest,
     ExpressWorkflow,
     QueueConsumer,
-    ServiceStack,
     ServiceTable,
     StandardWorkflow,
     Subscription,
@@ -17,6 +16,7 @@ from shared_constructs import (
 from states_language.definition import load
 
 from order_service.events import ITEMS
+from order_service.settings import OrderSettings
 
 HERE = Path(__file__).parent
 KEY = {"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}
@@ -32,7 +32,7 @@ class Lifecycle(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, orders: ServiceTable) -> None:
         super().__init__(scope, construct_id)
-        stage = ServiceStack.of(self).stage
+        settings = OrderSettings.of(self)
         stock = EventRequest(
             self,
             "Stock",
@@ -46,7 +46,7 @@ class Lifecycle(Construct):
             rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
             rejection="$join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')",
             open_when=OPEN,
-            time_limit=Duration.seconds(stage.stock_wait_seconds),
+            time_limit=Duration.seconds(settings.stock_wait_seconds),
         )
         payment = EventRequest(
             self,
@@ -64,7 +64,7 @@ class Lifecycle(Construct):
             rejected=Subscription(source="commerce.payment", detail_type="PaymentDeclined.v1"),
             rejection="$data.reason",
             open_when=OPEN,
-            time_limit=Duration.seconds(stage.payment_wait_seconds),
+            time_limit=Duration.seconds(settings.payment_wait_seconds),
             writes={
                 "status": "'STOCK_RESERVED'",
                 "gsi2pk": "'STATUS#STOCK_RESERVED'",

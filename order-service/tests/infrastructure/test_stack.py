@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from order_service.settings import OrderSettings
 from order_service.stack import build
 from service_testing import listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
@@ -16,7 +17,7 @@ def stage(request):
 
 @pytest.fixture(scope="module")
 def stacks(stage):
-    return synthesize(build, service="order", stage=stage)
+    return synthesize(build, service="order", settings=OrderSettings, stage=stage)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from order_service.settings import OrderSettings
 from order_service.stack import build
 from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
@@ -21,7 +22,7 @@ NAMES = {"TARTE-CITRON": ("Tarte au citron", 620), "BRIOCHE": ("Brioche", 450)}
 
 @pytest.fixture(scope="session")
 def templates():
-    return synthesize(build, service="order", stage="dev")
+    return synthesize(build, service="order", settings=OrderSettings, stage="dev")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,11 +10,12 @@ from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
 from constructs import Construct
 from shared_constructs import (
     PLATFORM_LAYER,
+    Batching,
+    Dependencies,
     OwnLayer,
     QueueConsumer,
     ServiceFunction,
     ServiceStack,
-    StageName,
     Subscription,
 )
 from shared_constructs.direct_api import (
@@ -30,38 +30,21 @@ from shared_constructs.direct_api import (
     request_time,
     text,
 )
-from shared_constructs.queue_consumer import Batching
 
 from payment_service.contracts.consumed import CONSUMED
 from payment_service.payments.models import Payment
+from payment_service.settings import PaymentSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared_constructs import ServiceTable
-    from shared_constructs.function import Dependencies
 
 
-@dataclass(frozen=True, kw_only=True)
-class Provider:
-    """Who moves the money, and what the functions need for it.
-
-    Attributes:
-        name: as the functions know it.
-        dependencies: of the functions; Stripe's library comes in a layer of this service's own.
-    """
-
-    name: str
-    dependencies: Dependencies | OwnLayer = PLATFORM_LAYER
-
-
-SANDBOX: Final = Provider(name="sandbox")
-STRIPE: Final = Provider(
-    name="stripe", dependencies=OwnLayer(lock_file=Path(__file__).with_name("requirements.lock"))
-)
-PROVIDERS: Final = {
-    StageName.LOCAL: SANDBOX,
-    StageName.DEV: SANDBOX,
-    StageName.STAGING: STRIPE,
-    StageName.PROD: STRIPE,
+# Stripe's library comes in a layer of this service's own.
+DEPENDENCIES: Final[Mapping[str, Dependencies | OwnLayer]] = {
+    "sandbox": PLATFORM_LAYER,
+    "stripe": OwnLayer(lock_file=Path(__file__).with_name("requirements.lock")),
 }
 
 # SQS's highest. A payment's outcome is awaited until it is definite: with the consumer's own backoff, that many
@@ -126,7 +109,7 @@ class Consumers(Construct):
         )
 
     def _function(self, name: str, module: str, description: str) -> ServiceFunction:
-        provider = PROVIDERS[ServiceStack.of(self).stage.name]
+        provider = PaymentSettings.of(self).provider
         function = ServiceFunction(
             self,
             name,
@@ -135,10 +118,10 @@ class Consumers(Construct):
             handler=f"payment_service.payments.runtime.{module}.handler",
             description=description,
             timeout=TIMEOUT,
-            dependencies=provider.dependencies,
+            dependencies=DEPENDENCIES[provider],
             environment={
                 "PAYMENTS_TABLE": self._payments.resources.table.table_name,
-                "PAYMENT_PROVIDER": provider.name,
+                "PAYMENT_PROVIDER": provider,
                 "PROVIDER_SECRET": self._secret.secret_arn,
             },
         )

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from payment_service.settings import PaymentSettings
 from payment_service.stack import build
 from service_testing import actions_on, listed, masked, of_type, statements, synthesize
 from syrupy.extensions.json import JSONSnapshotExtension
@@ -15,7 +16,7 @@ def stage(request):
 
 @pytest.fixture(scope="module")
 def stacks(stage):
-    return synthesize(build, service="payment", stage=stage)
+    return synthesize(build, service="payment", settings=PaymentSettings, stage=stage)
 
 
 @pytest.fixture(scope="module")

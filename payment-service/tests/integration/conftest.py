@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from payment_service.settings import PaymentSettings
 from payment_service.stack import build
 from service_runtime.envelope import Event, rfc3339
 from service_testing import Deployment, synthesize
@@ -12,7 +13,7 @@ OPERATOR = {"sub": "operator-1", "scope": "commerce/operate"}
 
 @pytest.fixture(scope="module")
 def templates():
-    return synthesize(build, service="payment")
+    return synthesize(build, service="payment", settings=PaymentSettings)
 
 
 @pytest.fixture

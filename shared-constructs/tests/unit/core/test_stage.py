@@ -1,9 +1,21 @@
 """Stages: typed, validated, and the same precedence everywhere."""
 
+from typing import ClassVar
+
 import pytest
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
-from shared_constructs import Stage, StageError, StageName
+from constructs import Construct
+from pydantic import Field
+from shared_constructs import ServiceApp, ServiceSettings, Stage, StageError, StageName
+from shared_constructs.stage import resolve
+
+
+class OvenSettings(ServiceSettings):
+    stages: ClassVar = {StageName.LOCAL: {"bake_minutes": 1}}
+
+    bake_minutes: int = Field(default=40, ge=1)
+    fuel: str = "gas"
 
 
 @pytest.mark.parametrize("name", list(StageName))
@@ -67,3 +79,47 @@ def test_logs_of_workflows_hold_no_execution_data_where_customers_are():
 def test_a_stage_cannot_be_changed_once_made():
     with pytest.raises(ValueError, match="frozen"):
         Stage.named("dev").log_level = "ERROR"
+
+
+def oven(stage="dev", **overrides):
+    return resolve(stage, overrides, OvenSettings)[1]
+
+
+def test_a_service_has_settings_of_its_own_with_the_same_precedence():
+    assert (oven("prod").bake_minutes, oven("local").bake_minutes) == (40, 1)
+    assert oven("local", bake_minutes=2) == OvenSettings(bake_minutes=2, fuel="gas")
+
+
+def test_overrides_of_both_kinds_come_from_one_place(tmp_path):
+    stages: ClassVar = {"dev": {"bake_minutes": 5, "log_level": "ERROR"}}
+    app = ServiceApp(
+        service="oven", settings=OvenSettings, stage="dev", outdir=str(tmp_path), context={"stages": stages}
+    )
+    assert app.stage.log_level == "ERROR"
+    assert OvenSettings.of(Construct(app, "Rack")).bake_minutes == 5
+
+
+def test_an_unknown_setting_is_refused_with_the_valid_ones_of_both_kinds():
+    with pytest.raises(
+        StageError, match=r"unknown setting 'fule'; the settings are .*bake_minutes.*fuel.*log_level"
+    ):
+        oven(fule="wood")
+
+
+def test_a_services_value_that_is_not_allowed_is_refused_with_what_came():
+    with pytest.raises(StageError, match=r"stage dev: bake_minutes: .*got 0"):
+        oven(bake_minutes=0)
+
+
+def test_a_service_cannot_take_the_name_of_a_setting_of_the_library():
+    class Clashing(ServiceSettings):
+        log_level: str = "LOUD"
+
+    with pytest.raises(TypeError, match="Clashing has the library's log_level"):
+        resolve("dev", {}, Clashing)
+
+
+def test_an_app_made_without_the_settings_says_so(tmp_path):
+    app = ServiceApp(service="oven", outdir=str(tmp_path))
+    with pytest.raises(TypeError, match=r"Rack needs an app made with ServiceApp\(settings=OvenSettings\)"):
+        OvenSettings.of(Construct(app, "Rack"))
