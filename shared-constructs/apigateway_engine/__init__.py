@@ -4,17 +4,17 @@ The same code serves the testing kit (methods from a synthesized template, back 
 cloud (methods from the emulator's store, back end the emulator). It imports neither the CDK nor moto nor pytest.
 """
 
-from .cloudformation import Resource, apis_from_resources
-from .errors import (
+from apigateway_engine.cloudformation import Resource, apis_from_resources
+from apigateway_engine.errors import (
     GatewayEngineError,
     InvalidTemplateError,
     TemplateExecutionError,
     UnknownRouteError,
     UnsupportedFeatureError,
 )
-from .gateway import Exchange, Gateway, GatewayError
-from .integration import AwsEndpoint, Backend, BackendResponse, IntegrationRequest
-from .model import (
+from apigateway_engine.gateway import Exchange, Gateway, GatewayError
+from apigateway_engine.integration import AwsEndpoint, Backend, BackendResponse, IntegrationRequest
+from apigateway_engine.model import (
     Api,
     GatewayResponse,
     Headers,
@@ -24,7 +24,7 @@ from .model import (
     IntegrationResponse,
     Method,
 )
-from .protocol import checked
+from apigateway_engine.protocol import checked
 
 __all__ = [
     "Api",

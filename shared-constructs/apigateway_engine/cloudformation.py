@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import UnsupportedFeatureError
-from .model import Api, GatewayResponse, Integration, IntegrationResponse, Method
+from apigateway_engine.errors import UnsupportedFeatureError
+from apigateway_engine.model import Api, GatewayResponse, Integration, IntegrationResponse, Method
 
 _MODEL_URL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/(?P<name>\w+)")
 
@@ -19,8 +19,8 @@ class Resource:
     """A resource of a template.
 
     Attributes:
-        ref: what `Ref` gives.
-        properties: without intrinsic functions.
+        ref: its physical id, what `Ref` gives.
+        properties: with intrinsic functions computed.
     """
 
     logical_id: str
@@ -38,14 +38,16 @@ def apis_from_resources(resources: Iterable[Resource], *, account: str, region: 
         region: of the API's own endpoint.
 
     Returns:
-        API id → API.
+        Logical id → API.
 
     Raises:
         UnsupportedFeatureError: for an API made from an OpenAPI document, which has no resources to read.
     """
     known = [resource for resource in resources if resource.type.startswith("AWS::ApiGateway::")]
     return {
-        api.ref: _api(api, [r for r in known if r.properties.get("RestApiId") == api.ref], account, region)
+        api.logical_id: _api(
+            api, [r for r in known if r.properties.get("RestApiId") == api.ref], account, region
+        )
         for api in known
         if api.type == "AWS::ApiGateway::RestApi"
     }

@@ -13,18 +13,31 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from . import java, jsonpath, velocity
-from .errors import (
+from apigateway_engine import java, jsonpath, velocity
+from apigateway_engine.errors import (
     InvalidBodyError,
     InvalidTemplateError,
     TemplateExecutionError,
     UnknownRouteError,
     UnsupportedFeatureError,
 )
-from .integration import Backend, BackendResponse, IntegrationRequest, create_integration_request
-from .model import Api, GatewayResponse, Headers, HttpRequest, HttpResponse, IntegrationResponse, Method
-from .validation import body_errors, missing_parameters
-from .variables import create_context, create_variables
+from apigateway_engine.integration import (
+    Backend,
+    BackendResponse,
+    IntegrationRequest,
+    create_integration_request,
+)
+from apigateway_engine.model import (
+    Api,
+    GatewayResponse,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    IntegrationResponse,
+    Method,
+)
+from apigateway_engine.validation import body_errors, missing_parameters
+from apigateway_engine.variables import create_context, create_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from .errors import TemplateExecutionError, UnsupportedFeatureError
+from apigateway_engine.errors import TemplateExecutionError, UnsupportedFeatureError
 
 MISSING: Final = object()
 """No such member; distinct from a member whose value is null."""

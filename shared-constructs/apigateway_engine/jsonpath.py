@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import TemplateExecutionError, UnsupportedFeatureError
-from .java import MISSING, JsonList
+from apigateway_engine.errors import TemplateExecutionError, UnsupportedFeatureError
+from apigateway_engine.java import MISSING, JsonList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

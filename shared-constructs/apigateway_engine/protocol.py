@@ -17,7 +17,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
 from botocore.validate import ParamValidator
 
-from .integration import Backend, BackendResponse, IntegrationRequest
+from apigateway_engine.integration import Backend, BackendResponse, IntegrationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft4Validator
 
-from . import java
+from apigateway_engine import java
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-    from .model import HttpRequest, Method
+    from apigateway_engine.model import HttpRequest, Method
 
 
 def missing_parameters(method: Method, request: HttpRequest) -> list[str]:

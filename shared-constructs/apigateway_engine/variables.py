@@ -12,15 +12,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, unquote_plus
 
-from . import java, jsonpath
-from .errors import InvalidBodyError, TemplateExecutionError
-from .java import JavaMethods
+from apigateway_engine import java, jsonpath
+from apigateway_engine.errors import InvalidBodyError, TemplateExecutionError
+from apigateway_engine.java import JavaMethods
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
-    from .model import Api, Headers, HttpRequest, Method
+    from apigateway_engine.model import Api, Headers, HttpRequest, Method
 
 
 class Params(dict[str, Any]):

@@ -18,8 +18,13 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from . import java
-from .errors import GatewayEngineError, InvalidTemplateError, TemplateExecutionError, UnsupportedFeatureError
+from apigateway_engine import java
+from apigateway_engine.errors import (
+    GatewayEngineError,
+    InvalidTemplateError,
+    TemplateExecutionError,
+    UnsupportedFeatureError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

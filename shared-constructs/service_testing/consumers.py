@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from moto.dynamodb.models import dynamodb_backends
 from service_runtime.envelope import Event
 
+from service_testing.aws import ACCOUNT, REGION
 from service_testing.patterns import matches
 from service_testing.resources import state_machine_definition
 from service_testing.workflows import Execution, run_workflow
@@ -24,13 +25,12 @@ from service_testing.workflows import Execution, run_workflow
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from service_testing.deployment import Deployment
     from service_testing.resources import DeployedResource
+    from service_testing.stacks import Stacks
 
 Message = dict[str, Any]
 
-# SQS hands out at most ten messages at once.
-_MAX_RECEIVED = 10
+_DEFAULT_BATCH_SIZE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class FeedResult:
 
 
 def feed(
-    deployment: Deployment,
+    stacks: Stacks,
     consumer_id: str,
     events: Sequence[Event[Any] | Mapping[str, Any]],
     *,
@@ -77,12 +77,12 @@ def feed(
     """Give a consumer events, as the bus would, and let it work until its queue is empty.
 
     Args:
-        deployment: the deployed templates.
+        stacks: the deployed templates.
         consumer_id: construct id of the ``QueueConsumer`` or ``Projection`` (``"Catalogue"``), or its path.
         events: ``service_runtime`` events or EventBridge events; none to work off what a route has put on the queue.
         receives: how often a failing message is received; default the queue's limit, after which it is in the DLQ.
     """
-    consumer = _Consumer(deployment, consumer_id)
+    consumer = _Consumer(stacks, consumer_id)
     result = FeedResult()
     for event in events:
         envelope = event.envelope() if isinstance(event, Event) else dict(event)
@@ -100,35 +100,31 @@ def feed(
     return result
 
 
-def run_state_machine(
-    deployment: Deployment, workflow_id: str, workflow_input: Any, **options: Any
-) -> Execution:
-    """Run a workflow of a deployment.
+def run_state_machine(stacks: Stacks, workflow_id: str, workflow_input: Any, **options: Any) -> Execution:
+    """Run a deployed workflow.
 
     Args:
-        deployment: the deployed templates.
+        stacks: the deployed templates.
         workflow_id: construct id or path of the workflow, or its ARN.
         workflow_input: its input.
         **options: see ``run_workflow``.
     """
-    machines = deployment.resources("AWS::StepFunctions::StateMachine")
+    machines = stacks.resources("AWS::StepFunctions::StateMachine")
     by_arn = [machine for machine in machines if machine.ref == workflow_id]
     machine = (
-        by_arn[0]
-        if by_arn
-        else deployment.resource(_logical(workflow_id), "AWS::StepFunctions::StateMachine")
+        by_arn[0] if by_arn else stacks.resource(_logical(workflow_id), "AWS::StepFunctions::StateMachine")
     )
     definition = json.loads(state_machine_definition(machine.properties))
     return run_workflow(definition, workflow_input, **options)
 
 
 def events_of(
-    deployment: Deployment, feed_id: str, *, new: Mapping[str, Any], old: Mapping[str, Any] | None = None
+    stacks: Stacks, feed_id: str, *, new: Mapping[str, Any], old: Mapping[str, Any] | None = None
 ) -> list[Event[Any]]:
     """The events that a change feed makes of one change.
 
     Args:
-        deployment: the deployed templates.
+        stacks: the deployed templates.
         feed_id: construct id or path of the ``ChangeFeed``.
         new: the item after the change, DynamoDB-typed (``{"sku": {"S": "A"}}``).
         old: the item before; None for a new item.
@@ -139,7 +135,7 @@ def events_of(
         "eventName": "MODIFY" if old is not None else "INSERT",
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
-        "awsRegion": deployment.region,
+        "awsRegion": REGION,
         "dynamodb": {
             "ApproximateCreationDateTime": 1_700_000_000,
             "Keys": {name: value for name, value in new.items() if name in {"pk", "sk"}},
@@ -149,26 +145,26 @@ def events_of(
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
     }
-    return _ChangeFeed(deployment, feed_id).events([record])
+    return _ChangeFeed(stacks, feed_id).events([record])
 
 
-def published(deployment: Deployment, feed_id: str) -> list[Event[Any]]:
+def published(stacks: Stacks, feed_id: str) -> list[Event[Any]]:
     """The events that a change feed makes of everything that has happened to its table so far, in order.
 
     Args:
-        deployment: the deployed templates.
+        stacks: the deployed templates.
         feed_id: construct id or path of the ``ChangeFeed``.
     """
-    change_feed = _ChangeFeed(deployment, feed_id)
+    change_feed = _ChangeFeed(stacks, feed_id)
     return [event for record in change_feed.stream() for event in change_feed.events([record])]
 
 
 class _Consumer:
-    def __init__(self, deployment: Deployment, consumer_id: str) -> None:
-        self._deployment = deployment
-        self._sqs = deployment.client("sqs")
+    def __init__(self, stacks: Stacks, consumer_id: str) -> None:
+        self._stacks = stacks
+        self._sqs = stacks.client("sqs")
         prefix = _logical(consumer_id)
-        queues = deployment.resources("AWS::SQS::Queue")
+        queues = stacks.resources("AWS::SQS::Queue")
         found = [q for q in queues if q.logical_id.startswith(prefix) and "RedrivePolicy" in q.properties]
         if len(found) != 1:
             names = ", ".join(q.logical_id for q in queues if "RedrivePolicy" in q.properties) or "none"
@@ -183,7 +179,7 @@ class _Consumer:
 
     def delivered(self, event: Mapping[str, Any]) -> Iterator[str]:
         """The message bodies that the rules make of an event, one per rule that matches."""
-        for rule in self._deployment.resources("AWS::Events::Rule"):
+        for rule in self._stacks.resources("AWS::Events::Rule"):
             for target in rule.properties.get("Targets", ()):
                 if target["Arn"] == self._arn and matches(rule.properties["EventPattern"], event):
                     yield target.get("Input") or json.dumps(event)
@@ -221,22 +217,18 @@ class _Consumer:
         result.pending = []
 
     def dead_letters(self) -> Iterator[DeadLetter]:
-        while received := self._sqs.receive_message(
-            QueueUrl=self._dlq_url, MaxNumberOfMessages=_MAX_RECEIVED, MessageAttributeNames=["All"]
-        ).get("Messages"):
-            for message in received:
-                self._sqs.delete_message(QueueUrl=self._dlq_url, ReceiptHandle=message["ReceiptHandle"])
-                reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
-                yield DeadLetter(body=_parsed(message["Body"]), reason=reason)
+        for message in self._stacks.take(self._dlq_url):
+            reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
+            yield DeadLetter(body=_parsed(message["Body"]), reason=reason)
 
     @property
     def _pipe(self) -> DeployedResource | None:
-        pipes = self._deployment.resources("AWS::Pipes::Pipe")
+        pipes = self._stacks.resources("AWS::Pipes::Pipe")
         return next((pipe for pipe in pipes if pipe.properties["Source"] == self._arn), None)
 
     @property
     def _mapping(self) -> DeployedResource:
-        for mapping in self._deployment.resources("AWS::Lambda::EventSourceMapping"):
+        for mapping in self._stacks.resources("AWS::Lambda::EventSourceMapping"):
             if mapping.properties["EventSourceArn"] == self._arn:
                 return mapping
         raise LookupError(f"neither a pipe nor an event source mapping reads {self._queue.logical_id}")
@@ -251,48 +243,42 @@ class _Consumer:
     @property
     def _batch_size(self) -> int:
         parameters = self._source_parameters
-        return int(parameters.get("SqsQueueParameters", parameters).get("BatchSize", _MAX_RECEIVED))
+        return int(parameters.get("SqsQueueParameters", parameters).get("BatchSize", _DEFAULT_BATCH_SIZE))
 
     def _passes(self, message: Message) -> bool:
         filters = self._source_parameters.get("FilterCriteria", {}).get("Filters", [])
         return not filters or any(matches(json.loads(each["Pattern"]), message) for each in filters)
 
     def _received(self) -> Iterator[Message]:
-        while received := self._sqs.receive_message(
-            QueueUrl=self._queue.ref,
-            MaxNumberOfMessages=_MAX_RECEIVED,
-            AttributeNames=["All"],
-            MessageAttributeNames=["All"],
-        ).get("Messages"):
-            for message in received:
-                yield {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": message["Attributes"],
-                    "messageAttributes": {
-                        name: {"stringValue": attribute.get("StringValue"), "dataType": attribute["DataType"]}
-                        for name, attribute in message.get("MessageAttributes", {}).items()
-                    },
-                    "md5OfBody": message["MD5OfBody"],
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": self._arn,
-                    "awsRegion": self._deployment.region,
-                }
+        for message in self._stacks.receive(self._queue.ref):
+            yield {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "messageAttributes": {
+                    name: {"stringValue": attribute.get("StringValue"), "dataType": attribute["DataType"]}
+                    for name, attribute in message.get("MessageAttributes", {}).items()
+                },
+                "md5OfBody": message["MD5OfBody"],
+                "eventSource": "aws:sqs",
+                "eventSourceARN": self._arn,
+                "awsRegion": REGION,
+            }
 
     def _target(self, batch: list[Message], result: FeedResult) -> set[str]:
         """Identifiers of the messages that failed; all of them when the target fails or its answer makes no sense."""
         every = {message["messageId"] for message in batch}
         pipe = self._pipe
         if pipe:
-            execution = run_state_machine(self._deployment, pipe.properties["Target"], batch)
+            execution = run_state_machine(self._stacks, pipe.properties["Target"], batch)
             result.executions.append(execution)
             if execution.status != "SUCCEEDED":
                 result.errors.append(f"{execution.error}: {execution.cause}")
                 return every
             answer = execution.output
         else:
-            function = self._deployment.function(self._mapping.properties["FunctionName"])
+            function = self._stacks.function(self._mapping.properties["FunctionName"])
             try:
                 answer = function.invoke({"Records": batch})
             except Exception as error:  # noqa: BLE001 - whatever a handler raises fails its batch
@@ -304,20 +290,24 @@ class _Consumer:
 
 
 class _ChangeFeed:
-    def __init__(self, deployment: Deployment, feed_id: str) -> None:
-        self._deployment = deployment
-        self._pipe = deployment.resource(_logical(feed_id), "AWS::Pipes::Pipe")
+    def __init__(self, stacks: Stacks, feed_id: str) -> None:
+        self._stacks = stacks
+        self._pipe = stacks.resource(_logical(feed_id), "AWS::Pipes::Pipe")
 
     def stream(self) -> Iterator[dict[str, Any]]:
         """The table's stream records so far, as the pipe reads them."""
         # From moto's table itself: moto's streams endpoint does not speak botocore's present protocol.
-        _, _, _, region, account, resource = self._pipe.properties["Source"].split(":", 5)
-        shard = dynamodb_backends[account][region].get_table(resource.split("/")[1]).stream_shard
+        table = self._pipe.properties["Source"].split("/")[1]
+        shard = dynamodb_backends[ACCOUNT][REGION].get_table(table).stream_shard
         for record in shard.get(shard.starting_sequence_number, len(shard.items)) if shard else ():
             change = dict(record["dynamodb"])
             created = change["ApproximateCreationDateTime"]
             change["ApproximateCreationDateTime"] = created.replace(tzinfo=UTC).timestamp()
-            yield json.loads(json.dumps({**record, "dynamodb": change}, default=_base64))
+            yield json.loads(
+                json.dumps(
+                    {**record, "dynamodb": change}, default=lambda value: base64.b64encode(value).decode()
+                )
+            )
 
     def events(self, records: list[dict[str, Any]]) -> list[Event[Any]]:
         """What the pipe would put on the bus for a batch of records."""
@@ -328,7 +318,7 @@ class _ChangeFeed:
         wanted = [record for record in records if any(matches(pattern, record) for pattern in filters)]
         if not wanted:
             return []
-        execution = run_state_machine(self._deployment, properties["Enrichment"], wanted)
+        execution = run_state_machine(self._stacks, properties["Enrichment"], wanted)
         if execution.status != "SUCCEEDED":
             raise AssertionError(f"the enrichment failed with {execution.error}: {execution.cause}")
         source = properties["TargetParameters"]["EventBridgeEventBusParameters"]["Source"]
@@ -341,10 +331,6 @@ class _ChangeFeed:
 def _logical(construct_id: str) -> str:
     """The beginning of the logical ids below a construct: its path without separators."""
     return construct_id.replace("/", "").replace("-", "")
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()
 
 
 def _parsed(body: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -10,13 +9,14 @@ import sys
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from apigateway_engine import Exchange, Headers, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from .resources import DeployedResource
+    from service_testing.resources import DeployedResource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +44,10 @@ class LocalFunction:
 
     Args:
         function: the AWS::Lambda::Function.
-        region: for AWS_REGION.
     """
 
-    def __init__(self, function: DeployedResource, *, region: str) -> None:
+    def __init__(self, function: DeployedResource) -> None:
         self._function = function
-        self._region = region
         self._handler: Callable[[Any, Any], Any] | None = None
 
     def invoke(self, event: Any) -> Any:
@@ -58,11 +56,7 @@ class LocalFunction:
         variables = {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties.get("MemorySize", 128)),
             "AWS_LAMBDA_FUNCTION_NAME": self._function.ref,
-            "AWS_REGION": self._region,
-            **{
-                key: str(value)
-                for key, value in properties.get("Environment", {}).get("Variables", {}).items()
-            },
+            **properties.get("Environment", {}).get("Variables", {}),
         }
         context = LambdaContext(
             function_name=self._function.ref,
@@ -70,7 +64,7 @@ class LocalFunction:
             memory_limit_in_mb=int(properties.get("MemorySize", 128)),
             timeout_seconds=int(properties.get("Timeout", 3)),
         )
-        with environment(variables):
+        with patch.dict(os.environ, variables):
             if self._handler is None:
                 self._handler = self._import()
             return json.loads(json.dumps(self._handler(json.loads(json.dumps(event)), context)))
@@ -89,18 +83,6 @@ class LocalFunction:
                 "be the full package path, and the service installed (pip install -e)"
             ) from error
         return handler
-
-
-@contextlib.contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the length of a block."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def proxy_event(exchange: Exchange) -> dict[str, Any]:
@@ -132,13 +114,9 @@ def proxy_response(answer: Any) -> HttpResponse | None:
     body = answer.get("body")
     if answer.get("isBase64Encoded") or not (body is None or isinstance(body, str)):
         return None
-    headers = {"Content-Type": "application/json", **_lower_free(answer.get("headers"))}
+    headers = {"Content-Type": "application/json", **(answer.get("headers") or {})}
     headers |= {name: values for name, values in (answer.get("multiValueHeaders") or {}).items() if values}
     merged: dict[str, Any] = {}
     for name, value in headers.items():
         merged = {key: known for key, known in merged.items() if key.lower() != name.lower()} | {name: value}
     return HttpResponse(status=int(answer["statusCode"]), headers=Headers(merged), body=body or "")
-
-
-def _lower_free(headers: Mapping[str, Any] | None) -> dict[str, str]:
-    return {name: str(value) for name, value in (headers or {}).items()}

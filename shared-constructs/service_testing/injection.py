@@ -32,14 +32,14 @@ from urllib.parse import parse_qs, quote
 from moto.dynamodb.models import dynamodb_backends
 from moto.sqs.models import sqs_backends
 
-from .deployment import ACCOUNT
+from service_testing.aws import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from apigateway_engine import HttpResponse
 
-    from .deployment import Deployment
+    from service_testing.deployment import Deployment
 
 _WHOLE_VALUES: Final[Sequence[str]] = (
     "null", "true", "-1", "1e400", "1234567890123456789012345678901234567890", " ", "'" * 300, "🥐" * 150, "x" * 3000,
@@ -344,8 +344,8 @@ class _Ledger:
 
     def __init__(self, deployment: Deployment, prepare: Callable[[Deployment], object] | None) -> None:
         self.deployment = deployment
-        self._dynamodb = dynamodb_backends[ACCOUNT][deployment.region]
-        sqs = sqs_backends[ACCOUNT][deployment.region]
+        self._dynamodb = dynamodb_backends[ACCOUNT][REGION]
+        sqs = sqs_backends[ACCOUNT][REGION]
         self._tables = {
             table.ref: [key["AttributeName"] for key in table.properties["KeySchema"]]
             for table in deployment.resources("AWS::DynamoDB::")
@@ -353,8 +353,6 @@ class _Ledger:
         self._queues = {
             queue.ref: sqs.queues[queue.ref.rpartition("/")[2]]
             for queue in deployment.resources("AWS::SQS::Queue")
-            # A queue's policy has a type that starts like the queue's.
-            if queue.type == "AWS::SQS::Queue"
         }
         self.read()
         self._original = self._present

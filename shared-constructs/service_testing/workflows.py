@@ -1,4 +1,4 @@
-"""Run a workflow from its definition: no server, its AWS calls on whatever boto3 is pointed at (moto, the local cloud).
+"""Run a workflow from its definition: no server, its AWS calls on moto.
 
 Understands what the definitions of this platform use: Task (service integrations, with callbacks), Pass, Choice, Map,
 Parallel, Wait, Succeed and Fail in JSONata, with Arguments, Output, Assign, Retry and Catch. Time does not pass: waits
@@ -11,13 +11,14 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 from states_language.definition import TaskIntegration, integration_of
 from states_language.jsonata_engine import UNDEFINED, QueryEvaluationError, evaluate
+
+from service_testing.aws import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,18 +110,12 @@ class Callback:
     arguments: dict[str, Any]
 
 
-def aws_call(
-    integration: TaskIntegration,
-    arguments: dict[str, Any],
-    *,
-    client: Callable[[str], Any] | None = None,
-) -> Any:
-    """Make the AWS call of a task with boto3, as Step Functions makes it.
+def aws_call(integration: TaskIntegration, arguments: dict[str, Any]) -> Any:
+    """Make the AWS call of a task on moto, as Step Functions makes it.
 
     Args:
         integration: service and action.
         arguments: the evaluated Arguments; names in PascalCase, JSON where the API wants text.
-        client: makes the boto3 client of a service; default ``boto3.client``.
 
     Raises:
         WorkflowError: the call failed; named as Step Functions names it.
@@ -128,8 +123,7 @@ def aws_call(
     service = _CLIENTS.get(integration.service, integration.service)
     if (service, integration.action) == ("stepfunctions", "sendTaskSuccess"):
         return _send_task_success(arguments)
-    # What boto3.client is overloaded for is only known at run time here.
-    api: Any = (client or cast("Callable[[str], Any]", boto3.client))(service)
+    api = client(service)
     operation = api.meta.service_model.operation_model(integration.action[0].upper() + integration.action[1:])
     try:
         answer = getattr(api, xform_name(operation.name))(**_parameters(operation.input_shape, arguments))
@@ -169,7 +163,7 @@ def run_workflow(
     Args:
         definition: the state machine, substitutions and intrinsics resolved.
         workflow_input: its input, any JSON.
-        call: makes a task's call; default AWS through boto3.
+        call: makes a task's call; default `aws_call`.
         on_callback: what happens while a task waits for a callback; called after the task's own call. It returns the
             task's output, raises ``WorkflowError``, or returns None to leave the answer to a ``sendTaskSuccess`` that
             another run made meanwhile (a consumer fed from here); a task that got no answer times out.

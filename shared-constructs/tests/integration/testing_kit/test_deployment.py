@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from apigateway_engine import UnknownRouteError
 from service_testing import Deployment, Probe, injection_cases, unprobed_routes
-from service_testing.templates import Resolver, UnresolvableError
+from service_testing.intrinsics import UnresolvableError
 
 SAFE = """$util.escapeJavaScript({}).replaceAll("\\\\'", "'")"""
 PROBLEM = {
@@ -285,33 +285,30 @@ def test_a_parameter_that_nobody_publishes_says_how_to_give_it():
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"Fn::Sub": ["${a}-${!b}-${AWS::Region}-${R.Arn}", {"a": "x"}]}, "x-${b}-eu-west-1-attr"),
+        (
+            {"Fn::Sub": ["${a}-${!b}-${AWS::Region}-${R.Arn}", {"a": "x"}]},
+            "x-${b}-eu-west-1-arn:aws:iam::123456789012:role/stack-R",
+        ),
         ({"Fn::Select": [1, {"Fn::Split": [",", "a,b"]}]}, "b"),
-        ({"Fn::If": ["Prod", 1, {"Ref": "R"}]}, "ref"),
+        ({"Fn::If": ["Prod", 1, {"Ref": "R"}]}, "stack-R"),
         ({"Fn::FindInMap": ["Sizes", "eu-west-1", "n"]}, 3),
         ({"Fn::Base64": "a"}, "YQ=="),
-        ({"a": {"Ref": "AWS::NoValue"}, "b": [{"Ref": "AWS::NoValue"}, {"Ref": "P"}]}, {"b": ["parameter"]}),
-        ("{{resolve:ssm:/x}}/y", "ssm:/x/y"),
+        ({"a": {"Ref": "AWS::NoValue"}, "b": [{"Ref": "AWS::NoValue"}, {"Ref": "P"}]}, {"b": ["given"]}),
+        ("{{resolve:ssm:/x}}/y", "found/y"),
     ],
 )
 def test_intrinsic_functions(value, expected):
     template = {
         "Parameters": {"P": {"Type": "String"}},
-        "Conditions": {"Prod": {"Fn::Not": [{"Fn::Or": [{"Fn::Equals": [{"Ref": "P"}, "parameter"]}]}]}},
+        "Conditions": {"Prod": {"Fn::Not": [{"Fn::Or": [{"Fn::Equals": [{"Ref": "P"}, "given"]}]}]}},
         "Mappings": {"Sizes": {"eu-west-1": {"n": 3}}},
+        "Resources": {
+            "R": {"Type": "AWS::IAM::Role"},
+            "User": {"Type": "AWS::IAM::User", "Properties": {"Value": value}},
+        },
     }
-    resolver = Resolver(
-        "stack",
-        template,
-        parameter=lambda _name: "parameter",
-        reference=lambda _id: "ref",
-        attribute=lambda _id, _name: "attr",
-        imported=lambda name: name,
-        dynamic=lambda service, key: f"{service}:{key}",
-        account="1",
-        region="eu-west-1",
-    )
-    assert resolver.resolve(value) == expected
+    with Deployment({"stack": template}, parameters={"P": "given", "/x": "found"}) as deployed:
+        assert deployed.resource("User").properties["Value"] == expected
 
 
 def test_an_unknown_intrinsic_function_is_named():
