@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid
-from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
+from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
 from commerce_platform.local_cloud.pipes.template import render, resolve
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Pipe = dict[str, Any]
 Record = dict[str, Any]
 
-BATCH_LIMIT = {"events": 10, "sqs": 10, "sns": 10}
+BATCH_LIMIT = {"events": 10, "sqs": 10}
 """The most entries that a target's batch API takes; a pipe does not call it with more
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html)."""
 
@@ -31,7 +31,7 @@ class DeliveryError(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Delivery:
     """What became of a batch.
 
     Args:
@@ -57,7 +57,7 @@ class _Failures:
         self.reasons.add(reason)
 
 
-def deliver(pipe: Pipe, records: list[Record]) -> Outcome:
+def deliver(pipe: Pipe, records: list[Record]) -> Delivery:
     """Take a batch through enrichment and transformation to the target.
 
     Args:
@@ -70,18 +70,18 @@ def deliver(pipe: Pipe, records: list[Record]) -> Outcome:
     try:
         events = _enriched(pipe, records)
         if not events:
-            return Outcome()
+            return Delivery()
         failures = _Failures()
         TARGETS[parse_arn(pipe["Target"]).service](pipe, events, failures)
     except Exception as error:  # noqa: BLE001 - whatever fails in a batch is the batch's failure, not the poller's
-        return Outcome(tuple(range(len(records))), whole=True, reason=f"{type(error).__name__}: {error}")
+        return Delivery(tuple(range(len(records))), whole=True, reason=f"{type(error).__name__}: {error}")
     reason = "; ".join(sorted(failures.reasons))
     if not failures.positions:
-        return Outcome()
+        return Delivery()
     if len(events) != len(records):
         # Which record a refused event came from is unknown once the enrichment changed their number.
-        return Outcome(tuple(range(len(records))), whole=True, reason=reason)
-    return Outcome(tuple(failures.positions), reason=reason)
+        return Delivery(tuple(range(len(records))), whole=True, reason=reason)
+    return Delivery(tuple(failures.positions), reason=reason)
 
 
 def identifier(record: Record) -> str:
@@ -168,18 +168,6 @@ def _to_queue(pipe: Pipe, events: list[Any], failures: _Failures) -> None:
         failures.add(int(failed["Id"]), f"{failed['Code']}: {failed['Message']}")
 
 
-def _to_topic(pipe: Pipe, events: list[Any], failures: _Failures) -> None:
-    _within_limit("sns", events)
-    for position, payload in enumerate(_payloads(pipe, events)):
-        try:
-            published = sns.publish_internal(pipe["Target"], _text(payload), "")
-        except sns.SnsPublishError as error:
-            failures.add(position, str(error))
-            continue
-        if published is None:
-            failures.add(position, f"Topic {pipe['Target']} does not exist")
-
-
 def _to_function(pipe: Pipe, events: list[Any], failures: _Failures) -> None:
     payload = _payloads(pipe, events)
     if _parameters(pipe, "LambdaFunctionParameters").get("InvocationType") == "FIRE_AND_FORGET":
@@ -202,7 +190,6 @@ def _to_workflow(pipe: Pipe, events: list[Any], failures: _Failures) -> None:
 TARGETS: dict[str, Callable[[Pipe, list[Any], _Failures], None]] = {
     "events": _to_bus,
     "lambda": _to_function,
-    "sns": _to_topic,
     "sqs": _to_queue,
     "states": _to_workflow,
 }

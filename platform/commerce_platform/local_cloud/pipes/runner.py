@@ -23,7 +23,7 @@ from ministack.core.concurrency import esm_wake, spawn_background
 from ministack.core.responses import _request_account_id, _request_region
 from ministack.services import dynamodb, eventbridge, lambda_svc, pipes, sqs
 
-from commerce_platform.local_cloud.pipes.delivery import Outcome, Pipe, Record, deliver, queue_url
+from commerce_platform.local_cloud.pipes.delivery import Delivery, Pipe, Record, deliver, queue_url
 from commerce_platform.local_cloud.pipes.template import with_parsed_body
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Source(Protocol):
     def next_batch(self, pipe: Pipe) -> Batch | None:
         """Give the next batch to process, if one is due now."""
 
-    def settle(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
+    def settle(self, pipe: Pipe, batch: Batch, delivery: Delivery) -> None:
         """Take note of what became of a batch."""
 
 
@@ -176,12 +176,12 @@ class StreamSource:
         else:
             last.records.append(record)
 
-    def settle(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
+    def settle(self, pipe: Pipe, batch: Batch, delivery: Delivery) -> None:
         """Retry or give up what failed, and move on behind what was read and is not done."""
         self.busy.discard(batch.lane)
         self.lanes[batch.lane].pop(0)
-        if outcome.failed:
-            self._retry(pipe, batch, outcome)
+        if delivery.failed:
+            self._retry(pipe, batch, delivery)
         self._note_position(pipe)
 
     def _note_position(self, pipe: Pipe) -> None:
@@ -189,11 +189,11 @@ class StreamSource:
         open_positions = [batch.position for pending in self.lanes.values() for batch in pending]
         pipes._positions[pipe["Arn"]] = min([self.position, *open_positions])
 
-    def _retry(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
+    def _retry(self, pipe: Pipe, batch: Batch, delivery: Delivery) -> None:
         parameters = _source_parameters(pipe, STREAM_PARAMETERS)
-        failed = [batch.records[index] for index in outcome.failed]
+        failed = [batch.records[index] for index in delivery.failed]
         if (
-            outcome.whole
+            delivery.whole
             and len(failed) > 1
             and parameters.get("OnPartialBatchItemFailure") == "AUTOMATIC_BISECT"
         ):
@@ -252,10 +252,10 @@ class QueueSource:
         self.in_flight += 1
         return Batch(passing)
 
-    def settle(self, pipe: Pipe, batch: Batch, outcome: Outcome) -> None:
+    def settle(self, pipe: Pipe, batch: Batch, delivery: Delivery) -> None:
         """Delete what succeeded."""
         self.in_flight -= 1
-        failed = set(outcome.failed)
+        failed = set(delivery.failed)
         _delete(pipe, [record for index, record in enumerate(batch.records) if index not in failed])
 
 
@@ -409,19 +409,19 @@ class Dispatcher:
             spawn_background(self._process, pipe, source, batch, thread_name=f"pipe-{pipe['Name']}")
 
     def _process(self, pipe: Pipe, source: Source, batch: Batch) -> None:
-        outcome = deliver(pipe, batch.records)
-        if outcome.failed:
+        delivery = deliver(pipe, batch.records)
+        if delivery.failed:
             logger.warning(
                 "Pipe %s: %d of %d records failed (attempt %d): %s",
                 pipe["Name"],
-                len(outcome.failed),
+                len(delivery.failed),
                 len(batch.records),
                 batch.attempts + 1,
-                outcome.reason,
+                delivery.reason,
             )
         try:
             with self._lock:
-                source.settle(pipe, batch, outcome)
+                source.settle(pipe, batch, delivery)
         except Exception:
             logger.exception("Pipe %s could not settle a batch", pipe["Name"])
         self.wake()
