@@ -1,8 +1,8 @@
 """EventBridge Pipes that filter, enrich, transform, deliver and retry.
 
-Replaces, in `services/pipes.py`: the poll of once a second that reads streams only (211), delivery to topics and
-workflows only, which holds records for a bus for ever (266); and CreatePipe, UpdatePipe and DescribePipe (485,
-440), which discard every parameter, as `services/cloudformation/provisioners.py` does for templates (6337). What
+Replaces, in `services/pipes.py`: the poll of once a second that reads streams only (213), delivery to topics and
+workflows only, which holds records for a bus for ever (266); and CreatePipe, UpdatePipe and DescribePipe (476, 511,
+452), which discard every parameter, as `services/cloudformation/provisioners.py` does for templates (6337). What
 the local cloud cannot run is refused by name when the pipe is made.
 """
 

@@ -13,7 +13,7 @@ Replaces, in `services/stepfunctions.py`:
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
 - a JSONata expression is parsed for each evaluation, by a slow engine, and its one second is measured by the clock
   of a busy machine (3050);
-- Express executions are kept for ever (841);
+- Express executions are kept for ever (842);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112).
 """
 
