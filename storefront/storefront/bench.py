@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import requests
 from rich.table import Table
 
-from storefront.client import ENDED, ORDERING, Customer, Operator, StorefrontError
+from storefront.client import ENDED, ORDERING, Customer, Operator, Order, StorefrontError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -158,75 +158,59 @@ def sku(number: int) -> str:
     return f"BENCH-{number % PRODUCTS:02d}"
 
 
-class Side(Protocol):
-    """One of the two ways to do an order."""
-
-    def run(self, count: int) -> Result:
-        """Place so many orders at once and wait for their end."""
-
-
-def at_once(count: int, place: Callable[[int], Measured]) -> tuple[Measured, ...]:
+def place_at_once(count: int, place: Callable[[int], Measured]) -> tuple[Measured, ...]:
     """Place orders side by side."""
     with ThreadPoolExecutor(count) as customers:
         return tuple(customers.map(place, range(count)))
 
 
-class EventDriven:
-    """The platform."""
+def event_driven(customer: Customer, count: int) -> Result:
+    """The platform: place orders, then look at each until it has ended."""
+    ids: dict[str, Measured] = {}
 
-    def __init__(self, customer: Customer) -> None:
-        self._customer = customer
+    def place(number: int) -> Measured:
+        order = Measured(time.time())
+        answer = customer.ask({sku(number): 1})
+        if answer.ok:
+            order.answered = time.time()
+            ids[answer.json()["orderId"]] = order
+        return order
 
-    def run(self, count: int) -> Result:
-        """Place orders, then look at each until it has ended."""
-        ids: dict[str, Measured] = {}
-
-        def place(number: int) -> Measured:
-            order = Measured(time.time())
-            answer = self._customer.ask({sku(number): 1})
-            if answer.ok:
-                order.answered = time.time()
-                ids[answer.json()["orderId"]] = order
-            return order
-
-        deadline = time.monotonic() + RUN_SECONDS
-        placed = at_once(count, place)
-        # One order at a time: the times are those of its own timeline, and looking must not be what is measured.
-        for order_id, order in ids.items():
-            found = self._customer.json("GET", "order", f"/orders/{order_id}")
-            while found["status"] not in ENDED and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
-                found = self._customer.json("GET", "order", f"/orders/{order_id}")
-            order.note(found["timeline"])
-            order.outcome = found.get("reason") or found["status"]
-        return Result(placed)
+    deadline = time.monotonic() + RUN_SECONDS
+    placed = place_at_once(count, place)
+    # One order at a time: the times are those of its own timeline, and looking must not be what is measured.
+    for order_id, order in ids.items():
+        while (found := Order(customer, order_id).read())[
+            "status"
+        ] not in ENDED and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        order.note(found["timeline"])
+        order.outcome = found.get("reason") or found["status"]
+    return Result(placed)
 
 
-class Synchronous:
-    """The chain of functions."""
+def synchronous(customer: Customer, count: int) -> Result:
+    """The chain: each order is over when it is answered. Refused ones are sent again, as customers do."""
+    deadline = time.monotonic() + RUN_SECONDS
 
-    def __init__(self, customer: Customer) -> None:
-        self._customer = customer
+    def place(number: int) -> Measured:
+        order = Measured(time.time())
+        body = {"items": [{"sku": sku(number), "quantity": 1}], "paymentMethod": "tok_visa"}
+        while time.monotonic() < deadline:
+            with contextlib.suppress(requests.Timeout):
+                answer = customer.send("POST", CHAIN, "/orders", body=body)
+                order.outcome = f"ANSWERED_{answer.status_code}"
+                if answer.status_code == HTTPStatus.OK:
+                    order.answered = time.time()
+                    order.note(answer.json()["timeline"])
+                    break
+            time.sleep(RETRY_SECONDS)
+        return order
 
-    def run(self, count: int) -> Result:
-        """Place orders; each is over when it is answered. Refused ones are sent again, as customers do."""
-        deadline = time.monotonic() + RUN_SECONDS
+    return Result(place_at_once(count, place))
 
-        def place(number: int) -> Measured:
-            order = Measured(time.time())
-            body = {"items": [{"sku": sku(number), "quantity": 1}], "paymentMethod": "tok_visa"}
-            while time.monotonic() < deadline:
-                with contextlib.suppress(requests.Timeout):
-                    answer = self._customer.send("POST", CHAIN, "/orders", body=body)
-                    order.outcome = f"ANSWERED_{answer.status_code}"
-                    if answer.status_code == HTTPStatus.OK:
-                        order.answered = time.time()
-                        order.note(answer.json()["timeline"])
-                        break
-                time.sleep(RETRY_SECONDS)
-            return order
 
-        return Result(at_once(count, place))
+SIDES = {"platform": event_driven, "chain": synchronous}
 
 
 def prepare(commerce: Commerce) -> None:
@@ -288,7 +272,7 @@ def steps(results: Mapping[int, tuple[Result, Result]]) -> Table:
     for status in statuses:
         table.add_column(status, justify="right")
     for count, sides in results.items():
-        for number, (name, side) in enumerate(zip(("platform", "chain"), sides, strict=True)):
+        for number, (name, side) in enumerate(zip(SIDES, sides, strict=True)):
             shares = side.shares()
             cells = [f"{shares.get(status, 0):.0%}" for status in statuses]
             table.add_row("" if number else str(count), name, *cells, end_section=bool(number))
@@ -309,19 +293,15 @@ def measure(commerce: Commerce, counts: Sequence[int], console: Console) -> None
     with console.status("Putting products on sale"):
         prepare(commerce)
     customer = Customer(commerce)
-    sides: tuple[tuple[str, Side], ...] = (
-        ("platform", EventDriven(customer)),
-        ("chain", Synchronous(customer)),
-    )
-    for name, side in sides:
+    for name, run in SIDES.items():
         with console.status(f"Warming up the {name}"):
-            side.run(WARM_UP)
+            run(customer, WARM_UP)
     results: dict[int, tuple[Result, Result]] = {}
     for count in counts:
         found = []
-        for name, side in sides:
+        for name, run in SIDES.items():
             with console.status(f"{count} at once: {name}"):
-                result = side.run(count)
+                result = run(customer, count)
             console.print(
                 f"  {count:>4} at once  {name:<9} {len(result.confirmed)} confirmed, "
                 f"{result.per_second:.1f} per second{result.others()}"
