@@ -7,8 +7,11 @@
         assert response.status == 201
 
 Beside what is here: `service_testing.contracts` (published schemas), `service_testing.local_cloud` (end-to-end tests),
-`service_testing.workflows` and `service_testing.patterns` (a workflow's or an event pattern's own unit tests).
+`service_testing.rules` (what every service's templates must say), `service_testing.workflows` and
+`service_testing.patterns` (a workflow's or an event pattern's own unit tests).
 """
+
+import pytest
 
 from service_testing.consumers import FeedResult as FeedResult
 from service_testing.consumers import events_of as events_of
@@ -28,3 +31,5 @@ from service_testing.workflows import Execution as Execution
 from service_testing.workflows import WorkflowError as WorkflowError
 from service_testing.workflows import aws_call as aws_call
 from service_testing.workflows import run_workflow as run_workflow
+
+pytest.register_assert_rewrite("service_testing.rules")

@@ -1,0 +1,198 @@
+"""What the templates of every service must say, as a suite that a service's infrastructure tests inherit.
+
+    class TestStack(ServiceRules):
+        service = "cart"
+        build = staticmethod(build)
+
+        def test_there_is_one_function(self, template):
+            …what only this service promises…
+
+Every rule runs for ``dev`` and ``prod``. A service adds its own tests to the class; the fixtures are ``stage``, ``stacks``
+(stack name → template), ``template`` (the stateless stack's) and ``data`` (the stateful one's).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import pytest
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from service_testing.templates import Template, listed, masked, of_type, statements, synthesize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from shared_constructs import ServiceApp, ServiceSettings
+
+Stacks = dict[str, Template]
+
+FORTNIGHT_SECONDS: Final = 14 * 24 * 3600
+"""SQS keeps nothing longer."""
+UNBOUND_ACTIONS: Final = frozenset(
+    {f"xray:{action}" for action in ("PutTraceSegments", "PutTelemetryRecords")}
+    | {f"xray:GetSampling{what}" for what in ("Rules", "Targets")}
+    | {f"logs:{action}LogDelivery" for action in ("Create", "Get", "Update", "Delete")}
+    | {"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies"}
+    | {"logs:DescribeLogGroups"}
+)
+"""Actions that AWS grants on every resource or not at all (Service Authorization Reference)."""
+
+
+class ServiceRules:
+    """The shared rules of infrastructure tests; a service's test class inherits them.
+
+    Attributes:
+        service: the service's name, ``cart``.
+        build: adds its stacks to an app.
+        settings: its own settings, if it has any.
+    """
+
+    service: ClassVar[str]
+    build: ClassVar[Callable[[ServiceApp], object]]
+    settings: ClassVar[type[ServiceSettings] | None] = None
+
+    @pytest.fixture(scope="class", params=["dev", "prod"])
+    @classmethod
+    def stage(cls, request: pytest.FixtureRequest) -> str:
+        """The stage that the templates are for."""
+        return str(request.param)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stacks(cls, stage: str) -> Stacks:
+        """Stack name → template."""
+        return synthesize(cls.build, service=cls.service, settings=cls.settings, stage=stage)
+
+    @pytest.fixture
+    def template(self, stacks: Stacks, stage: str) -> Template:
+        """The template of what can be deployed anew at any time."""
+        return stacks[f"commerce-{stage}-{self.service}"]
+
+    @pytest.fixture
+    def data(self, stacks: Stacks, stage: str) -> Template:
+        """The template of what has to survive."""
+        return stacks[f"commerce-{stage}-{self.service}-data"]
+
+    def test_the_templates_change_only_when_it_is_meant(self, stacks: Stacks, snapshot: Any) -> None:
+        for name, template in stacks.items():
+            assert masked(template) == snapshot(name=name, extension_class=JSONSnapshotExtension)
+
+    # Least privilege
+
+    def test_no_role_has_a_wildcard_action_or_a_policy_of_aws(self, stacks: Stacks) -> None:
+        actions = [action for statement in _granted(stacks) for action in listed(statement["Action"])]
+        assert actions
+        assert [action for action in actions if "*" in action] == []
+        roles = [role for template in stacks.values() for role in of_type(template, "AWS::IAM::Role")]
+        assert [role["ManagedPolicyArns"] for role in roles if "ManagedPolicyArns" in role] == []
+
+    def test_every_action_is_granted_on_named_resources_where_aws_can_name_them(self, stacks: Stacks) -> None:
+        everywhere = [s for s in _granted(stacks) if "*" in listed(s["Resource"])]
+        assert {action for s in everywhere for action in listed(s["Action"])} <= UNBOUND_ACTIONS
+
+    def test_the_service_speaks_only_for_itself(self, stacks: Stacks) -> None:
+        for statement in _granted(stacks):
+            if "events:PutEvents" in listed(statement["Action"]):
+                spoken_for = {"StringEquals": {"events:source": f"commerce.{self.service}"}}
+                assert statement["Condition"] == spoken_for
+
+    # State
+
+    def test_tables_survive_in_a_stack_of_their_own(
+        self, template: Template, data: Template, stage: str
+    ) -> None:
+        assert of_type(template, "AWS::DynamoDB::Table") == []
+        for resource in data["Resources"].values():
+            policies = (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+            assert policies == (("Retain",) * 2 if stage == "prod" else ("Delete",) * 2)
+        for table in of_type(data, "AWS::DynamoDB::Table"):
+            assert table.get("DeletionProtectionEnabled", False) is (stage == "prod")
+            assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+    # Messages
+
+    def test_every_queue_is_encrypted_and_ends_in_a_dlq_with_an_alarm(self, template: Template) -> None:
+        queues = _by_id(template, "AWS::SQS::Queue")
+        alarmed = json.dumps(of_type(template, "AWS::CloudWatch::Alarm"))
+        for name, queue in queues.items():
+            assert queue["SqsManagedSseEnabled"] is True, name
+            assert queue["MessageRetentionPeriod"] == FORTNIGHT_SECONDS, name
+            if "RedrivePolicy" in queue:
+                dlq = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+                assert "RedrivePolicy" not in queues[dlq], f"{name} ends in another queue that redrives"
+            else:
+                assert name in alarmed, f"nobody is told that a message is in {name}"
+
+    def test_every_rule_tries_again_and_gives_up_into_a_dlq(self, template: Template) -> None:
+        for rule in of_type(template, "AWS::Events::Rule"):
+            for target in rule["Targets"]:
+                assert {"DeadLetterConfig", "RetryPolicy"} <= target.keys(), rule
+
+    def test_a_message_is_seen_again_only_when_its_batch_cannot_be_running_any_more(
+        self, template: Template
+    ) -> None:
+        functions, queues = _by_id(template, "AWS::Lambda::Function"), _by_id(template, "AWS::SQS::Queue")
+        for mapping in of_type(template, "AWS::Lambda::EventSourceMapping"):
+            queue = queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+            name = mapping["FunctionName"]
+            function = functions[name["Ref"] if "Ref" in name else name["Fn::GetAtt"][0]]
+            window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+            assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
+            assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+    def test_a_change_feed_gives_up_in_finite_time_and_says_what(self, template: Template) -> None:
+        for pipe in of_type(template, "AWS::Pipes::Pipe"):
+            source = pipe["SourceParameters"].get("DynamoDBStreamParameters")
+            if source is None:
+                continue
+            assert source["StartingPosition"] == "TRIM_HORIZON"
+            assert source["BatchSize"] <= 10  # noqa: PLR2004 - DESIGN: what one enrichment can answer for
+            assert source["MaximumRetryAttempts"] > 0
+            assert 0 < source["MaximumRecordAgeInSeconds"] < 24 * 3600  # a stream keeps a day
+            assert source["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
+            assert "Fn::GetAtt" in source["DeadLetterConfig"]["Arn"]
+
+    # Functions, workflows, logs
+
+    def test_functions_are_of_the_one_kind(self, stacks: Stacks) -> None:
+        for template in stacks.values():
+            for function in of_type(template, "AWS::Lambda::Function"):
+                assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+                assert function["TracingConfig"] == {"Mode": "Active"}
+                assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+    def test_every_log_is_kept_for_a_time_and_holds_nobodys_data_in_production(
+        self, stacks: Stacks, stage: str
+    ) -> None:
+        for template in stacks.values():
+            for group in of_type(template, "AWS::Logs::LogGroup"):
+                assert group["RetentionInDays"] > 0
+            for machine in of_type(template, "AWS::StepFunctions::StateMachine"):
+                assert machine["LoggingConfiguration"]["IncludeExecutionData"] is (stage != "prod")
+                assert machine["TracingConfiguration"] == {"Enabled": True}
+
+    # API
+
+    def test_what_a_route_takes_is_checked_and_other_content_types_are_refused(
+        self, template: Template
+    ) -> None:
+        for method in of_type(template, "AWS::ApiGateway::Method"):
+            if method["Integration"]["Type"] == "AWS":
+                assert method["Integration"]["PassthroughBehavior"] == "NEVER"
+            if "RequestModels" in method:
+                assert "RequestValidatorId" in method
+
+    def test_others_find_the_api_by_its_parameter(self, template: Template, stage: str) -> None:
+        names = [parameter["Name"] for parameter in of_type(template, "AWS::SSM::Parameter")]
+        assert f"/commerce/{stage}/{self.service}/api-url/v1" in names
+
+
+def _granted(stacks: Stacks) -> Iterator[dict[str, Any]]:
+    return (statement for template in stacks.values() for statement in statements(template))
+
+
+def _by_id(template: Template, resource_type: str) -> Mapping[str, dict[str, Any]]:
+    resources = template["Resources"].items()
+    return {name: each["Properties"] for name, each in resources if each["Type"] == resource_type}

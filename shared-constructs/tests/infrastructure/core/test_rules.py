@@ -1,0 +1,162 @@
+"""The shared rules find what they are for: each breaks when a template that keeps it is broken."""
+
+import copy
+
+import pytest
+from service_testing.rules import ServiceRules
+
+MINE = {"StringEquals": {"events:source": "commerce.x"}}
+QUEUE = {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 24 * 3600}
+PUT = {"Type": "AWS", "PassthroughBehavior": "NEVER"}
+SERVICE = {
+    "AWS::IAM::Policy": {
+        "PolicyDocument": {
+            "Statement": [{"Action": "events:PutEvents", "Resource": ["bus"], "Condition": MINE}],
+        }
+    },
+    "AWS::IAM::Role": {},
+    "AWS::SQS::Queue": {
+        **QUEUE,
+        "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}},
+        "VisibilityTimeout": 60,
+    },
+    "AWS::CloudWatch::Alarm": {"QueueName": {"Fn::GetAtt": ["Dlq", "QueueName"]}},
+    "AWS::Events::Rule": {"Targets": [{"DeadLetterConfig": {}, "RetryPolicy": {}}]},
+    "AWS::Lambda::Function": {
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "TracingConfig": {"Mode": "Active"},
+        "LoggingConfig": {"LogFormat": "JSON"},
+        "Timeout": 10,
+    },
+    "AWS::Lambda::EventSourceMapping": {
+        "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+        "FunctionName": {"Ref": "Function"},
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    },
+    "AWS::Pipes::Pipe": {
+        "SourceParameters": {
+            "DynamoDBStreamParameters": {
+                "StartingPosition": "TRIM_HORIZON",
+                "BatchSize": 10,
+                "MaximumRetryAttempts": 5,
+                "MaximumRecordAgeInSeconds": 3600,
+                "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
+                "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Dlq", "Arn"]}},
+            }
+        }
+    },
+    "AWS::Logs::LogGroup": {"RetentionInDays": 7},
+    "AWS::StepFunctions::StateMachine": {
+        "LoggingConfiguration": {"IncludeExecutionData": False},
+        "TracingConfiguration": {"Enabled": True},
+    },
+    "AWS::ApiGateway::Method": {"RequestModels": {}, "RequestValidatorId": "v", "Integration": PUT},
+    "AWS::SSM::Parameter": {"Name": "/commerce/prod/x/api-url/v1"},
+}
+TABLE = {
+    "DeletionProtectionEnabled": True,
+    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+}
+
+
+@pytest.fixture
+def template():
+    resources = {
+        kind.rpartition("::")[2]: {"Type": kind, "Properties": copy.deepcopy(properties)}
+        for kind, properties in SERVICE.items()
+    }
+    return {"Resources": {**resources, "Dlq": {"Type": "AWS::SQS::Queue", "Properties": dict(QUEUE)}}}
+
+
+@pytest.fixture
+def data():
+    table = {"Type": "AWS::DynamoDB::Table", "Properties": copy.deepcopy(TABLE)}
+    return {"Resources": {"Table": {**table, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}}}
+
+
+def check(rule, template, data):
+    class Rules(ServiceRules):
+        service = "x"
+
+    given = {"stacks": {"x": template, "x-data": data}, "template": template, "data": data, "stage": "prod"}
+    method = getattr(Rules(), f"test_{rule}")
+    wanted = method.__code__.co_varnames[1 : method.__code__.co_argcount]
+    method(**{name: given[name] for name in wanted})
+
+
+STATEMENT = "Policy.PolicyDocument.Statement.0"
+STREAM = "Pipe.SourceParameters.DynamoDBStreamParameters"
+BREACHES = [
+    ("no_role_has_a_wildcard_action_or_a_policy_of_aws", f"{STATEMENT}.Action", "events:*"),
+    ("no_role_has_a_wildcard_action_or_a_policy_of_aws", "Role.ManagedPolicyArns", ["arn"]),
+    ("every_action_is_granted_on_named_resources_where_aws_can_name_them", f"{STATEMENT}.Resource", "*"),
+    ("the_service_speaks_only_for_itself", f"{STATEMENT}.Condition", {"StringEquals": {}}),
+    ("tables_survive_in_a_stack_of_their_own", "Table.DeletionProtectionEnabled", False),
+    ("tables_survive_in_a_stack_of_their_own", "Table.PointInTimeRecoverySpecification", {}),
+    ("tables_survive_in_a_stack_of_their_own", "Table^.DeletionPolicy", "Delete"),
+    ("tables_survive_in_a_stack_of_their_own", "Role^.Type", "AWS::DynamoDB::Table"),
+    ("every_queue_is_encrypted_and_ends_in_a_dlq_with_an_alarm", "Queue.SqsManagedSseEnabled", False),
+    ("every_queue_is_encrypted_and_ends_in_a_dlq_with_an_alarm", "Dlq.MessageRetentionPeriod", 345_600),
+    ("every_queue_is_encrypted_and_ends_in_a_dlq_with_an_alarm", "Alarm.QueueName", "another"),
+    (
+        "every_queue_is_encrypted_and_ends_in_a_dlq_with_an_alarm",
+        "Queue.RedrivePolicy.deadLetterTargetArn",
+        {"Fn::GetAtt": ["Queue", "Arn"]},
+    ),
+    ("every_rule_tries_again_and_gives_up_into_a_dlq", "Rule.Targets.0", {"RetryPolicy": {}}),
+    (
+        "a_message_is_seen_again_only_when_its_batch_cannot_be_running_any_more",
+        "Queue.VisibilityTimeout",
+        59,
+    ),
+    (
+        "a_message_is_seen_again_only_when_its_batch_cannot_be_running_any_more",
+        "EventSourceMapping.FunctionResponseTypes",
+        [],
+    ),
+    ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.MaximumRetryAttempts", -1),
+    ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.MaximumRecordAgeInSeconds", -1),
+    ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.DeadLetterConfig", {"Arn": {}}),
+    ("functions_are_of_the_one_kind", "Function.Architectures", ["x86_64"]),
+    ("functions_are_of_the_one_kind", "Function.TracingConfig", {"Mode": "PassThrough"}),
+    ("functions_are_of_the_one_kind", "Function.LoggingConfig", {"LogFormat": "Text"}),
+    ("every_log_is_kept_for_a_time_and_holds_nobodys_data_in_production", "LogGroup.RetentionInDays", 0),
+    (
+        "every_log_is_kept_for_a_time_and_holds_nobodys_data_in_production",
+        "StateMachine.LoggingConfiguration",
+        {"IncludeExecutionData": True},
+    ),
+    (
+        "what_a_route_takes_is_checked_and_other_content_types_are_refused",
+        "Method.Integration.PassthroughBehavior",
+        "WHEN_NO_MATCH",
+    ),
+    ("what_a_route_takes_is_checked_and_other_content_types_are_refused", "Method.RequestValidatorId", None),
+    ("others_find_the_api_by_its_parameter", "Parameter.Name", "/commerce/prod/x/url/v1"),
+]
+
+
+@pytest.mark.parametrize(("rule", "place", "value"), BREACHES, ids=[place for _, place, _ in BREACHES])
+def test_a_rule_fails_for_a_template_that_breaks_it_and_for_no_other(template, data, rule, place, value):
+    check(rule, template, data)
+
+    name, *path = place.split(".")
+    resources = data["Resources"] if name.startswith("Table") else template["Resources"]
+    target = resources[name.removesuffix("^")]
+    target = target if name.endswith("^") else target["Properties"]
+    for step in path[:-1]:
+        target = target[int(step) if step.isdigit() else step]
+    last = int(path[-1]) if path[-1].isdigit() else path[-1]
+    if value is None:
+        del target[last]
+    else:
+        target[last] = value
+
+    with pytest.raises(AssertionError):
+        check(rule, template, data)
+
+
+def test_every_rule_has_a_breach():
+    rules = {name.removeprefix("test_") for name in vars(ServiceRules) if name.startswith("test_")}
+    assert rules - {rule for rule, _, _ in BREACHES} == {"the_templates_change_only_when_it_is_meant"}
