@@ -2,7 +2,7 @@
 
 from shared_constructs.change_feed import ChangeFeed, DomainEvent, StreamRetry
 from shared_constructs.direct_api import DirectApi
-from shared_constructs.event_request import EventRequest
+from shared_constructs.event_request import Aggregate, EventRequest
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
 from shared_constructs.function import (
     NO_DEPENDENCIES,
@@ -21,6 +21,7 @@ from shared_constructs.table import ServiceTable
 __all__ = [
     "NO_DEPENDENCIES",
     "PLATFORM_LAYER",
+    "Aggregate",
     "Batching",
     "ChangeFeed",
     "Dependencies",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -29,14 +30,14 @@ from shared_constructs.table import ServiceTable
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aws_cdk.aws_cloudwatch import Alarm
     from aws_cdk.aws_stepfunctions import IStateMachine
 
-    from shared_constructs.permissions import Plain, Resource
+    from shared_constructs.permissions import Resource
 
+    Plain: TypeAlias = str | float | Sequence[Any] | Mapping[str, Any] | None
     Substitution: TypeAlias = "Plain | Resource | ServiceTable | ServiceFunction | Workflow"
 
 # AWS Step Functions quotas: an Express execution lasts at most five minutes, and so does a synchronous one behind a
@@ -77,9 +78,10 @@ class Workflow(Construct):
         scope: construct inside a ``ServiceStack``.
         construct_id: its id.
         definition: a ``.asl.json`` or ``.asl.yaml`` file in JSONata, or the definition itself.
-        substitutions: value of each ``${Name}`` in it: plain JSON values (typed when alone in their string), or the
-            resources themselves (a table stands for its name, a bus for its name, a queue for its URL, a function or
-            state machine for its ARN), which also grants what the states do with them.
+        substitutions: value of each ``${Name}`` in it: plain JSON values (typed when alone in their string, whole
+            states included, which may use the other names), or the resources themselves (a table stands for its name,
+            a bus for its name, a queue for its URL, a function or state machine for its ARN), which also grants what
+            the states do with them.
         timeout: of the whole execution.
         callback_targets: workflows whose task tokens this one answers.
         unmanaged_services: services whose permissions the caller grants on ``.resources.role``.
@@ -129,13 +131,14 @@ class Workflow(Construct):
             )
         self.timeout = timeout or self._DEFAULT_TIMEOUT
         self.per_record = per_record
-        given = {name: _underlying(value) for name, value in (substitutions or {}).items()}
         source = asl.load(definition)
         if per_record:
             source = asl.per_record_definition(source)
         if self.timeout:
             source["TimeoutSeconds"] = self.timeout.to_seconds()
-        self.definition = asl.substitute(source, {name: reference(value) for name, value in given.items()})
+        source, resources = _fill(source, substitutions or {})
+        names = {name: reference(resource) for name, resource in resources.items()}
+        self.definition = asl.substitute(source, names)
         faults = check_definition(self.definition, workflow_type=self._TYPE.name)
         check_at_synth(self, lambda: faults)
 
@@ -149,7 +152,7 @@ class Workflow(Construct):
             if integration.service not in unmanaged_services:
                 for statement in statements_for(
                     integration,
-                    resources=given,
+                    resources=resources,
                     callbacks=callbacks,
                     event_source=f"commerce.{ServiceStack.of(self).service}",
                 ):
@@ -265,14 +268,22 @@ class ExpressWorkflow(Workflow):
     timeout: Duration
 
 
-def _underlying(value: Substitution) -> Resource | Plain:
-    """The CDK's resource inside one of this library's constructs, or the value itself."""
-    match value:
-        case ServiceTable():
-            return value.resources.table
-        case ServiceFunction():
-            return value.resources.function
-        case Workflow():
-            return value.resources.state_machine
-        case _:
-            return value
+def _fill(
+    definition: asl.Definition, substitutions: Mapping[str, Substitution]
+) -> tuple[asl.Definition, dict[str, Resource]]:
+    """The definition with its plain values, which may name resources, and the resources that are still to be named."""
+    plain: dict[str, Plain] = {}
+    resources: dict[str, Resource] = {}
+    for name, value in substitutions.items():
+        match value:
+            case ServiceTable():
+                resources[name] = value.resources.table
+            case ServiceFunction():
+                resources[name] = value.resources.function
+            case Workflow():
+                resources[name] = value.resources.state_machine
+            case None | str() | int() | float() | Sequence() | Mapping():
+                plain[name] = value
+            case _:
+                resources[name] = value
+    return asl.substitute(definition, plain, partial=True), resources

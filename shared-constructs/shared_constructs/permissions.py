@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from aws_cdk.aws_iam import PolicyStatement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from aws_cdk.aws_dynamodb import ITable
     from aws_cdk.aws_events import IEventBus
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from states_language.definition import TaskIntegration
 
     Resource = ITable | IEventBus | IQueue | IFunction | IStateMachine
-    Plain = str | float | bool | Sequence[Any] | Mapping[str, Any] | None
 
 # What a transaction's parts need: IAM knows no action for the transaction itself.
 _TRANSACTION_PARTS = {
@@ -45,22 +44,27 @@ _REFERENCES = ("table_name", "event_bus_name", "queue_url", "function_arn", "sta
 _CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"})
 
 
-def reference(value: Resource | Plain) -> Plain:
-    """What a definition writes to name a resource: a table's name, a queue's URL, …; plain values as they are.
+def reference(resource: Resource) -> str:
+    """What a definition writes to name a resource: a table's name, a queue's URL, ….
 
     Args:
-        value: a resource or a plain value.
+        resource: a table, bus, queue, function or state machine.
+
+    Raises:
+        ValueError: anything else.
     """
     for attribute in _REFERENCES:
-        if hasattr(value, attribute):
-            value = getattr(value, attribute)
-    return cast("Plain", value)
+        if hasattr(resource, attribute):
+            return str(getattr(resource, attribute))
+    raise ValueError(
+        f"a substitution is a plain value or one of the resources that workflows use, got {resource!r}"
+    )
 
 
 def statements_for(
     integration: TaskIntegration,
     *,
-    resources: Mapping[str, Resource | Plain],
+    resources: Mapping[str, Resource],
     callbacks: list[str],
     event_source: str,
 ) -> list[PolicyStatement]:
@@ -68,7 +72,7 @@ def statements_for(
 
     Args:
         integration: the task.
-        resources: the substitutions of the whole definition; only those that the task uses are granted.
+        resources: what the substitutions of the whole definition stand for; only those that the task uses are granted.
         callbacks: ARNs of the state machines whose waits the task may answer (``sendTaskSuccess`` and the like).
         event_source: the only source that ``events:PutEvents`` may use.
 

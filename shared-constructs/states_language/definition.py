@@ -104,19 +104,20 @@ def library(name: Literal["plain", "typed"]) -> str:
     return expression(_HERE / f"{name}.jsonata")
 
 
-def substitute(definition: Definition, values: Mapping[str, Any]) -> Definition:
+def substitute(definition: Definition, values: Mapping[str, Any], *, partial: bool = False) -> Definition:
     """Fill the named substitutions of a definition.
 
     Args:
         definition: with ``${Name}`` in strings and keys.
         values: by name; strings, numbers, booleans, lists or objects. Inside a longer string only scalars fit.
+        partial: whether names without a value may stay, to be filled later.
 
     Raises:
         ValueError: a name without a value, a value without its name in the definition, or a list or object inside a
             longer string.
     """
     used = set(_PLACEHOLDER.findall(json.dumps(definition)))
-    if missing := sorted(used - set(values)):
+    if not partial and (missing := sorted(used - set(values))):
         given = ", ".join(sorted(values)) or "none"
         raise ValueError(
             f"the definition uses {', '.join(missing)}, but the substitutions given are: {given}"
@@ -175,57 +176,15 @@ def integration_of(name: str, state: Definition) -> TaskIntegration:
 
 
 def per_record_definition(definition: Definition) -> Definition:
-    """Wrap what to do with one event into what to do with a batch of SQS messages from a pipe.
-
-    The inner definition starts with the EventBridge event as its input. Every message is handled on its own: one
-    that fails, for whatever reason, is reported in ``batchItemFailures`` and seen again, the others are done.
-    (EventBridge Pipes honours that answer of a REQUEST_RESPONSE workflow as AWS Lambda's event source mapping does.)
+    """Wrap what to do with one event into what to do with a batch of SQS messages (see ``per_record.asl.yaml``).
 
     Args:
-        definition: starts with an event; its output is ignored.
+        definition: starts with the EventBridge event as its input; its output is ignored.
     """
-    parse = {"Type": "Pass", "Output": "{% $parse($states.input.body) %}", "Next": definition["StartAt"]}
-    inner = {"StartAt": "Parse event", "States": {"Parse event": parse, **definition["States"]}}
-    message = {
-        # A Parallel of one branch: the only state whose Catch covers whatever fails inside, expressions included.
-        "Handle": {
-            "Type": "Parallel",
-            "Branches": [inner],
-            "Catch": [
-                {
-                    "ErrorEquals": ["States.ALL"],
-                    "Output": "{% {'itemIdentifier': $states.input.messageId} %}",
-                    "Next": "Failed",
-                }
-            ],
-            "Next": "Handled",
-        },
-        "Handled": {"Type": "Pass", "Output": {}, "End": True},
-        "Failed": {"Type": "Pass", "End": True},
-    }
-    outer = {name: value for name, value in definition.items() if name not in {"StartAt", "States"}}
-    return {
-        **outer,
-        "QueryLanguage": "JSONata",
-        "StartAt": "Each message",
-        "States": {
-            "Each message": {
-                "Type": "Map",
-                "Items": "{% $states.input %}",
-                "ItemProcessor": {
-                    "ProcessorConfig": {"Mode": "INLINE"},
-                    "StartAt": "Handle",
-                    "States": message,
-                },
-                "Next": "Report failures",
-            },
-            "Report failures": {
-                "Type": "Pass",
-                "Output": {"batchItemFailures": "{% [$states.input[$exists(itemIdentifier)]] %}"},
-                "End": True,
-            },
-        },
-    }
+    wrapper = substitute(load(_HERE / "per_record.asl.yaml"), {"FirstState": definition["StartAt"]})
+    (branch,) = wrapper["States"]["Each message"]["ItemProcessor"]["States"]["Handle"]["Branches"]
+    branch["States"] |= definition["States"]
+    return {**definition, **wrapper}
 
 
 def _fill(node: Any, values: Mapping[str, Any]) -> Any:
@@ -235,14 +194,14 @@ def _fill(node: Any, values: Mapping[str, Any]) -> Any:
         return [_fill(item, values) for item in node]
     if isinstance(node, str):
         if alone := _PLACEHOLDER.fullmatch(node):
-            return values[alone[1]]
+            return values.get(alone[1], node)
         return _fill_text(node, values)
     return node
 
 
 def _fill_text(text: str, values: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
-        found = values[match[1]]
+        found = values.get(match[1], match[0])
         if isinstance(found, str):
             return found
         if isinstance(found, (bool, int, float)):

@@ -30,6 +30,7 @@ from shared_constructs.direct_api import (
 from shared_constructs.direct_api.values import Value
 
 from order_service.api.models import ORDER_ID_PATTERN, STATUS_PATTERN, Order, OrderRequest
+from order_service.transition import written
 
 CUSTOMERS = Scopes("commerce/shop")
 OPERATORS = Scopes("commerce/operate")
@@ -115,6 +116,8 @@ class OrderApi(Construct):
         )
 
     def _operators(self, orders: ServiceTable) -> None:
+        now = request_time()
+        status, entry = written("FULFILLED", by="order", at=now, sort_key=text(now, "#", ORDER_ID))
         self.api.route(
             "GET",
             "/operations/orders",
@@ -139,12 +142,8 @@ class OrderApi(Construct):
             UpdateItem(
                 table=orders,
                 key=KEY,
-                values={
-                    "status": "FULFILLED",
-                    "gsi2pk": "STATUS#FULFILLED",
-                    "gsi2sk": text(request_time(), "#", ORDER_ID),
-                },
-                append={"timeline": {"at": request_time(), "status": "FULFILLED", "service": "order"}},
+                values=status,
+                append={"timeline": entry},
                 conditions=(
                     Require(not_equals("status", "FULFILLED"), otherwise=Succeed(202)),
                     Require(

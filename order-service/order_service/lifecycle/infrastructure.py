@@ -1,11 +1,13 @@
 """The saga of an order: its workflow, the two questions it asks other services, and what can interrupt it."""
 
+from functools import partial
 from pathlib import Path
 
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
 from constructs import Construct
 from shared_constructs import (
+    Aggregate,
     EventRequest,
     ExpressWorkflow,
     QueueConsumer,
@@ -13,14 +15,12 @@ from shared_constructs import (
     StandardWorkflow,
     Subscription,
 )
-from states_language.definition import load
 
 from order_service.events import ITEMS
 from order_service.settings import OrderSettings
+from order_service.transition import transition, write
 
 HERE = Path(__file__).parent
-KEY = {"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}
-OPEN = "$item.status.S in ['PLACED', 'STOCK_RESERVED', 'PAID']"
 
 
 class Lifecycle(Construct):
@@ -33,28 +33,27 @@ class Lifecycle(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, orders: ServiceTable) -> None:
         super().__init__(scope, construct_id)
         settings = OrderSettings.of(self)
+        order = Aggregate(
+            table=orders,
+            aggregate_id="orderId",
+            key={"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"},
+            open_when="$item.status.S in ['PLACED', 'STOCK_RESERVED', 'PAID']",
+        )
         stock = EventRequest(
             self,
             "Stock",
-            table=orders,
-            aggregate_id="orderId",
-            key=KEY,
-            wait="stock",
+            aggregate=order,
             request="StockReservationRequested.v1",
             data=f"{{'orderId': $new.orderId, 'items': {ITEMS}, 'expiresAt': $expiresAt}}",
             accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
             rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
             rejection="$join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')",
-            open_when=OPEN,
             time_limit=Duration.seconds(settings.stock_wait_seconds),
         )
         payment = EventRequest(
             self,
             "Payment",
-            table=orders,
-            aggregate_id="orderId",
-            key=KEY,
-            wait="payment",
+            aggregate=order,
             request="PaymentRequested.v1",
             data=(
                 "{'orderId': $new.orderId, 'amount': $new.total, 'paymentMethod': $new.paymentMethod,"
@@ -63,19 +62,7 @@ class Lifecycle(Construct):
             accepted=Subscription(source="commerce.payment", detail_type="PaymentCaptured.v1"),
             rejected=Subscription(source="commerce.payment", detail_type="PaymentDeclined.v1"),
             rejection="$data.reason",
-            open_when=OPEN,
             time_limit=Duration.seconds(settings.payment_wait_seconds),
-            writes={
-                "status": "'STOCK_RESERVED'",
-                "gsi2pk": "'STATUS#STOCK_RESERVED'",
-                "gsi2sk": "$now() & '#' & $orderId",
-                "causationId": "$stockReply.eventId",
-            },
-            appends={
-                "timeline": (
-                    "{'M': {'at': {'S': $now()}, 'status': {'S': 'STOCK_RESERVED'}, 'service': {'S': 'inventory'}}}"
-                )
-            },
         )
         self.workflow = self._workflow(orders, stock, payment)
         stock.listen(self.workflow)
@@ -85,15 +72,26 @@ class Lifecycle(Construct):
         self.requests = [stock.event, payment.event]
 
     def _workflow(self, orders: ServiceTable, stock: EventRequest, payment: EventRequest) -> StandardWorkflow:
-        definition = load(HERE / "lifecycle.asl.yaml")
-        asking = {"then": "ReadOrder", "timed_out": "WaitTimedOut", "table": "OrdersTable"}
-        definition["States"]["ReserveStock"] = stock.state(reply="stockReply", **asking)
-        definition["States"]["RequestPayment"] = payment.state(reply="paymentReply", **asking)
+        reserved = transition("STOCK_RESERVED", by="inventory", cause="$stockReply.eventId")
+        cancelled = transition(
+            "CANCELLED",
+            by="order",
+            reason="$cancelReason",
+            detail="$cancelReason & ($cancelDetail = null ? '' : ': ' & $cancelDetail)",
+        )
+        ask = partial(EventRequest.state, then="ReadOrder", timed_out="WaitTimedOut", table="OrdersTable")
         return StandardWorkflow(
             self,
             "Workflow",
-            definition=definition,
-            substitutions={"OrdersTable": orders},
+            definition=HERE / "lifecycle.asl.yaml",
+            substitutions={
+                "OrdersTable": orders,
+                "AskForStock": ask(stock, reply="stockReply"),
+                "AskForPayment": ask(payment, reply="paymentReply", change=reserved),
+                "PaidOrder": write(transition("PAID", by="payment", cause="$paymentReply.eventId")),
+                "ConfirmedOrder": write(transition("CONFIRMED", by="order")),
+                "CancelledOrder": write(cancelled, although_cancelled=True),
+            },
             # Both waits, their retries and the writes in between; far beyond what a healthy order needs.
             timeout=Duration.hours(1),
         )
@@ -114,11 +112,20 @@ class Lifecycle(Construct):
         )
 
     def _interrupt(self, orders: ServiceTable) -> None:
+        cancelled = transition(
+            "CANCELLED",
+            by="order",
+            reason="$cancelRequested ? 'CUSTOMER_REQUEST' : 'TIMED_OUT'",
+            detail="$cancelRequested ? 'CUSTOMER_REQUEST' : 'TIMED_OUT: the lifecycle failed'",
+        )
         interrupt = ExpressWorkflow(
             self,
             "Interrupt",
             definition=HERE / "interrupt.asl.yaml",
-            substitutions={"OrdersTable": orders},
+            substitutions={
+                "OrdersTable": orders,
+                "CancelledOrder": write(cancelled, although_cancelled=True),
+            },
             callback_targets=(self.workflow,),
             per_record=True,
         )

@@ -8,6 +8,8 @@ from service_runtime.envelope import Event, event_id
 from service_testing import Deployment, synthesize
 from service_testing.workflows import aws_call
 from shared_constructs import (
+    Aggregate,
+    Batching,
     ChangeFeed,
     EventRequest,
     ServiceApp,
@@ -17,6 +19,7 @@ from shared_constructs import (
     StandardWorkflow,
     Subscription,
 )
+from states_language.item_update import ItemUpdate
 
 READ = {
     "Type": "Task",
@@ -31,17 +34,19 @@ READ = {
 
 
 def request(scope, table, **changes):
+    loan = Aggregate(
+        table=table,
+        aggregate_id="loanId",
+        key={"pk": "'LOAN#' & $loanId", "sk": "'LOAN'"},
+        open_when="$item.status.S = 'OPEN'",
+    )
     options = {
-        "table": table,
-        "aggregate_id": "loanId",
-        "key": {"pk": "'LOAN#' & $loanId", "sk": "'LOAN'"},
-        "wait": "score",
+        "aggregate": loan,
         "request": "ScoreRequested.v1",
         "data": "{'loanId': $new.loanId, 'expiresAt': $expiresAt}",
         "accepted": Subscription(source="commerce.scoring", detail_type="ScoreGiven.v1"),
         "rejected": Subscription(source="commerce.scoring", detail_type="ScoreRefused.v1"),
         "rejection": "$data.reason",
-        "open_when": "$item.status.S = 'OPEN'",
         "time_limit": Duration.seconds(30),
         **changes,
     }
@@ -65,13 +70,22 @@ def build(app):
                     "Next": "Read",
                 },
                 "Read": {**READ, "Next": "Ask"},
-                "Ask": score.state(reply="answer", then="Read again", timed_out="Silence", table="Table"),
+                "Ask": "${Ask}",
                 "Read again": {**READ, "Next": "Done"},
                 "Done": {"Type": "Succeed", "Output": "{% $answer %}"},
                 "Silence": {"Type": "Fail", "Error": "Silence"},
             },
         },
-        substitutions={"Table": table},
+        substitutions={
+            "Table": table,
+            "Ask": score.state(
+                reply="answer",
+                then="Read again",
+                timed_out="Silence",
+                table="Table",
+                change=ItemUpdate(values={"desk": {"S": "{% 'scoring of ' & $loanId %}"}}),
+            ),
+        },
     )
     score.listen(workflow)
     ChangeFeed(stack, "Feed", table=table, events=[score.event])
@@ -131,6 +145,7 @@ def test_the_reply_is_what_the_workflow_goes_on_with(lending, detail_type, data,
 def test_the_request_is_told_by_the_write_with_the_id_that_the_wait_expects(lending):
     items = []
     decide(lending, lambda: items.extend(lending.items("Loans")))
+    assert items[0]["desk"] == "scoring of 1"
     wait, event = items[0]["wait"], asked(lending)
     assert (
         wait["eventId"]
@@ -199,6 +214,26 @@ def test_each_unexpected_reply_counts_once(templates):
 def test_a_reply_to_a_question_that_was_never_asked_ends_in_the_dlq(lending):
     outcome = lending.feed("Score", [reply("ScoreGiven.v1", "0" * 32)])
     assert len(outcome.dead_letters) == 1
+
+
+def test_what_changes_with_the_question_must_not_change_what_the_question_writes(tmp_path):
+    app = ServiceApp(service="lending", outdir=str(tmp_path))
+    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Loans", stream=True)
+    score = request(ServiceStack(app, kind=StackKind.STATELESS), table)
+    change = ItemUpdate(values={"wait": {"S": "for nobody"}})
+    with pytest.raises(ValueError, match="wait would be written twice"):
+        score.state(reply="answer", then="Read", timed_out="Silence", table="Table", change=change)
+
+
+def test_the_replies_are_consumed_as_the_caller_wants(tmp_path):
+    app = ServiceApp(service="lending", outdir=str(tmp_path))
+    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Loans", stream=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    score = request(stack, table, customize={"consumer": {"batching": Batching(size=3)}})
+    waiting = {"QueryLanguage": "JSONata", "StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    score.listen(StandardWorkflow(stack, "Waiting", definition=waiting))
+    parameters = score.resources.consumer.resources.pipe.source_parameters
+    assert parameters.sqs_queue_parameters.batch_size == 3
 
 
 def test_a_time_limit_below_a_second_is_refused(tmp_path):

@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 from aws_cdk import Duration
 from shared_constructs import (
+    Aggregate,
     ChangeFeed,
     DomainEvent,
     EventRequest,
@@ -35,6 +36,7 @@ def test_the_examples_of_the_constructs_run(module, tmp_path):
         **{
             c.__name__: c
             for c in (
+                Aggregate,
                 ChangeFeed,
                 DomainEvent,
                 Duration,

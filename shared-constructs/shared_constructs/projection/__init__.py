@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from constructs import Construct
-from states_language.definition import library
+from states_language.definition import expression, library
 
+from shared_constructs.customize import Customization, Customize
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.queue_consumer import QueueConsumer
 
@@ -15,13 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk.aws_dynamodb import ITable
-    from states_language.definition import Definition
 
-    from shared_constructs.queue_consumer import Batching, Subscription
+    from shared_constructs.queue_consumer import Subscription
     from shared_constructs.table import ServiceTable
 
 
+HERE = Path(__file__).parent
 _FIELD = re.compile(r"\$(?:data|metadata)(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionResources:
+    """What a ``Projection`` consists of.
+
+    Attributes:
+        workflow: writes the items.
+        consumer: brings it the events.
+    """
+
+    workflow: ExpressWorkflow
+    consumer: QueueConsumer
 
 
 class Projection(Construct):
@@ -43,15 +59,15 @@ class Projection(Construct):
         attributes: the attributes that the event determines, ``{"name": "$data.name", "price": "$data.price"}``.
         version: the version that decides; default the aggregate's.
         version_attribute: where the item keeps it; several projections into one item need one each.
-        batching: see ``QueueConsumer``.
+        customize: further arguments of the ``workflow`` and the ``consumer``, such as
+            ``{"consumer": {"batching": Batching(size=5), "customize": {"queue": {…}}}}``.
 
     Attributes:
-        consumer: the queue consumer.
-        workflow: the workflow.
-        alarms: all alarms of both.
+        resources: workflow and consumer, which have resources of their own.
 
     Raises:
-        ValueError: no key, no attributes, or one of them is also the version attribute.
+        ValueError: no key, no attributes, one of them is also the version attribute, or a customized argument that the
+            construct decides.
 
     Example:
         >>> projection = Projection(stack, "Catalogue", table=table,
@@ -70,7 +86,7 @@ class Projection(Construct):
         attributes: Mapping[str, str],
         version: str = "$metadata.aggregateVersion",
         version_attribute: str = "version",
-        batching: Batching | None = None,
+        customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         if not key or not attributes:
@@ -79,75 +95,28 @@ class Projection(Construct):
             raise ValueError(
                 f"{', '.join(sorted(clash))} is written twice; key, attributes and version must differ"
             )
-        self.workflow = ExpressWorkflow(
-            self,
-            "Workflow",
-            definition=_definition(key, {version_attribute: version, **attributes}),
-            substitutions={"Table": table},
-            per_record=True,
-        )
-        self.consumer = QueueConsumer(
-            self, "Consumer", target=self.workflow, subscriptions=subscriptions, batching=batching
-        )
-        self.alarms = [*self.workflow.resources.alarms, *self.consumer.resources.alarms]
-
-
-def _definition(key: Mapping[str, str], attributes: Mapping[str, str]) -> Definition:
-    """One conditional update; the first attribute is the version.
-
-    Only the attributes that the event has can be set, and DynamoDB refuses names and values that an expression does
-    not use, so the expression is put together from those that exist.
-    """
-    keys = ", ".join(f"'{name}': $typed({_complete(expression)})" for name, expression in key.items())
-    fields = ",\n".join(
-        f"{{'n': '#{position}', 'p': ':{position}', 'name': '{name}', 'value': {expression}}}"
-        for position, (name, expression) in enumerate(attributes.items())
-    )
-    arguments = f"""{{% (
-$metadata := $states.input.detail.metadata;
-$data := $states.input.detail.data;
-$typed := {library("typed")};
-$fields := [{fields}];
-$set := $fields[$exists(value)];
-$gone := $fields[$not($exists(value))];
-{{
-  'TableName': '${{Table}}',
-  'Key': {{{keys}}},
-  'ConditionExpression': 'attribute_not_exists(#0) OR #0 < :0',
-  'UpdateExpression': 'SET ' & $join($set.(n & ' = ' & p), ', ') & ($exists($gone) ? ' REMOVE ' & $join($gone.n, ', ') : ''),
-  'ExpressionAttributeNames': $merge($fields.{{n: name}}),
-  'ExpressionAttributeValues': $merge($set.{{p: $typed(value)}})
-}}
-) %}}"""
-    return {
-        "QueryLanguage": "JSONata",
-        "StartAt": "Write if newer",
-        "States": {
-            "Write if newer": {
-                "Type": "Task",
-                "Resource": "arn:aws:states:::dynamodb:updateItem",
-                "TimeoutSeconds": 10,
-                "Arguments": arguments,
-                "Retry": [
-                    # An older version stays refused: the first entry that matches decides.
-                    {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "MaxAttempts": 0},
-                    {
-                        "ErrorEquals": ["States.TaskFailed"],
-                        "IntervalSeconds": 1,
-                        "BackoffRate": 2,
-                        "MaxAttempts": 3,
-                        "MaxDelaySeconds": 5,
-                        "JitterStrategy": "FULL",
-                    },
-                ],
-                "Catch": [
-                    {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "Already newer"},
-                ],
-                "End": True,
+        customization = Customization(customize, "workflow", "consumer")
+        update = {
+            "definition": HERE / "projection.asl.yaml",
+            "substitutions": {
+                "Table": table,
+                "Update": _update(key, {version_attribute: version, **attributes}),
             },
-            "Already newer": {"Type": "Succeed"},
-        },
-    }
+            "per_record": True,
+        }
+        workflow = ExpressWorkflow(self, "Workflow", **customization.of("workflow", enforced=update))
+        source = {"target": workflow, "subscriptions": subscriptions}
+        consumer = QueueConsumer(self, "Consumer", **customization.of("consumer", enforced=source))
+        self.resources = ProjectionResources(workflow=workflow, consumer=consumer)
+
+
+def _update(key: Mapping[str, str], attributes: Mapping[str, str]) -> str:
+    keys = ", ".join(f"'{name}': $typed({_complete(value)})" for name, value in key.items())
+    fields = ",\n".join(
+        f"{{'n': '#{position}', 'p': ':{position}', 'name': '{name}', 'value': {value}}}"
+        for position, (name, value) in enumerate(attributes.items())
+    )
+    return expression(HERE / "update.jsonata", Typed=library("typed"), Key=keys, Fields=fields)
 
 
 def _complete(expression: str) -> str:

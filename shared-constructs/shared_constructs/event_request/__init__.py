@@ -1,0 +1,224 @@
+"""Asking another service by event and waiting for its reply, from any Standard workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk.aws_logs import FilterPattern, MetricFilter
+from constructs import Construct
+from states_language.definition import load, substitute
+from states_language.item_update import ItemUpdate
+
+from shared_constructs.change_feed import DomainEvent
+from shared_constructs.customize import Customization, Customize
+from shared_constructs.express_workflow import ExpressWorkflow
+from shared_constructs.queue_consumer import QueueConsumer
+from shared_constructs.service import ServiceStack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import Duration
+    from aws_cdk.aws_dynamodb import ITable
+    from states_language.definition import Definition
+
+    from shared_constructs.express_workflow import StandardWorkflow
+    from shared_constructs.queue_consumer import Subscription
+    from shared_constructs.table import ServiceTable
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregate:
+    """Whose state waits.
+
+    Args:
+        table: the table of its items.
+        aggregate_id: name of its id: the workflow's variable, the item's attribute and the field in the data of
+            request and replies, such as ``orderId``.
+        key: key attributes in JSONata over that variable, ``{"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}``.
+        open_when: whether it can still expect replies, in JSONata over ``$item`` (typed attributes).
+    """
+
+    table: ServiceTable | ITable
+    aggregate_id: str
+    key: Mapping[str, str]
+    open_when: str
+
+    @property
+    def typed_key(self) -> dict[str, Any]:
+        """The key as a state writes it."""
+        return {name: {"S": f"{{% {value} %}}"} for name, value in self.key.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRequestResources:
+    """What brings replies back to the workflow that waits.
+
+    Attributes:
+        workflow: answers the wait.
+        consumer: brings it the replies.
+        unexpected_replies: counts those that nobody waits for.
+    """
+
+    workflow: ExpressWorkflow
+    consumer: QueueConsumer
+    unexpected_replies: MetricFilter
+
+
+class EventRequest(Construct):
+    """One question of a saga to another service: the state that asks, the event that carries it, the replies.
+
+    The state is one conditional write to the aggregate's item (``aws-sdk:dynamodb:updateItem.waitForTaskToken``): the
+    wait, what else changes with it, and the next version. The table's change feed turns that write into the request
+    event (add ``.event`` to it), so there is no second write to lose; the task token stays in the item. A reply comes
+    by queue and pipe to an Express workflow that reads the item consistently and answers the wait only if the reply's
+    ``causationId`` is the id of the request that this very wait made.
+
+    Every other reply is harmless and counted (metric ``UnexpectedReplies``): a late or repeated one (its request is
+    known to the item), and any reply to an aggregate that is closed or unknown. A reply to an open aggregate that
+    never asked is retried and ends in the DLQ, where somebody should look.
+
+    Conventions that the workflow must keep: it has the aggregate's id in the variable ``$<aggregate_id>`` and the version
+    that it read in ``$version``, and reads the item again after every state made here. The item has ``version``; it
+    gets ``wait`` (``name``, ``eventId``, ``version``, ``at``, ``token``) and ``requestIds``. Whatever closes or
+    cancels the aggregate changes its version or sets ``cancelRequested``, which both refuse the wait.
+
+    Args:
+        scope: construct inside a ``ServiceStack``.
+        construct_id: its id; tests feed the replies by it. In lower case it is the wait's name.
+        aggregate: whose state waits.
+        request: detail type of the event that asks.
+        data: its data in JSONata over ``$new`` (the item) and ``$expiresAt`` (when the wait ends, RFC 3339).
+        accepted: the reply that grants the request.
+        rejected: the reply that refuses it.
+        rejection: why, in JSONata over the refusing event's ``$data``, a string; default none.
+        time_limit: how long to wait; 1 second or more.
+        customize: further arguments of the ``workflow`` and the ``consumer`` of the replies, and properties of the
+            metric filter ``unexpected_replies``.
+
+    Attributes:
+        event: the request event, for the service's ``ChangeFeed``.
+        resources: what ``listen`` has built.
+
+    Raises:
+        ValueError: a time limit below one second, or a customized argument that the construct decides.
+
+    Example:
+        >>> order = Aggregate(table=table, aggregate_id="orderId", open_when="$item.status.S = 'PLACED'",
+        ...     key={"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"})
+        >>> stock = EventRequest(stack, "Stock", aggregate=order, request="StockReservationRequested.v1",
+        ...     data="{'orderId': $new.orderId, 'expiresAt': $expiresAt}",
+        ...     accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
+        ...     rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
+        ...     time_limit=Duration.seconds(30))
+        >>> state = stock.state(reply="stockReply", then="ReadOrder", timed_out="WaitTimedOut", table="Orders")
+        >>> state["Resource"]
+        'arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken'
+    """
+
+    resources: EventRequestResources
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        aggregate: Aggregate,
+        request: str,
+        data: str,
+        accepted: Subscription,
+        rejected: Subscription,
+        time_limit: Duration,
+        rejection: str = "''",
+        customize: Customize | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._seconds = int(time_limit.to_seconds())
+        if self._seconds < 1:
+            raise ValueError(f"time_limit must be at least one second, got {self._seconds}")
+        self._customization = Customization(customize, "workflow", "consumer", "unexpected_replies")
+        self._aggregate, self._wait = aggregate, construct_id.lower()
+        self._accepted, self._rejected, self._rejection = accepted, rejected, rejection
+        self.event = DomainEvent(
+            detail_type=request,
+            aggregate_id=f"$new.{aggregate.aggregate_id}",
+            when=f"$new.wait.name = '{self._wait}' and $changed('wait')",
+            # The version that the wait was made with: a republished request keeps its id.
+            version="$new.wait.version",
+            data=(f"($expiresAt := $fromMillis($toMillis($new.wait.at) + {self._seconds * 1000}); {data})"),
+        )
+
+    def state(
+        self, *, reply: str, then: str, timed_out: str, table: str, change: ItemUpdate | None = None
+    ) -> Definition:
+        """The state that asks and waits.
+
+        Args:
+            reply: variable that gets the reply, ``{"outcome": "accepted" | "rejected", "eventId", "detail"}``; it is
+                null when the wait was ended by another output, such as ``{"outcome": "cancelled"}``.
+            then: the state that reads the item again: after a reply, and when the item had changed meanwhile.
+            timed_out: the state after the time limit.
+            table: name of the definition's substitution that stands for the table.
+            change: what the same write changes besides; default nothing.
+
+        Returns:
+            A Task state, to substitute for its name in the definition's ``States``.
+        """
+        source, aggregate_id = f"commerce.{ServiceStack.of(self).service}", self._aggregate.aggregate_id
+        event = f"'{source}|' & ${aggregate_id} & '|' & $string($version + 1) & '|{self.event.detail_type}'"
+        asking = substitute(
+            load(HERE / "asking.asl.yaml"),
+            {
+                "Table": f"${{{table}}}",
+                "Key": self._aggregate.typed_key,
+                "Request": self.event.detail_type,
+                "EventId": f"$substring($hash({event}, 'SHA-256'), 0, 32)",
+                "Wait": self._wait,
+                "Seconds": self._seconds,
+                "Reply": reply,
+                "Then": then,
+                "TimedOut": timed_out,
+            },
+        )
+        return {**asking, "Arguments": (change or ItemUpdate()).added_to(asking["Arguments"])}
+
+    def listen(self, workflow: StandardWorkflow) -> None:
+        """Build what brings the replies to the workflow that waits.
+
+        Args:
+            workflow: the workflow that ``state`` is part of.
+        """
+        answering = {
+            "definition": HERE / "replies.asl.yaml",
+            "substitutions": {
+                "Table": self._aggregate.table,
+                "Key": self._aggregate.typed_key,
+                "AggregateId": self._aggregate.aggregate_id,
+                "OpenWhen": self._aggregate.open_when,
+                "Accepted": self._accepted.detail_type,
+                "Rejection": self._rejection,
+            },
+            "callback_targets": (workflow,),
+            "per_record": True,
+        }
+        replies = ExpressWorkflow(self, "Replies", **self._customization.of("workflow", enforced=answering))
+        counting = {
+            "log_group": replies.resources.log_group,
+            # A state's name is in two lines of the log, of its entry and of its exit.
+            "filter_pattern": FilterPattern.all(
+                FilterPattern.string_value("$.type", "=", "SucceedStateEntered"),
+                FilterPattern.string_value("$.details.name", "=", "Unexpected reply"),
+            ),
+        }
+        metric = {"metric_namespace": "Commerce", "metric_name": "UnexpectedReplies"}
+        unexpected = self._customization.of("unexpected_replies", enforced=counting, **metric)
+        source = {"target": replies, "subscriptions": [self._accepted, self._rejected]}
+        self.resources = EventRequestResources(
+            workflow=replies,
+            unexpected_replies=MetricFilter(self, "UnexpectedReplies", **unexpected),
+            consumer=QueueConsumer(self, "Consumer", **self._customization.of("consumer", enforced=source)),
+        )
