@@ -95,6 +95,18 @@ class Metadata(WireModel):
     aggregate_version: Annotated[int, Field(ge=0)]
 
 
+class Cause(WireModel):
+    """What a change goes back to; stored with it, so that the change feed can put it into the events.
+
+    Attributes:
+        correlation_id: of the conversation.
+        causation_id: id of the event or request that is being answered.
+    """
+
+    correlation_id: str
+    causation_id: str
+
+
 class Event(WireModel, Generic[DataT]):
     """A fact about an aggregate, as it travels on the bus.
 
@@ -183,6 +195,11 @@ class Event(WireModel, Generic[DataT]):
                 f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
             )
             raise EnvelopeError(f"event {envelope.get('detail-type')!r} does not fit: {faults}") from error
+
+    @property
+    def cause(self) -> Cause:
+        """What a change goes back to that this event brings about."""
+        return Cause(correlation_id=self.metadata.correlation_id, causation_id=self.metadata.event_id)
 
     def detail(self) -> dict[str, Any]:
         """The ``detail`` of the EventBridge event: metadata and data, camelCase, JSON types only."""

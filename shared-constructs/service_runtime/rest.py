@@ -16,6 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from service_runtime.envelope import correlation_id_or_new
 from service_runtime.observability import business_context, logger
 from service_runtime.problems import CONTENT_TYPE, Problem
+from service_runtime.retries import THROTTLED, error_codes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,14 +28,6 @@ _LOCATIONS = frozenset({"body", "query", "path", "header"})
 # Behind a custom domain, a proxy event's path begins with the base path that holds the API's major version.
 _BASE_PATH = re.compile(r"^/v[1-9][0-9]*(?=/)")
 _JSON = "application/json"
-_THROTTLED = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 
 
 def request_correlation_id(event: Mapping[str, Any]) -> str:
@@ -68,7 +61,7 @@ def problem_responses(app: APIGatewayRestResolver) -> None:
         return problem_response(Problem(error.status_code, detail=str(error.msg)))
 
     def unexpected(error: Exception) -> Response[str]:
-        if _is_throttled(error):
+        if error_codes(error) & THROTTLED:
             logger.warning("request throttled", exc_info=error)
             return problem_response(
                 Problem(503, detail="Too busy. Try again later.", headers={"Retry-After": "1"})
@@ -167,12 +160,6 @@ def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:
 def _header(event: Mapping[str, Any], name: str) -> str | None:
     headers = event.get("headers") or {}
     return next((value for given, value in headers.items() if given.lower() == name.lower()), None)
-
-
-def _is_throttled(error: Exception) -> bool:
-    # By shape: a handler without boto3 should not load botocore for this.
-    answer = getattr(error, "response", None)
-    return isinstance(answer, dict) and answer.get("Error", {}).get("Code") in _THROTTLED
 
 
 def _lists(headers: Mapping[str, str]) -> dict[str, list[str]]:

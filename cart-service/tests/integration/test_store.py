@@ -9,12 +9,14 @@ import pytest
 from botocore.exceptions import ClientError
 from cart_service.api.runtime import domain
 from cart_service.api.runtime.domain import Cart, Owner, Product, ProductStatus
-from cart_service.api.runtime.store import MAX_ATTEMPTS, CartStore, ContendedError
+from cart_service.api.runtime.store import MAX_ATTEMPTS, CartStore
 from moto import mock_aws
+from service_runtime.envelope import Cause
 from service_runtime.money import Money
+from service_runtime.retries import ContentionError
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
-ORIGIN = {"correlationId": "c-1", "causationId": "r-1"}
+CAUSE = Cause(correlation_id="c-1", causation_id="r-1")
 VISITOR, ALICE = domain.anonymous("cart-1"), domain.customer("alice")
 
 
@@ -60,7 +62,7 @@ def put(store: CartStore, owner: Owner, sku: str, meanwhile: Callable[[], Any] =
         next(others, lambda: None)()
         return decision
 
-    return store.change(owner, decide, origin=ORIGIN)
+    return store.change(owner, decide, cause=CAUSE)
 
 
 def merge(store: CartStore, meanwhile: Callable[[], Any] = lambda: None) -> Any:
@@ -71,12 +73,12 @@ def merge(store: CartStore, meanwhile: Callable[[], Any] = lambda: None) -> Any:
         next(others, lambda: None)()
         return decision
 
-    return store.merge(VISITOR, ALICE, decide, origin=ORIGIN)
+    return store.merge(VISITOR, ALICE, decide, cause=CAUSE)
 
 
 def stored(store: CartStore, owner: Owner) -> Cart | None:
     seen = []
-    store.change(owner, seen.append, origin=ORIGIN)
+    store.change(owner, seen.append, cause=CAUSE)
     return seen[0]
 
 
@@ -86,7 +88,7 @@ def skus(store: CartStore, owner: Owner) -> set[str]:
 
 
 def issue(store: CartStore) -> None:
-    store.issue(VISITOR, domain.issue(VISITOR, NOW), origin=ORIGIN)
+    store.issue(VISITOR, domain.issue(VISITOR, NOW), cause=CAUSE)
 
 
 def test_two_writers_of_one_cart_lose_nothing(store):
@@ -190,7 +192,7 @@ def test_a_conflict_is_tried_again_after_a_wait(store, client, waits, conflict):
 def test_who_loses_every_time_is_told_and_has_changed_nothing(client, waits):
     conflicts = [failure("ConditionalCheckFailedException")] * MAX_ATTEMPTS
     contended = CartStore(table_name="carts", client=Failing(client, *conflicts), sleep=waits.append)
-    with pytest.raises(ContendedError):
+    with pytest.raises(ContentionError):
         put(contended, ALICE, "BREAD")
     assert stored(contended, ALICE) is None
 
@@ -219,7 +221,7 @@ def subtract(store: CartStore, meanwhile: Callable[[], Any] = lambda: None) -> b
         next(others, lambda: None)()
         return decision
 
-    return store.once_per_order(ALICE, "order-1", decide, origin=ORIGIN)
+    return store.once_per_order(ALICE, "order-1", decide, cause=CAUSE)
 
 
 def test_an_order_is_subtracted_once(store):

@@ -11,14 +11,15 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
 from service_runtime.consumer import EventConsumer, Message, RetryLater
-from service_runtime.envelope import Event, WireModel, rfc3339, utc_now
+from service_runtime.envelope import Cause, Event, WireModel, rfc3339, utc_now
 from service_runtime.observability import count, logger
 from service_runtime.problems import Problem
 from service_runtime.rest import problem_response, request_correlation_id, rest_resolver
+from service_runtime.retries import ContentionError
 
 from cart_service.api.runtime import domain
 from cart_service.api.runtime.domain import Cart, Line, Owner, Quantity, Reason, Rejected
-from cart_service.api.runtime.store import CartStore, ContendedError
+from cart_service.api.runtime.store import CartStore
 from cart_service.contracts.consumed import OrderConfirmed
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_
 store = CartStore(table_name=os.environ["TABLE_NAME"], client=boto3.client("dynamodb"))
 
 
-def contended(error: ContendedError) -> Response[Any]:
+def contended(error: ContentionError) -> Response[Any]:
     """Too many writers at once: what this caller asked for is not done, and may be asked for again."""
     logger.warning("cart contended", reason=str(error))
     return problem_response(
@@ -72,14 +73,14 @@ def contended(error: ContendedError) -> Response[Any]:
     )
 
 
-app.exception_handler(ContendedError)(contended)
+app.exception_handler(ContentionError)(contended)
 
 
 @app.post("/carts")
 def issue_cart() -> Response[Any]:
     """Issue an anonymous cart; whoever knows its id may use it."""
     owner = domain.anonymous(domain.new_cart_id())
-    store.issue(owner, domain.issue(owner, utc_now()), origin=_origin())
+    store.issue(owner, domain.issue(owner, utc_now()), cause=_cause())
     count("CartsIssued")
     return _json(HTTPStatus.CREATED, {"cartId": owner.id})
 
@@ -117,7 +118,7 @@ def merge_cart(anonymous: MergeInput) -> Response[Any]:
             source,
             target,
             lambda theirs, ours: domain.merge(theirs, ours, source, target, now),
-            origin=_origin(),
+            cause=_cause(),
         )
     )
     count("CartsMerged")
@@ -140,12 +141,9 @@ def take_out_what_was_bought(event: Event[OrderConfirmed], _message: Message) ->
             owner,
             event.data.order_id,
             lambda stored: domain.subtract(stored, owner, bought, now),
-            origin={
-                "correlationId": event.metadata.correlation_id,
-                "causationId": event.metadata.event_id,
-            },
+            cause=event.cause,
         )
-    except ContendedError as error:
+    except ContentionError as error:
         raise RetryLater(CONTENDED_RETRY_SECONDS, str(error)) from error
     logger.info("order subtracted" if first else "order was subtracted before")
 
@@ -159,7 +157,7 @@ def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
     product, now = store.product(sku), utc_now()
     cart = _accepted(
         store.change(
-            owner, lambda stored: domain.put_line(stored, owner, product, quantity, now), origin=_origin()
+            owner, lambda stored: domain.put_line(stored, owner, product, quantity, now), cause=_cause()
         )
     )
     count("LinesPut")
@@ -168,7 +166,7 @@ def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
 
 def _remove_line(owner: Owner, sku: str) -> Response[Any]:
     now = utc_now()
-    store.change(owner, lambda stored: domain.remove_line(stored, owner, sku, now), origin=_origin())
+    store.change(owner, lambda stored: domain.remove_line(stored, owner, sku, now), cause=_cause())
     return Response(status_code=HTTPStatus.NO_CONTENT, body="")
 
 
@@ -181,12 +179,12 @@ def _customer() -> Owner:
     return domain.customer(sub)
 
 
-def _origin() -> dict[str, str]:
+def _cause() -> Cause:
     """What the change can be traced by, from the request to the item."""
-    return {
-        "correlationId": request_correlation_id(app.current_event.raw_event),
-        "causationId": app.current_event.request_context.request_id,
-    }
+    return Cause(
+        correlation_id=request_correlation_id(app.current_event.raw_event),
+        causation_id=app.current_event.request_context.request_id,
+    )
 
 
 def _accepted(decision: Cart | Rejected) -> Cart:

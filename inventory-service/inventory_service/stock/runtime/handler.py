@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import boto3
 from pydantic import Field, ValidationError
 from service_runtime.consumer import EventConsumer, Message, MessageConsumer, PoisonMessage, RetryLater
-from service_runtime.envelope import Event, WireModel, correlation_id_or_new, rfc3339, utc_now
+from service_runtime.envelope import Cause, Event, WireModel, correlation_id_or_new, utc_now
 from service_runtime.observability import business_context, count, logger
+from service_runtime.retries import ContentionError
 
 from inventory_service.contracts.consumed import OrderProgressed, StockReservationRequested
 from inventory_service.stock.runtime import domain
 from inventory_service.stock.runtime.domain import ContradictionError, Line, Request, Status
 from inventory_service.stock.runtime.settle import settle
-from inventory_service.stock.runtime.store import BusyError, Cause, StockStore
+from inventory_service.stock.runtime.store import StockStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from inventory_service.stock.runtime.domain import Change, Reservation
 
 # After the store's own attempts; doubled with each receive, so that a hot item can cool down.
-FIRST_BUSY_RETRY_SECONDS = 5
+FIRST_RETRY_SECONDS = 5
 
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 
@@ -74,14 +75,14 @@ def receive_stock(message: Message) -> None:
     except ValidationError as error:
         raise PoisonMessage(f"not a receipt: {error}") from error
     correlation_id = correlation_id_or_new(message.attributes.get("correlationId"))
-    cause = Cause(correlation_id=correlation_id, causation_id=message.message_id, at=rfc3339(utc_now()))
+    cause = Cause(correlation_id=correlation_id, causation_id=message.message_id)
     with business_context(correlation_id=correlation_id, sku=receipt.sku, receiptId=receipt.receipt_id):
         try:
             added = _store().receive(
                 sku=receipt.sku, receipt_id=receipt.receipt_id, quantity=receipt.quantity, cause=cause
             )
-        except BusyError as busy:
-            raise _busy(message, busy) from busy
+        except ContentionError as error:
+            raise _later(message, error) from error
         logger.info("receipt counted" if added else "receipt was counted before", quantity=receipt.quantity)
         if added:
             count("PiecesReceived", receipt.quantity)
@@ -105,15 +106,10 @@ def _settle(
     message: Message,
     decide: Callable[[Reservation | None], Change | None],
 ) -> None:
-    cause = Cause(
-        correlation_id=event.metadata.correlation_id,
-        causation_id=event.metadata.event_id,
-        at=rfc3339(utc_now()),
-    )
     try:
-        reservation = settle(_store(), event.data.order_id, decide, cause=cause)
-    except BusyError as busy:
-        raise _busy(message, busy) from busy
+        reservation = settle(_store(), event.data.order_id, decide, cause=event.cause)
+    except ContentionError as error:
+        raise _later(message, error) from error
     except ContradictionError as contradiction:
         raise PoisonMessage(str(contradiction)) from contradiction
     if reservation is None:
@@ -123,8 +119,8 @@ def _settle(
         count(f"Reservations{reservation.status.capitalize()}")
 
 
-def _busy(message: Message, busy: BusyError) -> RetryLater:
-    return RetryLater(FIRST_BUSY_RETRY_SECONDS * 2 ** (message.receive_count - 1), str(busy))
+def _later(message: Message, error: ContentionError) -> RetryLater:
+    return RetryLater(FIRST_RETRY_SECONDS * 2 ** (message.receive_count - 1), str(error))
 
 
 @cache

@@ -10,8 +10,10 @@ from inventory_service.stock.runtime.store import ConcurrentChangeError, OutOfSt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from service_runtime.envelope import Cause
+
     from inventory_service.stock.runtime.domain import Change, Reservation
-    from inventory_service.stock.runtime.store import Cause, StockStore
+    from inventory_service.stock.runtime.store import StockStore
 
 
 def settle(
@@ -29,7 +31,7 @@ def settle(
         The reservation as changed, or None if the message changed nothing.
 
     Raises:
-        BusyError: conflicts or throttling outlasted every attempt.
+        ContentionError: conflicts or throttling outlasted every attempt.
         ContradictionError: from ``decide``.
     """
     while change := decide(store.reservation(order_id)):

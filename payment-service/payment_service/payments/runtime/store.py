@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+from service_runtime.dynamodb import Table
 from service_runtime.envelope import rfc3339, utc_now
+from service_runtime.retries import CONDITION_FAILED, error_codes
 
 from payment_service.payments.runtime.domain import Payment
 from payment_service.payments.runtime.sandbox import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
-
-
-class _Versions:
-    """Items of one kind, each with a counter that every write raises by one."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, *, kind: str, counter: str) -> None:
-        self._table_name = table_name
-        self._client = client
-        self._kind = kind
-        self._counter = counter
-
-    def read(self, key: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(
-            TableName=self._table_name,
-            Key={"pk": {"S": f"{self._kind}#{key}"}, "sk": {"S": self._kind}},
-            ConsistentRead=True,
-        )
-        item = {name: TypeDeserializer().deserialize(value) for name, value in answer.get("Item", {}).items()}
-        # Every number that this service stores is whole.
-        return json.loads(json.dumps(item, default=int)) or None
-
-    def write(self, key: str, attributes: Mapping[str, Any]) -> bool:
-        item = {"pk": f"{self._kind}#{key}", "sk": self._kind, **attributes}
-        try:
-            self._client.put_item(
-                TableName=self._table_name,
-                Item={name: TypeSerializer().serialize(value) for name, value in item.items()},
-                ConditionExpression="#counter = :before OR (attribute_not_exists(pk) AND :before = :none)",
-                ExpressionAttributeNames={"#counter": self._counter},
-                ExpressionAttributeValues={
-                    ":before": {"N": str(attributes[self._counter] - 1)},
-                    ":none": {"N": "0"},
-                },
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+    from mypy_boto3_dynamodb.type_defs import PutTypeDef
 
 
 class PaymentStore:
@@ -67,26 +32,29 @@ class PaymentStore:
     def __init__(
         self, *, table_name: str, client: DynamoDBClient, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self._versions = _Versions(table_name, client, kind="PAYMENT", counter="version")
+        self._table = Table(table_name, client)
+        self._client = client
         self._clock = clock
 
     def read(self, order_id: str) -> Payment | None:
         """Return an order's payment as it is now."""
-        item = self._versions.read(order_id)
+        item = self._table.get(f"PAYMENT#{order_id}", "PAYMENT")
         return Payment.model_validate(item) if item else None
 
     def write(self, payment: Payment) -> bool:
         """Store the next version; False when somebody else has stored it."""
-        attributes: dict[str, Any] = {
+        item: dict[str, Any] = {
+            "pk": f"PAYMENT#{payment.order_id}",
+            "sk": "PAYMENT",
             **payment.model_dump(mode="json", by_alias=True, exclude_none=True),
             "updatedAt": rfc3339(self._clock()),
             "causationId": payment.causation_id,
         }
         if payment.request:
             # Beside the request that the rules read: what the API shows.
-            attributes["amount"] = payment.request.amount.model_dump(by_alias=True)
-            attributes["expiresAt"] = rfc3339(payment.request.expires_at)
-        return self._versions.write(payment.order_id, attributes)
+            item["amount"] = payment.request.amount.model_dump(by_alias=True)
+            item["expiresAt"] = rfc3339(payment.request.expires_at)
+        return _was_put(self._client, self._table.next_version(item))
 
 
 class SandboxLedger:
@@ -98,13 +66,29 @@ class SandboxLedger:
     """
 
     def __init__(self, *, table_name: str, client: DynamoDBClient) -> None:
-        self._versions = _Versions(table_name, client, kind="SANDBOX", counter="revision")
+        self._table = Table(table_name, client)
+        self._client = client
 
     def read(self, intent_id: str) -> Account | None:
         """Return an account as it is now."""
-        item = self._versions.read(intent_id)
+        item = self._table.get(f"SANDBOX#{intent_id}", "SANDBOX")
         return Account.model_validate(item) if item else None
 
     def write(self, account: Account) -> bool:
         """Store the next revision; False when it is stored already."""
-        return self._versions.write(account.intent_id, account.model_dump(mode="json", by_alias=True))
+        item = {
+            "pk": f"SANDBOX#{account.intent_id}",
+            "sk": "SANDBOX",
+            **account.model_dump(mode="json", by_alias=True),
+        }
+        return _was_put(self._client, self._table.next_version(item, counter="revision"))
+
+
+def _was_put(client: DynamoDBClient, put: PutTypeDef) -> bool:
+    try:
+        client.put_item(**put)
+    except ClientError as error:
+        if error_codes(error) <= CONDITION_FAILED:
+            return False
+        raise
+    return True
