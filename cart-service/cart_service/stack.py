@@ -1,8 +1,9 @@
-"""The cart service: a table of carts and known products, the projection that fills the latter, and the API."""
+"""The cart service: a table of carts and known products, the projection that fills the latter, the API, and what was bought."""
 
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
 
 from cart_service.api.infrastructure import CartApi
+from cart_service.orders.infrastructure import Orders
 from cart_service.products.infrastructure import Products
 
 
@@ -20,7 +21,9 @@ class CartService(ServiceStack):
     def __init__(self, app: ServiceApp, *, table: ServiceTable) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         Products(self, "Products", table=table)
-        CartApi(self, "Carts", carts=table)
+        api = CartApi(self, "Carts", carts=table)
+        # In the API's scope, from which the ids of what is deployed were made.
+        Orders(api, "Orders", writes=api.writes)
 
 
 def build(app: ServiceApp) -> None:

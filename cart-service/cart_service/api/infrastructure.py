@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from constructs import Construct
-from shared_constructs import QueueConsumer, ServiceFunction, ServiceStack, Subscription
+from shared_constructs import ServiceFunction, ServiceStack
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -34,7 +34,11 @@ LIVE: Final = all_of(greater_than("expiresAtEpoch", request_epoch()), not_exists
 
 
 class CartApi(Construct):
-    """Fill a cart without a token; keep it, and take the anonymous one over, as a customer."""
+    """Fill a cart without a token; keep it, and take the anonymous one over, as a customer.
+
+    Attributes:
+        writes: the one function that writes carts.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, carts: ServiceTable) -> None:
         super().__init__(scope, construct_id)
@@ -51,23 +55,17 @@ class CartApi(Construct):
             },
         )
         carts.resources.table.grant(self.writes.resources.role, "dynamodb:GetItem", "dynamodb:PutItem")
-        self.orders = QueueConsumer(
-            self,
-            "Orders",
-            target=self.writes,
-            subscriptions=[Subscription(source="commerce.order", detail_type="OrderConfirmed.v1")],
-        )
         write = InvokeFunction(function=self.writes)
 
-        self.api = DirectApi(self, "Api", description="Shopping carts of anonymous visitors and of customers")
-        self.api.route("POST", "/carts", write, auth=PUBLIC)
-        self.api.route("GET", "/carts/{cartId}", _read(carts, "ANON#", CART_ID), auth=PUBLIC)
-        self.api.route("PUT", "/carts/{cartId}/items/{sku}", write, auth=PUBLIC)
-        self.api.route("DELETE", "/carts/{cartId}/items/{sku}", write, auth=PUBLIC)
-        self.api.route("GET", "/me/cart", _read(carts, "CUST#", claim("sub")), auth=CUSTOMERS)
-        self.api.route("PUT", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
-        self.api.route("DELETE", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
-        self.api.route("POST", "/me/cart/merge", write, auth=CUSTOMERS)
+        api = DirectApi(self, "Api", description="Shopping carts of anonymous visitors and of customers")
+        api.route("POST", "/carts", write, auth=PUBLIC)
+        api.route("GET", "/carts/{cartId}", _read(carts, "ANON#", CART_ID), auth=PUBLIC)
+        api.route("PUT", "/carts/{cartId}/items/{sku}", write, auth=PUBLIC)
+        api.route("DELETE", "/carts/{cartId}/items/{sku}", write, auth=PUBLIC)
+        api.route("GET", "/me/cart", _read(carts, "CUST#", claim("sub")), auth=CUSTOMERS)
+        api.route("PUT", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
+        api.route("DELETE", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
+        api.route("POST", "/me/cart/merge", write, auth=CUSTOMERS)
 
 
 def _read(carts: ServiceTable, prefix: str, owner: Any) -> GetItem:

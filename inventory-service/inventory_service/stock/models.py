@@ -2,31 +2,27 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+from service_runtime.envelope import WireModel
 
 SKU_PATTERN = r"[A-Z0-9][A-Z0-9-]{0,63}"
 MAX_PIECES = 1_000_000
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Delivery(_Model):
+class Delivery(WireModel, extra="forbid"):
     """Body of ``POST /stock/{sku}/receipts``: a delivery, counted once per sku and ``receiptId``."""
 
     receipt_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]
 
 
-class Threshold(_Model):
+class Threshold(WireModel, extra="forbid"):
     """Body of ``PUT /stock/{sku}/threshold``: with that many pieces available or fewer, the stock is low."""
 
     low_threshold: Annotated[int, Field(ge=0, le=MAX_PIECES)]
 
 
-class Stock(_Model):
+class Stock(WireModel):
     """A sku's stock as the API shows it: what is in the house, promised to orders, and left to sell."""
 
     sku: str

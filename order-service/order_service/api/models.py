@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+from service_runtime.envelope import WireModel
 from shared_constructs.direct_api import Stored
 
 Status = Literal["PLACED", "STOCK_RESERVED", "PAID", "CONFIRMED", "FULFILLED", "CANCELLED"]
@@ -13,25 +13,21 @@ ORDER_ID_PATTERN = "[0-9a-f]{32}"
 MAX_LINES = 50
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Amount(_Model):
+class Amount(WireModel, extra="forbid"):
     """Money: integer minor units of one currency."""
 
     amount_minor: Annotated[int, Field(ge=0, le=1_000_000_000)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
-class RequestedLine(_Model):
+class RequestedLine(WireModel, extra="forbid"):
     """So many pieces of a sku."""
 
     sku: Annotated[str, Field(pattern="^[A-Z0-9][A-Z0-9-]{0,63}$")]
     quantity: Annotated[int, Field(ge=1, le=99)]
 
 
-class OrderRequest(_Model):
+class OrderRequest(WireModel, extra="forbid"):
     """Body of ``POST /orders``."""
 
     items: Annotated[list[RequestedLine], Field(min_length=1, max_length=MAX_LINES)]
@@ -39,7 +35,7 @@ class OrderRequest(_Model):
     expected_total: Amount | None = None
 
 
-class Line(_Model):
+class Line(WireModel):
     """A line as it was priced when the order was placed."""
 
     sku: str
@@ -49,7 +45,7 @@ class Line(_Model):
     line_total: Amount
 
 
-class TimelineEntry(_Model):
+class TimelineEntry(WireModel):
     """What happened to the order, and which service did it."""
 
     at: str
@@ -58,7 +54,7 @@ class TimelineEntry(_Model):
     detail: str | None = None
 
 
-class Order(_Model):
+class Order(WireModel):
     """An order as its customer and the operators see it."""
 
     order_id: str

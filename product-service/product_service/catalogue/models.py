@@ -2,25 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+from service_runtime.envelope import WireModel
 
 SKU_PATTERN = r"[A-Z0-9][A-Z0-9-]{0,63}"
 CATEGORY_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Price(_Model):
+class Price(WireModel, extra="forbid"):
     """What one piece costs, in minor units of the one currency; at most a million major units."""
 
     amount_minor: Annotated[int, Field(ge=0, le=100_000_000)]
     currency: Literal["EUR"]
 
 
-class ProductDetails(_Model):
+class ProductDetails(WireModel, extra="forbid"):
     """Body of ``PUT /products/{sku}``: the whole product as operators describe it."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -30,7 +26,7 @@ class ProductDetails(_Model):
     image_url: Annotated[str, Field(pattern=r"^https://[^\s]+$", max_length=2048)] | None = None
 
 
-class _Identified(_Model):
+class _Identified(WireModel):
     sku: str
 
 
