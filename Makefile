@@ -44,7 +44,7 @@ given = $(if $($(1)),--$(2) '$($(1))')
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy test unit lint format lock clean
+.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy test unit lint split format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -108,6 +108,9 @@ unit: $(TOOLS) $(NODE) ## Run the unit tests only (SERVICE=)
 
 lint: setup ## Check style, types, boundaries, and every template of every stage (SERVICE=)
 	@$(CLI) lint $(call given,SERVICE,service)
+
+split: $(TOOLS) $(NODE) ## Take each folder alone, the library as a wheel, through install, lint, tests and synth (SERVICE=)
+	@$(CLI) split $(call given,SERVICE,service)
 
 format: $(TOOLS) ## Format the code and apply safe fixes
 	@.venv/bin/ruff check --fix-only --quiet .

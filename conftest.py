@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent
 # Pytest imports a test's folders as its parent packages. For our folder `platform` it would put an empty package in the
 # place of the standard library's module, which has no `__path__` by which pytest would leave it alone. The package
 # `storefront` has one, once it is imported.
-platform.__path__ = [str(ROOT / "platform")]  # type: ignore[attr-defined]
+platform.__path__ = [str(ROOT / "platform")]
 
 
 def is_end_to_end(path: Path) -> bool:

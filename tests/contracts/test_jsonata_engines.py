@@ -55,7 +55,7 @@ def definitions(template):
 
 @cache
 def expressions():
-    found = {}
+    found: dict[str, None] = {}
     for service in SERVICES:
         build = import_module(f"{service}_service.stack").build
         for template in synthesize(build, service=service).values():
@@ -158,7 +158,11 @@ def cases(*, tame):
 
 def by_reference(given):
     ran = subprocess.run(
-        [shutil.which("node"), ROOT / "tests/contracts/reference_jsonata.mjs", ROOT / "node_modules"],
+        [
+            shutil.which("node") or "node",
+            ROOT / "tests/contracts/reference_jsonata.mjs",
+            ROOT / "node_modules",
+        ],
         input=json.dumps(given),
         capture_output=True,
         text=True,

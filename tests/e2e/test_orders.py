@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from service_testing.local_cloud import eventually
 from storefront.client import Customer, Order, statuses
@@ -140,7 +142,7 @@ def test_what_was_bought_leaves_the_cart_once(commerce, sku, other_sku):
         return {line["sku"]: line["quantity"] for line in items}
 
     for each, quantity in ((sku, 5), (other_sku, 1)):
-        eventually(lambda each=each, quantity=quantity: put(each, quantity), lambda answer: answer.ok)
+        eventually(partial(put, each, quantity), lambda answer: answer.ok)
     becomes(customer.place({sku: 2, other_sku: 1}), "CONFIRMED")
     eventually(cart, lambda quantities: quantities == {sku: 3})
     becomes(customer.place({sku: 1}), "CONFIRMED")

@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.workspace import NEVER_DEPLOYED, STAGES, digest, files
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from commerce_platform.cli.board import Board
     from commerce_platform.cli.workspace import App, Workspace
@@ -45,71 +43,97 @@ BINARY = 1_000_000
 
 
 @dataclass(frozen=True)
-class Lint:
-    """One run over the workspace, or over one project of it.
+class Checker:
+    """What checks are made of: a command that is run, and the memory that it has passed.
 
-    Args:
+    Attributes:
         workspace: What is checked.
-        project: The one project, or None for all.
-        slots: As many as there are processors.
     """
 
     workspace: Workspace
-    project: Path | None
-    slots: asyncio.Semaphore
 
     @property
-    def projects(self) -> tuple[Path, ...]:
-        """The projects to check."""
-        return (self.project,) if self.project else self.workspace.projects
+    def memory(self) -> Path:
+        """Where logs and what has passed are kept."""
+        return self.workspace.root / ".cache" / "lint"
 
     async def tool(
-        self, name: str, *command: str | Path, folder: Path | None = None, **environment: str
+        self,
+        name: str,
+        *command: str | Path,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> str:
         """Run a tool.
 
         Returns:
             What it printed if it failed, else nothing.
         """
-        log = self.workspace.root / ".cache" / "lint" / f"{name.replace(' ', '-')}.log"
+        log = self.memory / f"{name.replace(' ', '-')}.log"
         status = await process.run(
             command,
             folder=folder or self.workspace.root,
             log=log,
-            environment=process.tool_environment(**environment),
+            environment=environment or process.tool_environment(),
         )
         return log.read_text(errors="replace").rstrip() or f"exit status {status}" if status else ""
 
-    async def once(self, name: str, content: str, check: Awaitable[str]) -> str:
-        """Await a check, unless it has passed on this content before."""
-        passed = self.workspace.root / ".cache" / "lint" / f"{name.replace(' ', '-')}.passed"
-        if passed.exists() and passed.read_text() == content:
-            if asyncio.iscoroutine(check):
-                check.close()
+    def _passed(self, name: str) -> Path:
+        return self.memory / f"{name.replace(' ', '-')}.passed"
+
+    def has_passed(self, name: str, content: str) -> bool:
+        """Whether a check has passed on this content before."""
+        return self._passed(name).exists() and self._passed(name).read_text() == content
+
+    async def once(self, name: str, content: str, check: Callable[[], Awaitable[str]]) -> str:
+        """Make a check, unless it has passed on this content before."""
+        if self.has_passed(name, content):
             return ""
-        found = await check
+        found = await check()
         if not found:
-            passed.parent.mkdir(parents=True, exist_ok=True)
-            passed.write_text(content)
+            self.memory.mkdir(parents=True, exist_ok=True)
+            self._passed(name).write_text(content)
         return found
 
+
+@dataclass(frozen=True)
+class Lint(Checker):
+    """One run over the workspace, or over one project of it.
+
+    Attributes:
+        project: The one project, or None for all.
+    """
+
+    project: Path | None
+
+    @property
+    def projects(self) -> tuple[Path, ...]:
+        """The projects to check."""
+        return (self.project,) if self.project else self.workspace.projects
+
     async def style(self) -> str:
-        """Ruff's rules, and its formatter's opinion."""
-        found = await self.tool("rules", BIN / "ruff", "check", "--quiet", *self.projects)
-        return found + await self.tool("format", BIN / "ruff", "format", "--check", "--quiet", *self.projects)
+        """Ruff's rules, and its formatter's opinion, about every file."""
+        where = self.project or self.workspace.root
+        found = await self.tool("rules", BIN / "ruff", "check", "--quiet", where)
+        return found + await self.tool("format", BIN / "ruff", "format", "--check", "--quiet", where)
 
     async def types(self) -> str:
-        """`mypy --strict` over every package; every project is a root of its own."""
-        packages = [package.parent for project in self.projects for package in project.glob("*/__init__.py")]
-        cache = self.workspace.root / ".cache" / "mypy"
-        roots = os.pathsep.join(map(str, self.workspace.projects))
+        """`mypy --strict` over every package, each in a root of its own, and the tests of several services at once."""
+        root = self.workspace.root
+        benchmarks = () if self.project else root.glob("bench/*")
+        packages = [
+            path.parent for folder in (*self.projects, *benchmarks) for path in folder.glob("*/__init__.py")
+        ]
+        tests = [] if self.project else [root / "tests", root / "conftest.py"]
+        cache = root / ".cache" / "mypy"
+        roots = os.pathsep.join(map(str, (*self.workspace.projects, *root.glob("bench/*"))))
         return await self.tool(
             "types",
             BIN / "mypy",
             "--no-error-summary",
             *sorted(packages),
-            MYPYPATH=roots,
-            MYPY_CACHE_DIR=str(cache),
+            *tests,
+            environment=process.tool_environment(MYPYPATH=roots, MYPY_CACHE_DIR=str(cache)),
         )
 
     async def boundaries(self) -> str:
@@ -135,59 +159,7 @@ class Lint:
         )
         name = f"templates {app.name}"
         command: list[str | Path] = [sys.executable, "-m", "service_lint", *assemblies]
-        return await self.once(name, rules, self.tool(name, *command))
-
-    async def alone(self, project: Path) -> str:
-        """A project installs into an empty environment; there its tests are found and the unit tests pass."""
-        name = f"alone {project.name}"
-        locks = [self.workspace.root / "requirements" / "dev.lock"]
-        library = files(self.workspace.root / LIBRARY, (".*", "__pycache__", "*.egg-info"))
-        content = digest(
-            self.workspace.root,
-            locks,
-            library,
-            files(project, (".*", "__pycache__", "cdk.out", "*.egg-info")),
-        )
-        return await self.once(name, content, self._alone(name, project))
-
-    async def _alone(self, name: str, project: Path) -> str:
-        uv = str(BIN / "uv")
-        with tempfile.TemporaryDirectory(prefix="alone-") as temporary:
-            here = Path(temporary)
-            copy, environment, wheels = here / project.name, here / "env", here / "wheels"
-            shutil.copytree(
-                project, copy, ignore=shutil.ignore_patterns("cdk.out", "__pycache__", "*.egg-info")
-            )
-            wheels.mkdir()
-            python = str(environment / "bin" / "python")
-            steps = [[uv, "venv", "--quiet", "--python", sys.executable, str(environment)]]
-            if project.name != LIBRARY:
-                library = str(self.workspace.root / LIBRARY)
-                steps.append([uv, "build", "--quiet", "--wheel", "--out-dir", str(wheels), library])
-            # Versions as they are locked: quick, because they are in the cache, and the same tomorrow.
-            versions = f"--constraint={self.workspace.root / 'requirements' / 'dev.lock'}"
-            install = [
-                uv,
-                "pip",
-                "install",
-                "--quiet",
-                "--python",
-                python,
-                versions,
-                f"--find-links={wheels}",
-            ]
-            steps.append([*install, f"{copy}[test]"])
-            kinds = [copy / "tests" / kind for kind in ("unit", "integration", "infrastructure")]
-            pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:syrupy"]
-            # Collected, every test imports what it needs; the pure ones are quick enough to run, too.
-            steps.append([*pytest, "--collect-only", *(str(kind) for kind in kinds if kind.is_dir())])
-            if kinds[0].is_dir():
-                steps.append([*pytest, str(kinds[0])])
-            for step in steps:
-                # Compiling what is used once takes longer than it saves.
-                if found := await self.tool(name, *step, folder=here, UV_COMPILE_BYTECODE="0"):
-                    return found
-        return ""
+        return await self.once(name, rules, lambda: self.tool(name, *command))
 
 
 def unfit(root: Path, projects: Iterable[Path]) -> Iterable[str]:
@@ -225,26 +197,35 @@ async def everything(workspace: Workspace, service: str | None, board: Board) ->
         CliError: Something was found; has all of it.
     """
     project = workspace.folder(service) if service else None
-    lint = Lint(workspace, project, asyncio.Semaphore(max(2, os.cpu_count() or 2)))
+    lint = Lint(workspace, project)
     apps = [app for app in workspace.apps if project in (None, app.folder)]
+    # The slowest first.
+    checks: dict[str, Awaitable[str]] = {"types": lint.types()}
+    checks |= {f"{app.name} templates": lint.templates(app) for app in apps}
+    checks |= {"style": lint.style(), "boundaries": lint.boundaries(), "committed files": lint.committed()}
+    await run_all(checks, board, "make format repairs style where it can.")
+
+
+async def run_all(checks: Mapping[str, Awaitable[str]], board: Board, advice: str = "") -> None:
+    """Await checks, as many at a time as there are processors, and say what became of each.
+
+    Raises:
+        CliError: Something was found; has all of it.
+    """
+    slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
     found: dict[str, str] = {}
 
     async def check(name: str, work: Awaitable[str]) -> None:
-        async with lint.slots:
+        async with slots:
             began = time.monotonic()
             with board.step(name, "checking"):
                 found[name] = await work
         style, verdict = ("red", "failed") if found[name] else ("green", "ok")
         board.say(name, verdict, style=style, seconds=time.monotonic() - began)
 
-    # The slowest first.
-    checks: dict[str, Awaitable[str]] = {"types": lint.types()}
-    checks |= {f"{app.name} templates": lint.templates(app) for app in apps}
-    checks |= {f"{project.name} alone": lint.alone(project) for project in lint.projects}
-    checks |= {"style": lint.style(), "boundaries": lint.boundaries(), "committed files": lint.committed()}
     async with asyncio.TaskGroup() as tasks:
         for name, work in checks.items():
             tasks.create_task(check(name, work))
     failures = [f"{name}:\n{text}" for name, text in found.items() if text]
     if failures:
-        raise CliError("\n\n".join(failures), "make format repairs style where it can.")
+        raise CliError("\n\n".join(failures), advice)

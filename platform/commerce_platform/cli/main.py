@@ -223,6 +223,15 @@ def lint(service: Service = None) -> None:
         _complete(checks.everything(Workspace.here(), service, board))
 
 
+@cli.command()
+def split(service: Service = None) -> None:
+    """Install, lint, test and synthesize every folder alone, outside the repository, with the library as a wheel."""
+    from commerce_platform.cli import split as alone  # noqa: PLC0415 - needed here alone
+
+    with Board(output) as board:
+        _complete(alone.everything(Workspace.here(), service, board))
+
+
 T = TypeVar("T")
 
 
