@@ -29,6 +29,7 @@ PATCHES = (
     "workflow_logs",
     "access_logs",
     "queue_logs",
+    "overheads",
 )
 """Modules of this package, in the order in which they are applied."""
 
