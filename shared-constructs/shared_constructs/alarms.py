@@ -11,6 +11,8 @@ from aws_cdk.aws_cloudwatch_actions import SnsAction
 from shared_constructs.service import ServiceStack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk.aws_cloudwatch import IMetric
     from aws_cdk.aws_sqs import IQueue
     from constructs import Construct
@@ -26,7 +28,7 @@ def alarm_above(
     threshold: float,
     description: str,
     periods: int = 1,
-    **customized: Any,
+    customized: Mapping[str, Any] | None = None,
 ) -> Alarm:
     """An alarm that fires when a metric exceeds a threshold; no data means no fault.
 
@@ -39,7 +41,7 @@ def alarm_above(
         threshold: the last value that is still fine.
         description: what it means and what to do, for whoever is woken by it.
         periods: how many minutes in a row it must last.
-        **customized: properties of the alarm that win over these.
+        customized: properties of the alarm that win over these; default none.
     """
     properties = {
         "threshold": threshold,
@@ -47,7 +49,7 @@ def alarm_above(
         "comparison_operator": ComparisonOperator.GREATER_THAN_THRESHOLD,
         "treat_missing_data": TreatMissingData.NOT_BREACHING,
         "alarm_description": description,
-        **customized,
+        **(customized or {}),
     }
     alarm = Alarm(scope, construct_id, metric=metric, **properties)
     stack = ServiceStack.of(scope)
@@ -58,7 +60,14 @@ def alarm_above(
     return alarm
 
 
-def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str, **customized: Any) -> Alarm:
+def dlq_alarm(
+    scope: Construct,
+    construct_id: str,
+    *,
+    dlq: IQueue,
+    what: str,
+    customized: Mapping[str, Any] | None = None,
+) -> Alarm:
     """An alarm on the first visible message of a DLQ.
 
     Args:
@@ -66,7 +75,7 @@ def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str, **
         construct_id: its id there.
         dlq: the dead-letter queue; its visible messages count, since those in flight are being looked at.
         what: what the messages are, for the description.
-        **customized: see ``alarm_above``.
+        customized: see ``alarm_above``.
     """
     return alarm_above(
         scope,
@@ -74,18 +83,20 @@ def dlq_alarm(scope: Construct, construct_id: str, *, dlq: IQueue, what: str, **
         metric=dlq.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
         threshold=0,
         description=f"{what} reached the dead-letter queue: find the cause in the logs, repair it, then redrive.",
-        **customized,
+        customized=customized,
     )
 
 
-def pipe_failure_alarm(scope: Construct, construct_id: str, *, pipe_name: str, **customized: Any) -> Alarm:
+def pipe_failure_alarm(
+    scope: Construct, construct_id: str, *, pipe_name: str, customized: Mapping[str, Any] | None = None
+) -> Alarm:
     """An alarm on a pipe that keeps failing: single failures are retried, three minutes of them are not passing.
 
     Args:
         scope: where the alarm lives.
         construct_id: its id there.
         pipe_name: the pipe.
-        **customized: see ``alarm_above``.
+        customized: see ``alarm_above``.
     """
     return alarm_above(
         scope,
@@ -100,5 +111,5 @@ def pipe_failure_alarm(scope: Construct, construct_id: str, *, pipe_name: str, *
         threshold=0,
         periods=3,
         description="The pipe has been failing for three minutes: its log group names the step and the error.",
-        **customized,
+        customized=customized,
     )

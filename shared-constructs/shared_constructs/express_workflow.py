@@ -238,7 +238,7 @@ class Workflow(Construct):
                 metric=metric,
                 threshold=0,
                 description=f"{self.node.id}: {meaning}",
-                **customization.of("alarms", enforced={}),
+                customized=customization.of("alarms", enforced={}),
             )
             for kind, (metric, meaning) in watched.items()
         ]

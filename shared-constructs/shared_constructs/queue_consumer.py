@@ -256,7 +256,7 @@ class QueueConsumer(Construct):
                 "DlqAlarm",
                 dlq=self._dlq,
                 what=f"{self.node.id}: a message that could not be handled",
-                **customized,
+                customized=customized,
             ),
             alarm_above(
                 self,
@@ -266,11 +266,11 @@ class QueueConsumer(Construct):
                 ),
                 threshold=max_age.to_seconds(),
                 description=f"{self.node.id}: the consumer falls behind; look at its errors and its concurrency.",
-                **customized,
+                customized=customized,
             ),
         ]
         if pipe:
-            alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, **customized))
+            alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, customized=customized))
         return alarms
 
     def _rule(self, position: int, subscription: Subscription) -> Rule:

@@ -1,10 +1,11 @@
 import uuid
 
 import pytest
+from aws_cdk import Duration
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from service_testing import Deployment, synthesize
-from shared_constructs import Projection, ServiceStack, ServiceTable, StackKind
+from shared_constructs import Batching, Projection, ServiceStack, ServiceTable, StackKind
 
 KEY = {"pk": "PRODUCT#EST-1", "sk": "PRODUCT"}
 
@@ -97,6 +98,31 @@ def test_two_projections_share_an_item_by_versions_of_their_own(product_changed)
         assert deployed.items("Table") == [
             KEY | {"productName": "a", "productVersion": 7, "inventoryName": "b", "inventoryVersion": 2}
         ]
+
+
+def test_a_projection_s_parts_are_customized_as_constructs_of_their_own():
+    def build(app):
+        table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table")
+        Projection(
+            ServiceStack(app, kind=StackKind.STATELESS),
+            "P",
+            table=table,
+            subscriptions=[],
+            key={"pk": "$data.sku"},
+            attributes={"name": "$data.name"},
+            customize={
+                "workflow": {"timeout": Duration.seconds(7)},
+                "consumer": {"batching": Batching(size=2), "customize": {"dlq": {"queue_name": "lost"}}},
+            },
+        )
+
+    resources = synthesize(build, service="order")["commerce-local-order"]["Resources"].values()
+    (pipe,) = [each["Properties"] for each in resources if each["Type"] == "AWS::Pipes::Pipe"]
+    assert pipe["SourceParameters"]["SqsQueueParameters"]["BatchSize"] == 2
+    queues = [each["Properties"] for each in resources if each["Type"] == "AWS::SQS::Queue"]
+    assert [queue["QueueName"] for queue in queues if "QueueName" in queue] == ["lost"]
+    # Visibility follows the customized workflow's timeout.
+    assert [queue["VisibilityTimeout"] for queue in queues if "VisibilityTimeout" in queue] == [42]
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,35 @@ def test_a_substitution_alone_in_its_string_keeps_its_type(tmp_path):
     assert output == {"limit": 50, "text": "at most 50", "doubled": 100, "names": ["a", "b"]}
 
 
+def test_a_state_can_be_substituted_as_a_whole_and_is_granted_what_it_names():
+    build = with_workflow(machine(Read="${Read}"), substitutions={**TABLE, "Read": GET})
+    found = template(build)
+    (statement,) = granted(found, "dynamodb")
+    assert statement["Action"] == "dynamodb:GetItem"
+    assert "Table" in json.dumps(statement["Resource"])
+    with Deployment(synthesize(build)) as deployed:
+        deployed.table("Table").put_item(Item={"pk": "o-1", "sk": "x", "total": 5})
+        assert deployed.run("Workflow", {"id": "o-1"}).output["Item"]["total"] == {"N": "5"}
+
+
+def test_a_caller_s_own_properties_reach_the_resources():
+    build = with_workflow(
+        machine(Read=GET),
+        substitutions=TABLE,
+        customize={
+            "state_machine": {"tracing_enabled": True},
+            "log_group": {"log_group_name": "/aws/vendedlogs/states/mine"},
+            "alarms": {"threshold": 3},
+        },
+    )
+    found = template(build)
+    (state_machine,) = properties(found, "AWS::StepFunctions::StateMachine")
+    assert state_machine["TracingConfiguration"] == {"Enabled": True}
+    (group,) = properties(found, "AWS::Logs::LogGroup")
+    assert group["LogGroupName"] == "/aws/vendedlogs/states/mine"
+    assert {alarm["Threshold"] for alarm in properties(found, "AWS::CloudWatch::Alarm")} == {3}
+
+
 def test_a_workflow_runs_against_the_tables_of_its_deployment():
     with Deployment(synthesize(with_workflow(machine(Read=GET), substitutions=TABLE))) as deployed:
         deployed.table("Table").put_item(Item={"pk": "o-1", "sk": "x", "total": 5})
@@ -181,6 +210,18 @@ def test_a_workflow_runs_against_the_tables_of_its_deployment():
             "not used by the definition: Table",
         ),
         (with_workflow(machine(Read=GET), substitutions={"Table": "orders"}), "'Read' .* names no resource"),
+        (
+            with_workflow(machine(Read=GET), substitutions={"Table": Duration.days(1)}),
+            "one of the resources that workflows use",
+        ),
+        (
+            with_workflow(machine(Read=GET), substitutions=TABLE, customize={"role": {"assumed_by": None}}),
+            "assumed_by of role cannot be customized",
+        ),
+        (
+            with_workflow(machine(Read=GET), kind=StandardWorkflow, substitutions=TABLE, per_record=True),
+            "only an Express workflow",
+        ),
         (
             with_workflow(machine(Call=task("aws-sdk:s3:getObject", {}))),
             "permissions are derived for dynamodb",
