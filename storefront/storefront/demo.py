@@ -88,11 +88,10 @@ def catalogue(commerce: Commerce, limit: int) -> Sequence[dict[str, Any]]:
     Raises:
         StorefrontError: There are none.
     """
-    found: Sequence[dict[str, Any]] = Caller(commerce).json("GET", "product", f"/products?limit={limit}")[
-        "items"
-    ]
-    if not found:
+    page = Caller(commerce).json("GET", "product", f"/products?limit={limit}")
+    if not page["items"]:
         raise StorefrontError("The catalogue is empty.", "Load it: make demo")
+    found: Sequence[dict[str, Any]] = page["items"]
     return found
 
 
@@ -107,15 +106,19 @@ def fill_a_cart(commerce: Commerce, skus: Sequence[str], console: Console) -> st
     """
     visitor = Caller(commerce)
     cart_id: str = visitor.json("POST", "cart", "/carts")["cartId"]
-    for sku, quantity in zip(skus, IN_THE_CART, strict=False):
+
+    def put(sku: str, quantity: int) -> None:
         path, body = f"/carts/{cart_id}/items/{sku}", {"quantity": quantity}
         # 404 while the product's event is on its way to the cart's projection.
         answer = patiently(
-            lambda path=path, body=body: visitor.send("PUT", "cart", path, body=body),  # type: ignore[misc]
+            lambda: visitor.send("PUT", "cart", path, body=body),
             lambda answer: answer.status_code != HTTPStatus.NOT_FOUND,
             HEARD_SECONDS,
         )
         accepted(answer, f"PUT {path}")
+
+    for sku, quantity in zip(skus, IN_THE_CART, strict=False):
+        put(sku, quantity)
     cart = visitor.json("GET", "cart", f"/carts/{cart_id}")
 
     table = Table(title=f"Cart {cart_id}", title_justify="left", show_footer=True)

@@ -152,8 +152,9 @@ def logs(service: Service = None, stage: Stage = LOCAL) -> None:
 def synth(service: Service = None, stage: Stage = LOCAL) -> None:
     """Synthesize CloudFormation templates."""
     workspace = Workspace.here()
-    _synthesize(workspace, workspace.select(service), stage)
-    for app in workspace.select(service):
+    apps = workspace.select(service)
+    _synthesize(workspace, apps, stage)
+    for app in apps:
         for template in sorted(cdk.assembly(workspace, app, stage).glob("*.template.json")):
             output.print(str(template.relative_to(workspace.root)), soft_wrap=True)
 
@@ -162,8 +163,9 @@ def synth(service: Service = None, stage: Stage = LOCAL) -> None:
 def diff(service: Service = None, stage: Stage = LOCAL) -> None:
     """Show what a deployment would change."""
     workspace = Workspace.here()
-    _synthesize(workspace, workspace.select(service), stage)
-    for app in workspace.select(service):
+    apps = workspace.select(service)
+    _synthesize(workspace, apps, stage)
+    for app in apps:
         _cdk(workspace, app, stage, "diff")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -85,16 +86,13 @@ async def everything(workspace: Workspace, service: str | None, output: Console)
         raise CliError(f"There are no tests in {service}.")
     with_guards = guards(workspace) in [path / "local_cloud" for path in paths]
     needs_cloud = any(path == workspace.root / "tests" or (path / END_TO_END).is_dir() for path in paths)
-    port = emulator.free_port()
-    local = workspace.root / ".cache" / "tests" / str(port)
+    local = workspace.root / ".cache" / "tests" / str(os.getpid())
     private = dataclasses.replace(workspace, local=local)
     settings = environment(COMMERCE_LOCAL_DIR=str(local), COMMERCE_ENDPOINTS=str(private.endpoints_file))
     try:
         async with asyncio.TaskGroup() as tasks:
             guarded = tasks.create_task(_guards(workspace, local, output)) if with_guards else None
-            standing = (
-                tasks.create_task(_cloud(workspace, local, port, settings, output)) if needs_cloud else None
-            )
+            standing = tasks.create_task(_cloud(workspace, local, settings, output)) if needs_cloud else None
         if standing and standing.result():
             return standing.result()
         chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
@@ -133,14 +131,12 @@ async def _guards(workspace: Workspace, local: Path, output: Console) -> bool:
     return status == 0
 
 
-async def _cloud(
-    workspace: Workspace, local: Path, port: int, settings: dict[str, str], output: Console
-) -> int:
+async def _cloud(workspace: Workspace, local: Path, settings: dict[str, str], output: Console) -> int:
     """Bring up a local cloud for the tests the way a person does."""
     began = time.monotonic()
     log = local / "logs" / "up.log"
     status = await process.run(
-        [sys.executable, "-m", "commerce_platform.cli", "up", "--port", str(port)],
+        [sys.executable, "-m", "commerce_platform.cli", "up", "--port", "0"],
         folder=workspace.root,
         log=log,
         # The CLI would take AWS_ENDPOINT_URL for the cloud to use; the tests have a new one of their own.

@@ -62,6 +62,30 @@ def fake_emulator(workspace, script):
     python.chmod(0o755)
 
 
+HEALTHY = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"version": "1"}')
+
+HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Healthy).serve_forever()
+"""
+
+
+def test_port_0_is_any_that_is_free(workspace):
+    fake_emulator(workspace, HEALTHY)
+    instance = asyncio.run(emulator.start(workspace, 0))
+    try:
+        assert instance.port > 0
+        assert emulator.health(instance.port) == {"version": "1"}
+    finally:
+        assert emulator.stop(workspace) == instance
+
+
 def test_a_port_that_another_program_listens_on_is_refused_with_a_way_out():
     with listening(OtherMiniStack) as port, pytest.raises(CliError) as refused:
         emulator.require_free(port)

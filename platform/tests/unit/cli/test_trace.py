@@ -47,6 +47,12 @@ def test_an_event_of_another_aggregate_that_names_the_order_is_about_it():
     ]
 
 
+def test_a_correlation_is_looked_for_like_an_aggregate():
+    placed, other = event("e1", "order-1", "c1", "request-1"), event("e2", "order-2", "c2", "request-2")
+    trail = Trail("c1", [placed, other])
+    assert (trail.events, trail.terms) == ([placed], ["c1", "request-1"])
+
+
 def test_without_events_only_the_order_itself_is_looked_for():
     assert Trail("order-1", []).terms == ["order-1"]
 

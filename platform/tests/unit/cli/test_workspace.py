@@ -34,6 +34,14 @@ def test_a_service_is_found_by_its_folder_or_its_name(workspace, name):
     assert workspace.app(name).stack_prefix("prod") == "commerce-prod-cart"
 
 
+def test_an_app_below_another_folder_is_found_by_its_path(workspace):
+    chain = workspace.root / "bench" / "chain"
+    chain.mkdir(parents=True)
+    (chain / "cdk.json").write_text("{}")
+    assert workspace.app("bench/chain").folder == chain
+    assert "chain" not in [app.name for app in workspace.apps]
+
+
 def test_an_unknown_service_is_refused_with_the_known_ones(workspace):
     with pytest.raises(CliError) as refused:
         workspace.app("basket-service")
