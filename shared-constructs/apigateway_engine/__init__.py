@@ -12,7 +12,9 @@ from apigateway_engine.errors import (
     UnknownRouteError,
     UnsupportedFeatureError,
 )
-from apigateway_engine.gateway import Exchange, Gateway, GatewayError
+from apigateway_engine.exchange import Exchange
+from apigateway_engine.gateway import Gateway
+from apigateway_engine.gateway_responses import GatewayError, gateway_response
 from apigateway_engine.integration import AwsEndpoint, Backend, BackendResponse, IntegrationRequest
 from apigateway_engine.model import (
     Api,
@@ -50,4 +52,5 @@ __all__ = [
     "UnsupportedFeatureError",
     "apis_from_resources",
     "checked",
+    "gateway_response",
 ]

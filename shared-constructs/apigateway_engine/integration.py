@@ -23,14 +23,10 @@ _URI = re.compile(
 
 _JSON_SERVICES: Final = {
     "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
-    "kinesis": ("Kinesis_20131202", "application/x-amz-json-1.1"),
     "states": ("AWSStepFunctions", "application/x-amz-json-1.0"),
 }
 """Services for which API Gateway itself derives X-Amz-Target from the action."""
-_QUERY_SERVICES: Final = {"sqs": "2012-11-05", "sns": "2010-03-31"}
-"""Services called with the Query protocol, and the API version that it names."""
-_TARGET_FROM_CALLER: Final = frozenset({"events"})
-"""Services for which the integration must map X-Amz-Target and Content-Type itself."""
+_KNOWN: Final = ("dynamodb", "events", "lambda", "sqs", "states")
 _LAMBDA: Final = re.compile(r"2015-03-31/functions/(?P<arn>[^/]+)/invocations")
 
 
@@ -39,7 +35,7 @@ class IntegrationRequest:
     """The request to the back end, after mapping.
 
     Attributes:
-        service: the service's name in the integration URI (`dynamodb`, `states`, `events`, `sqs`, `sns`, `lambda`).
+        service: the service's name in the integration URI (`dynamodb`, `states`, `events`, `sqs`, `lambda`).
         action: `PutItem`, or an empty string for a path-style URI whose body or headers name it.
         path: the path below the service's endpoint.
     """
@@ -112,22 +108,18 @@ def create_integration_request(  # the parts of an HTTP request
             )
         path = f"/2015-03-31/functions/{quote(function['arn'], safe=':')}/invocations"
         return replace(base, action="Invoke", path=path)
-    if service not in {*_JSON_SERVICES, *_QUERY_SERVICES, *_TARGET_FROM_CALLER}:
-        known = ", ".join(sorted({"lambda", *_JSON_SERVICES, *_QUERY_SERVICES, *_TARGET_FROM_CALLER}))
+    if service not in _KNOWN:
         raise UnsupportedFeatureError(
-            f"integration with {service!r} is not known to this engine; known: {known}"
+            f"integration with {service!r} is not known to this engine; known: {', '.join(_KNOWN)}"
         )
     if kind == "path":
         return replace(base, path=f"/{rest}", action=_action_in(base))
-    action, _, parameters = rest.partition("&")
-    if service in _QUERY_SERVICES:
-        form = {"Action": action, "Version": _QUERY_SERVICES[service], **dict(parse_qsl(parameters)), **query}
-        form |= dict(parse_qsl(body, keep_blank_values=True))
-        content_type = {"Content-Type": "application/x-www-form-urlencoded"}
-        return replace(
-            base, action=action, query={}, body=urlencode(form), headers={**headers, **content_type}
+    if service == "sqs":
+        raise UnsupportedFeatureError(
+            f"integration URI {uri!r}: of SQS only path/{{account}}/{{queue}} is known"
         )
-    if service in _TARGET_FROM_CALLER:
+    action = rest.partition("&")[0]
+    if service == "events":
         if not _header(headers, "X-Amz-Target"):
             raise UnsupportedFeatureError(
                 f"{service}:action/{action} must map integration.request.header.X-Amz-Target and Content-Type: "

@@ -20,7 +20,6 @@ MISSING: Final = object()
 """No such member; distinct from a member whose value is null."""
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
-_LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
 
 
 class JsonList(list[Any]):
@@ -136,14 +135,6 @@ def _substring(text: str, begin: int, end: int | None = None) -> str:
     return from_utf16(units[begin:stop])
 
 
-def _compare(left: str, right: str) -> int:
-    a, b = utf16(left), utf16(right)
-    for one, other in zip(a, b, strict=False):
-        if one != other:
-            return ord(one) - ord(other)
-    return len(a) - len(b)
-
-
 def _split(text: str, pattern: str, limit: int = 0) -> list[str]:
     """`String.split`: no trailing empty strings unless a limit is given, no empty leading match."""
     parts: list[str] = []
@@ -165,63 +156,42 @@ def _split(text: str, pattern: str, limit: int = 0) -> list[str]:
 
 # Regular expressions --------------------------------------------------------------------------------------------------
 
-_POSIX_CLASSES: Final = {
-    "Lower": "a-z", "Upper": "A-Z", "ASCII": r"\x00-\x7f", "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9",
-    "Punct": r"!-/:-@\[-`{-~", "Graph": "!-~", "Print": " -~", "Blank": r" \t", "Cntrl": r"\x00-\x1f\x7f",
-    "XDigit": "0-9a-fA-F", "Space": r"\s",
-}  # fmt: skip
 _TERMINATORS = r"\n\r\u0085\u2028\u2029"
 _TOKEN = re.compile(
-    r"(?P<quote>\\Q(?P<quoted>.*?)(?:\\E|\Z))|(?P<posix>\\[pP]\{(?P<posix_name>\w+)\})"
-    r"|(?P<codepoint>\\x\{(?P<code>[0-9a-fA-F]+)\})|(?P<escape>\\.)|(?P<named>\(\?<(?![=!]))|(?P<any>.)",
+    r"(?P<java>\\[EGHNPQRVXZchkpvz]|\\x\{|\(\?<(?![=!])|\(\?[a-zA-Z-]+\)|&&)|(?P<escape>\\.)|(?P<any>.)",
     re.DOTALL,
 )
 
 
 @lru_cache(maxsize=512)
 def java_regex(pattern: str) -> re.Pattern[str]:
-    r"""Compile a `java.util.regex` pattern.
+    r"""Compile a `java.util.regex` pattern: what Java and Python write alike, with Java's `.` and `$`.
 
     Raises:
-        UnsupportedFeatureError: for what Python cannot express (`&&` in a class, nested classes, `\p{L}`).
-        TemplateExecutionError: when the pattern is malformed, as PatternSyntaxException.
+        UnsupportedFeatureError: what they write differently (`\p{…}`, `\Q…\E`, flags, named groups, nested classes).
+        TemplateExecutionError: the pattern is malformed, as PatternSyntaxException.
     """
-    flags = re.match(r"\(\?([a-z]+)\)", pattern)
-    plain = {"[": "[", ".": f"[^{_TERMINATORS}]", "$": rf"(?=(?:\r\n|[{_TERMINATORS}])?\Z)", "(?<": "(?P<"}
-    for flag, character in (("s", "."), ("m", "$")):
-        if flags and flag in flags[1]:
-            del plain[character]
+    plain = {".": f"[^{_TERMINATORS}]", "$": rf"(?=(?:\r\n|[{_TERMINATORS}])?\Z)"}
     out: list[str] = []
     in_class = False
     for token in _TOKEN.finditer(pattern):
         text = token[0]
-        if token["any"] is None and token["named"] is None:
-            out.append(_translated(token, in_class=in_class))
-        elif not in_class:
-            out.append(plain.get(text, text))
-            in_class = text == "["
-        elif text == "[" or (text == "&" and pattern.startswith("&&", token.start())):
+        if token["java"] or (in_class and text == "["):
             raise UnsupportedFeatureError(
-                f"regular expression {pattern!r}: nested or intersected character classes"
+                f"regular expression {pattern!r}: {text!r} is not known to this engine"
             )
-        else:
+        if token["escape"]:
+            out.append(text)
+        elif in_class:
             in_class = text != "]" or _opens_class(pattern, token.start())
             out.append(r"\]" if text == "]" and in_class else text)
+        else:
+            out.append(plain.get(text, text))
+            in_class = text == "["
     try:
         return re.compile("".join(out), re.ASCII)
     except re.error as error:
         raise TemplateExecutionError(f"PatternSyntaxException: {error} in {pattern!r}") from error
-
-
-def _translated(token: re.Match[str], *, in_class: bool) -> str:
-    """A quotation, class, code point or escape of Java in Python's notation."""
-    if token["quote"] is not None:
-        return re.escape(token["quoted"])
-    if token["posix"] is not None:
-        return _posix_class(token["posix_name"], negated=token[0][1] == "P", in_class=in_class)
-    if token["codepoint"] is not None:
-        return re.escape(chr(int(token["code"], 16)))
-    return {"\\z": r"\Z", "\\Z": rf"(?=[{_TERMINATORS}]?\Z)", "\\h": r"[ \t\xA0]"}.get(token[0], token[0])
 
 
 def _opens_class(pattern: str, position: int) -> bool:
@@ -229,34 +199,19 @@ def _opens_class(pattern: str, position: int) -> bool:
     return pattern[position - 1] == "[" or pattern[position - 2 : position] == "[^"
 
 
-def _posix_class(name: str, *, negated: bool, in_class: bool) -> str:
-    if name not in _POSIX_CLASSES or (negated and in_class):
-        raise UnsupportedFeatureError(
-            f"regular expression class \\p{{{name}}}: only ASCII POSIX classes are known"
-        )
-    members = _POSIX_CLASSES[name]
-    return members if in_class else f"[{'^' if negated else ''}{members}]"
-
-
-_REPLACEMENT = re.compile(r"\\(?P<literal>.)|\$(?:(?P<group>\d)|\{(?P<name>\w+)\})|(?P<bad>[\\$])", re.DOTALL)
+_REPLACEMENT = re.compile(r"\\(?P<literal>.)|\$(?P<group>\d)|(?P<bad>[\\$])", re.DOTALL)
 
 
 def _replacement(text: str) -> Callable[[re.Match[str]], str]:
-    """`Matcher.appendReplacement`: `$1` and `${name}` are groups, a backslash makes the next character literal."""
+    """`Matcher.appendReplacement`: `$1` is a group, a backslash makes the next character literal."""
 
     def expand(match: re.Match[str]) -> str:
         def one(reference: re.Match[str]) -> str:
             if reference["literal"] is not None:
                 return reference["literal"]
-            if reference["bad"] is not None:
+            if reference["bad"] or int(reference["group"]) > match.re.groups:
                 raise TemplateExecutionError(f"IllegalArgumentException: illegal group reference in {text!r}")
-            group = reference["name"] or int(reference["group"])
-            try:
-                return match[group] or ""
-            except IndexError as error:
-                raise TemplateExecutionError(
-                    f"IndexOutOfBoundsException: no group {group} in {text!r}"
-                ) from error
+            return match[int(reference["group"])] or ""
 
         return _REPLACEMENT.sub(one, text)
 
@@ -266,24 +221,10 @@ def _replacement(text: str) -> Callable[[re.Match[str]], str]:
 # Methods --------------------------------------------------------------------------------------------------------------
 
 
-def _parse_integer(text: Any, low: int = _INT_MIN, high: int = _INT_MAX) -> int:
-    if isinstance(text, str) and re.fullmatch(r"[+-]?[0-9]+", text) and low <= int(text) <= high:
+def _parse_int(_number: float, text: Any) -> int:
+    if isinstance(text, str) and re.fullmatch(r"[+-]?[0-9]+", text) and _INT_MIN <= int(text) <= _INT_MAX:
         return int(text)
     raise TemplateExecutionError(f"NumberFormatException: for input string {to_string(text)!r}")
-
-
-def _parse_double(text: Any) -> float:
-    try:
-        return float(str(text).strip())
-    except ValueError as error:
-        raise TemplateExecutionError(f"NumberFormatException: for input string {text!r}") from error
-
-
-def _hash_code(text: str) -> int:
-    value = 0
-    for char in utf16(text):
-        value = (31 * value + ord(char)) & 0xFFFFFFFF
-    return value - 2**32 if value > _INT_MAX else value
 
 
 def _put(target: dict[Any, Any], key: Any, value: Any) -> Any:
@@ -292,16 +233,9 @@ def _put(target: dict[Any, Any], key: Any, value: Any) -> Any:
     return previous
 
 
-def _put_all(target: dict[Any, Any], values: Mapping[Any, Any]) -> None:
-    target.update(values)
-
-
-def _append(target: list[Any], *args: Any) -> bool | None:
-    if len(args) == 1:
-        target.append(args[0])
-        return True
-    target.insert(int(args[0]), args[1])
-    return None
+def _append(target: list[Any], value: Any) -> bool:
+    target.append(value)
+    return True
 
 
 def _get_item(target: list[Any], index: int) -> Any:
@@ -316,116 +250,53 @@ def _set_item(target: list[Any], index: int, value: Any) -> Any:
     return previous
 
 
-def _remove_item(target: list[Any], index_or_value: Any) -> Any:
-    if isinstance(index_or_value, int):
-        removed = _get_item(target, index_or_value)
-        del target[index_or_value]
-        return removed
-    present = index_or_value in target
-    if present:
-        target.remove(index_or_value)
-    return present
-
-
-def _add_all(target: list[Any], values: list[Any]) -> bool:
-    target.extend(values)
-    return bool(values)
-
-
-def _index_of(target: list[Any], value: Any) -> int:
-    return target.index(value) if value in target else -1
-
-
-def _sub_list(target: list[Any], begin: int, end: int) -> list[Any]:
-    return target[begin:end]
-
-
 _STRING: Final[dict[str, Callable[..., Any]]] = {
-    "charAt": lambda s, i: _substring(s, i, i + 1),
-    "compareTo": _compare,
-    "compareToIgnoreCase": lambda s, o: _compare(s.lower(), o.lower()),
     "concat": lambda s, o: s + o,
     "contains": lambda s, o: to_string(o) in s,
     "endsWith": lambda s, o: s.endswith(o),
     "equals": lambda s, o: isinstance(o, str) and s == o,
     "equalsIgnoreCase": lambda s, o: isinstance(o, str) and s.casefold() == o.casefold(),
-    "hashCode": _hash_code,
     "indexOf": lambda s, o, start=0: utf16(s).find(utf16(o), start),
-    "isBlank": lambda s: not s.strip(),
     "isEmpty": lambda s: not s,
-    "lastIndexOf": lambda s, o: utf16(s).rfind(utf16(o)),
     "length": lambda s: len(utf16(s)),
     "matches": lambda s, p: java_regex(p).fullmatch(s) is not None,
     "replace": lambda s, old, new: s.replace(to_string(old), to_string(new)),
     "replaceAll": lambda s, p, r: java_regex(p).sub(_replacement(r), s),
-    "replaceFirst": lambda s, p, r: java_regex(p).sub(_replacement(r), s, count=1),
     "split": _split,
-    "startsWith": lambda s, o, start=0: s.startswith(o, start),
+    "startsWith": lambda s, o: s.startswith(o),
     "substring": _substring,
     "toLowerCase": lambda s: s.lower(),
     "toString": lambda s: s,
     "toUpperCase": lambda s: s.upper(),
     "trim": lambda s: s.strip("".join(map(chr, range(33)))),
-    "valueOf": lambda _, o: to_string(o),
 }
 _NUMBER: Final[dict[str, Callable[..., Any]]] = {
-    "compareTo": lambda n, o: (n > o) - (n < o),
-    "doubleValue": float,
     "equals": equals,
-    "hashCode": int,
-    "intValue": int,
-    "longValue": int,
-    "max": lambda _, a, b: max(a, b),
-    "min": lambda _, a, b: min(a, b),
-    "parseDouble": lambda _, text: _parse_double(text),
-    "parseInt": lambda _, text: _parse_integer(text),
-    "parseLong": lambda _, text: _parse_integer(text, _LONG_MIN, _LONG_MAX),
-    "toString": lambda n, *other: to_string(other[0] if other else n),
-    "valueOf": lambda n, o: (
-        _parse_double(o) if isinstance(n, float) else o if is_number(o) else _parse_integer(o)
-    ),
-}
-_BOOLEAN: Final[dict[str, Callable[..., Any]]] = {
-    "booleanValue": lambda b: b,
-    "equals": lambda b, o: b is o,
-    "parseBoolean": lambda _, text: str(text).lower() == "true",
+    "parseInt": _parse_int,
     "toString": to_string,
 }
+_BOOLEAN: Final[dict[str, Callable[..., Any]]] = {"equals": lambda b, o: b is o, "toString": to_string}
 _MAP: Final[dict[str, Callable[..., Any]]] = {
-    "clear": lambda m: m.clear(),
     "containsKey": lambda m, k: k in m,
-    "containsValue": lambda m, v: v in m.values(),
     "entrySet": lambda m: [{"key": k, "value": v} for k, v in m.items()],
-    "equals": lambda m, o: m == o,
     "get": lambda m, k: m.get(k),
-    "getKey": lambda m: m["key"],
-    "getOrDefault": lambda m, k, default: m.get(k, default),
-    "getValue": lambda m: m["value"],
     "isEmpty": lambda m: not m,
     "keySet": list,
     "put": _put,
-    "putAll": _put_all,
-    "remove": lambda m, k: m.pop(k, None),
     "size": len,
     "toString": to_string,
     "values": lambda m: list(m.values()),
 }
 _LIST: Final[dict[str, Callable[..., Any]]] = {
     "add": _append,
-    "addAll": _add_all,
-    "clear": lambda items: items.clear(),
     "contains": lambda items, v: v in items,
-    "containsAll": lambda items, o: all(v in items for v in o),
-    "equals": lambda items, o: items == o,
     "get": _get_item,
-    "indexOf": _index_of,
     "isEmpty": lambda items: not items,
-    "remove": _remove_item,
     "set": _set_item,
     "size": len,
-    "subList": _sub_list,
     "toString": to_string,
 }
+"""The methods that DirectApi's templates and AWS's examples of mapping templates call; any other is refused."""
 
 
 def _methods_of(value: Any) -> tuple[str, Mapping[str, Callable[..., Any]]]:
@@ -450,9 +321,8 @@ def get_member(target: Any, name: str) -> Any:
         return target[name]
     if isinstance(target, JavaMethods):
         return getattr(target, name) if isinstance(getattr(type(target), name, None), property) else MISSING
-    if name in ("empty", "blank", "bytes", "class"):
-        _, methods = _methods_of(target)
-        return methods["isEmpty"](target) if name == "empty" and "isEmpty" in methods else MISSING
+    if name == "empty" and not is_number(target):
+        return call_method(target, "isEmpty", [])
     return MISSING
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any
 
 
 class Headers(Mapping[str, str]):
@@ -167,44 +169,26 @@ class Api:
 
         A literal segment wins over `{name}`, which wins over `{name+}`; an exact verb wins over ANY.
         """
-        segments = path.strip("/").split("/") if path.strip("/") else []
-        best: tuple[tuple[Any, ...], Method, dict[str, str]] | None = None
+        found = []
         for method in self.methods:
-            if method.http_method not in (http_method, "ANY"):
-                continue
-            matched = _match(method.resource_path, segments)
-            if matched is None:
-                continue
-            rank = (*matched[0], method.http_method == "ANY")
-            if best is None or rank < best[0]:
-                best = (rank, method, matched[1])
-        return None if best is None else (best[1], best[2])
+            if method.http_method in (http_method, "ANY"):
+                rank, names, pattern = _route(method.resource_path)
+                if match := pattern.fullmatch(path.strip("/")):
+                    parameters = dict(zip(names, match.groups(), strict=True))
+                    found.append(((rank, method.http_method == "ANY"), method, parameters))
+        return min(found, key=lambda each: each[0])[1:] if found else None
 
 
-_LITERAL: Final = 0
-_VARIABLE: Final = 1
-_GREEDY: Final = 2
-
-
-def _match(
-    resource_path: str, segments: list[str]
-) -> tuple[tuple[tuple[int, ...], int], dict[str, str]] | None:
-    parts = resource_path.strip("/").split("/") if resource_path.strip("/") else []
-    rank: list[int] = []
-    parameters: dict[str, str] = {}
-    for index, part in enumerate(parts):
-        if part.endswith("+}"):
-            if index >= len(segments):
-                return None
-            parameters[part[1:-2]] = "/".join(segments[index:])
-            return ((*rank, _GREEDY), 0), parameters
-        if index >= len(segments):
-            return None
-        if part.startswith("{"):
-            parameters[part[1:-1]] = segments[index]
-            rank.append(_VARIABLE)
-        elif part == segments[index]:
-            rank.append(_LITERAL)
-        else:
-            return None
-    return ((tuple(rank), 0), parameters) if len(parts) == len(segments) else None
+@lru_cache(maxsize=1024)
+def _route(resource_path: str) -> tuple[tuple[int, ...], list[str], re.Pattern[str]]:
+    """How general each segment is, the names of the parameters, and what paths match."""
+    segments = resource_path.strip("/").split("/")
+    ranks = tuple(2 if each.endswith("+}") else 1 if each.startswith("{") else 0 for each in segments)
+    patterns = (
+        (re.escape(each), "([^/]*)", "(.+)")[rank] for rank, each in zip(ranks, segments, strict=True)
+    )
+    return (
+        ranks,
+        [each.strip("{+}") for each in segments if each.startswith("{")],
+        re.compile("/".join(patterns), re.DOTALL),
+    )

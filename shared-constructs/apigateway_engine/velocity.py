@@ -69,10 +69,6 @@ def _compiled(template: str) -> Any:
         raise InvalidTemplateError(f"not a mapping template: {error}") from error
 
 
-class _Break(Exception):  # noqa: N818  # control flow of #break, not an error
-    """Leaves the innermost #foreach."""
-
-
 def _private_airspeed() -> ModuleType:
     """A copy of airspeed of our own, so that changing it changes nobody else's."""
     spec = importlib.util.find_spec("airspeed")
@@ -129,10 +125,6 @@ def _resolve_member(self: Any, current: Any, loader: Any, top: Any) -> Any:
         return None
     if isinstance(current, _Scope):
         value = current.get(self.name)
-        if isinstance(value, _vtl._FunctionDefinition):  # noqa: SLF001  # a #define block, rendered where it is used
-            stream = _vtl.StoppableStream()
-            value.block.evaluate(stream, top, loader)
-            value = stream.getvalue()
         if self.parameters is not None:
             raise InvalidTemplateError(f"${self.name}(…) calls a variable")
     elif self.parameters is not None:
@@ -334,29 +326,10 @@ def _write_foreach(self: Any, stream: Any, namespace: Any, loader: Any) -> None:
             namespace["velocityCount"] = index + 1
             namespace[self.loop_var_name] = item
             self.block.evaluate(stream, namespace, loader)
-    except _vtl.TemplateExecutionError as error:
-        if not _caused_by_break(error):
-            raise
     finally:
         for name in ("foreach", "velocityCount", self.loop_var_name):
             namespace.pop(name, None)
         namespace.update(outer)
-
-
-def _caused_by_break(error: BaseException | None) -> bool:
-    while isinstance(error, _vtl.TemplateExecutionError):
-        error = error.__cause__
-    return isinstance(error, _Break)
-
-
-def _parse_stop(self: Any) -> None:
-    (self.word,) = self.identity_match(re.compile(r"#(stop|break)(?![\w-])"))
-
-
-def _write_stop(self: Any, stream: Any, namespace: Any, loader: Any) -> None:  # noqa: ARG001  # airspeed's signature
-    if self.word == "break":
-        raise _Break
-    stream.stop = True
 
 
 def _parse_macro_call(self: Any) -> None:  # noqa: ARG001  # airspeed's signature
@@ -364,14 +337,9 @@ def _parse_macro_call(self: Any) -> None:  # noqa: ARG001  # airspeed's signatur
     raise _vtl.NoMatch
 
 
-def _refuse(directive: str) -> Callable[[Any], None]:
-    pattern = re.compile(rf"#{directive}(?![\w-])")
-
-    def parse(self: Any) -> None:
-        self.identity_match(pattern)
-        raise UnsupportedFeatureError(f"#{directive} in a mapping template is not known to this engine")
-
-    return parse
+def _refuse(self: Any) -> None:
+    (word,) = self.identity_match(re.compile(r"#(define|macro|include|parse|evaluate|stop|break)(?![\w-])"))
+    raise UnsupportedFeatureError(f"#{word} in a mapping template is not known to this engine")
 
 
 def _install() -> None:
@@ -403,16 +371,12 @@ def _install() -> None:
     v.SetDirective.evaluate_raw = _assign
     v.ForeachDirective.LOOP_VAR_NAME = re.compile(rf"\$\{{?({name})\}}?")
     v.ForeachDirective.evaluate_raw = _write_foreach
-    v.StopDirective.parse = _parse_stop
-    v.StopDirective.evaluate_raw = _write_stop
     v.MacroCall.parse = _parse_macro_call
-    for directive, element in {
-        "macro": v.MacroDefinition,
-        "include": v.IncludeDirective,
-        "parse": v.ParseDirective,
-        "evaluate": v.EvaluateDirective,
-    }.items():
-        element.parse = _refuse(directive)
+    for element in (
+        *(v.MacroDefinition, v.DefineDefinition, v.IncludeDirective, v.ParseDirective),
+        *(v.EvaluateDirective, v.StopDirective),
+    ):
+        element.parse = _refuse
     v.UserDefinedDirective.parse = _parse_macro_call
 
 

@@ -39,6 +39,7 @@ from apigateway_engine import (
     IntegrationResponse,
     Method,
     checked,
+    gateway_response,
 )
 from apigateway_engine.cloudformation import inline_models
 from ministack.core.responses import get_account_id, get_region
@@ -180,7 +181,7 @@ def _run(exchange: Exchange) -> Response:
 def _answer(error: Any, request: Record) -> Response:
     refusal = GatewayError(error.response_type, error.message, details=getattr(error, "details", ""))
     exchange = _exchange(request, None)
-    return _as_emulator(_gateway(exchange.api).answer(exchange, refusal))
+    return _as_emulator(gateway_response(exchange, refusal))
 
 
 def _refusal(error: GatewayError) -> Any:

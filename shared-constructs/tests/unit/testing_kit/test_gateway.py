@@ -299,20 +299,12 @@ def test_action_uris_name_the_operation(uri, target, content_type):
     assert (sent.headers["X-Amz-Target"], sent.headers["Content-Type"]) == (target, content_type)
 
 
-def test_the_query_protocol_takes_its_action_from_the_uri():
-    backend = Backend()
-    integration = {
-        "uri": "arn:aws:apigateway:eu-west-1:sns:action/Publish",
-        "request_templates": {"application/json": "Message=$util.urlEncode('a&b')"},
-    }
-    send(gateway(method(integration=integration), backend=backend))
-    assert backend.requests[0].body == "Action=Publish&Version=2010-03-31&Message=a%26b"
-
-
 @pytest.mark.parametrize(
     ("integration", "message"),
     [
         ({"uri": "arn:aws:apigateway:eu-west-1:s3:path/b/k"}, "'s3' is not known"),
+        ({"uri": "arn:aws:apigateway:eu-west-1:sns:action/Publish"}, "'sns' is not known"),
+        ({"uri": "arn:aws:apigateway:eu-west-1:sqs:action/SendMessage"}, "of SQS only path"),
         ({"uri": "http://example.com"}, "integration URI"),
         ({"uri": "arn:aws:apigateway:eu-west-1:events:action/PutEvents"}, "must map .*X-Amz-Target"),
         ({"type": "HTTP_PROXY"}, "integration type HTTP_PROXY is not known"),
