@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import threading
+import time
 from collections import OrderedDict
+from contextvars import ContextVar
 from decimal import Decimal
 
 import pytest
-from commerce_platform.local_cloud.extension.overheads import copied
+from commerce_platform.local_cloud.extension.overheads import copied, random_uuid
+from commerce_platform.local_cloud.threads import PooledThread
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,71 @@ def test_nothing_of_a_copy_is_the_original_s():
 def test_a_copy_of_what_cannot_be_marshalled_keeps_its_types():
     found = copied({"amount": Decimal("1.10")})
     assert isinstance(found["amount"], Decimal)
+
+
+def run(target, *args):
+    thread = PooledThread(target=target, args=args)
+    thread.start()
+    return thread
+
+
+def idents(count):
+    found = []
+    for _ in range(count):
+        run(lambda: found.append(threading.get_ident())).join()
+        time.sleep(0.01)  # until it waits again
+    return found
+
+
+def test_a_thread_is_used_again():
+    assert len(set(idents(20))) < 20
+
+
+def test_work_that_waits_for_other_work_has_that_begun_at_once():
+    def nested(depth):
+        if depth:
+            run(nested, depth - 1).join()
+
+    thread = run(nested, 200)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_nothing_of_the_work_before_is_left_in_the_context():
+    account = ContextVar("account", default="none")
+    found = []
+    for name in map(str, range(20)):
+        run(lambda value: (found.append(account.get()), account.set(value)), name).join()
+        time.sleep(0.01)
+    assert set(found) == {"none"}
+
+
+def test_work_that_fails_is_told_and_ends_no_thread(monkeypatch):
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
+    for _ in range(3):
+        run(lambda: 1 // 0).join()
+    assert told == [ZeroDivisionError] * 3
+    assert idents(1)
+
+
+def test_joining_gives_up_after_the_timeout_and_says_so():
+    go_on = threading.Event()
+    thread = run(go_on.wait)
+    thread.join(0.01)
+    assert thread.is_alive()
+    go_on.set()
+    thread.join()
+    thread.join()
+    assert not thread.is_alive()
+
+
+def test_a_pooled_thread_is_always_a_daemon():
+    with pytest.raises(ValueError, match="daemon=False"):
+        PooledThread(target=print, daemon=False)
+
+
+def test_ids_are_version_4_uuids_of_which_none_comes_twice():
+    made = [random_uuid() for _ in range(1_000)]
+    assert len(set(made)) == 1_000
+    assert {(each.version, each.variant) for each in made} == {(4, made[0].variant)}
