@@ -51,15 +51,14 @@ def business_context(*, correlation_id: str, **keys: str) -> Iterator[None]:
         logger.append_keys(**{key: before[key] for key in fields if key in before})
 
 
-def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+def count(name: str, value: float = 1) -> None:
     """Add to a metric of this service; written when the enclosing ``business_context`` ends.
 
     Args:
         name: metric name in PascalCase, a fact (``OrdersPlaced``).
         value: what to add.
-        unit: CloudWatch unit, counts by default.
     """
-    metrics.add_metric(name=name, unit=unit, value=value)
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 def write_metrics() -> None:
