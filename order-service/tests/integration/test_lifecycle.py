@@ -212,6 +212,27 @@ def test_a_cancellation_between_the_read_and_any_write_is_seen_by_that_write(sho
     assert len(shop.events("OrderCancelled.v1")) == 1
 
 
+@pytest.mark.parametrize("state", ["ReserveStock", "RequestPayment", "MarkPaid", "Confirm"])
+def test_the_wish_to_cancel_alone_refuses_every_step_forward(shop, state):
+    """Whoever sets it, and whatever becomes of the version."""
+    order_id = shop.placed()
+
+    def wish_just_before(integration, arguments):
+        if integration.state == state:
+            shop.deployment.table("Orders").update_item(
+                Key={"pk": f"ORDER#{order_id}", "sk": "ORDER"},
+                UpdateExpression="SET cancelRequested = :now",
+                ExpressionAttributeValues={":now": "2026-11-21T08:00:00Z"},
+            )
+        return aws_call(integration, arguments)
+
+    shop.run(order_id, call=wish_just_before)
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "CUSTOMER_REQUEST")
+    steps = {"ReserveStock": 1, "RequestPayment": 1, "MarkPaid": 2, "Confirm": 3}
+    assert timeline(order) == [*STATUSES[: steps[state]], "CANCELLED"]
+
+
 def test_a_confirmed_order_is_cancelled_without_its_saga(shop):
     order_id = shop.placed()
     shop.run(order_id)
