@@ -121,18 +121,17 @@ class Lint(Checker):
         """`mypy --strict` over every package, each in a root of its own, and the tests of several services at once."""
         root = self.workspace.root
         benchmarks = () if self.project else root.glob("bench/*")
-        packages = [
-            path.parent for folder in (*self.projects, *benchmarks) for path in folder.glob("*/__init__.py")
-        ]
-        tests = [] if self.project else [root / "tests", root / "conftest.py"]
+        folders = [*self.projects, *benchmarks]
+        code = [path.parent for folder in folders for path in folder.glob("*/__init__.py")]
+        code += [path for folder in folders for path in folder.glob("examples/*.py")]
+        code += [] if self.project else [root / "tests", root / "conftest.py"]
         cache = root / ".cache" / "mypy"
         roots = os.pathsep.join(map(str, (*self.workspace.projects, *root.glob("bench/*"))))
         return await self.tool(
             "types",
             BIN / "mypy",
             "--no-error-summary",
-            *sorted(packages),
-            *tests,
+            *sorted(code),
             environment=process.tool_environment(MYPYPATH=roots, MYPY_CACHE_DIR=str(cache)),
         )
 

@@ -85,8 +85,10 @@ class Split(Checker):
         yield [UV, "venv", "--quiet", "--python", sys.executable, str(self.library / "env")]
         # Versions as they are locked: quick, because they are in the cache, and the same tomorrow.
         yield [*self._install(self.library), f"{wheel}[dev]"]
-        packages = sorted(path.parent.name for path in (self.workspace.root / LIBRARY).glob("*/__init__.py"))
-        yield [*_mypy(self.library), *(f"--package={package}" for package in packages)]
+        folder = self.workspace.root / LIBRARY
+        packages = sorted(f"--package={path.parent.name}" for path in folder.glob("*/__init__.py"))
+        yield [*_mypy(self.library), *packages]
+        yield [*_mypy(self.library), *sorted(str(path) for path in folder.glob("examples/*.py"))]
 
     def _install(self, place: Path) -> list[str]:
         constraint = f"--constraint={self.workspace.root / 'requirements' / 'dev.lock'}"

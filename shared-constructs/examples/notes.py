@@ -1,0 +1,54 @@
+"""A service of two routes and one event, and not one function."""
+
+from service_runtime.envelope import WireModel
+from shared_constructs import ChangeFeed, DomainEvent, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs.direct_api import PUBLIC, DirectApi, GetItem, PutItem, Scopes, path, text
+
+NOTE_ID = path("noteId", pattern="[a-z0-9]{1,32}")
+
+
+class NewNote(WireModel):
+    """What a caller sends."""
+
+    title: str
+
+
+class Note(NewNote):
+    """What a caller gets."""
+
+    note_id: str
+
+
+class NotesData(ServiceStack):
+    """What must survive a redeployment."""
+
+    def __init__(self, app: ServiceApp) -> None:
+        super().__init__(app, kind=StackKind.STATEFUL)
+        self.notes = ServiceTable(self, "Notes", stream=True)
+
+
+class NotesService(ServiceStack):
+    """What serves and publishes it."""
+
+    def __init__(self, app: ServiceApp, *, notes: ServiceTable) -> None:
+        super().__init__(app, kind=StackKind.STATELESS)
+        key = {"pk": text("NOTE#", NOTE_ID), "sk": "NOTE"}
+        api = DirectApi(self, "Api", description="Notes")
+        api.route("GET", "/notes/{noteId}", GetItem(table=notes, key=key, response=Note), auth=PUBLIC)
+        api.route(
+            "PUT",
+            "/notes/{noteId}",
+            PutItem(table=notes, key=key, request=NewNote, values={"noteId": NOTE_ID}),
+            auth=Scopes("commerce/operate"),
+        )
+        changed = DomainEvent(
+            detail_type="NoteChanged.v1",
+            aggregate_id="$new.noteId",
+            data="{'noteId': $new.noteId, 'title': $new.title}",
+        )
+        ChangeFeed(self, "Changes", table=notes, events=[changed])
+
+
+app = ServiceApp(service="notes")
+NotesService(app, notes=NotesData(app).notes)
+app.synth()
