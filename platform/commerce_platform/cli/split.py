@@ -141,17 +141,19 @@ def _mypy(place: Path) -> list[str]:
     ]
 
 
+def everybody(workspace: Workspace) -> list[Path]:
+    """Every project, those of the benchmark included; the library, which takes longest, first."""
+    benchmarks = sorted(path.parent for path in workspace.root.glob("bench/*/pyproject.toml"))
+    return [*sorted(workspace.projects, key=lambda project: project.name != LIBRARY), *benchmarks]
+
+
 async def everything(workspace: Workspace, service: str | None, board: Board) -> None:
     """Split off every folder or one, unless it has passed as it is now.
 
     Raises:
         CliError: Something does not work alone; has what was printed.
     """
-    chosen = (
-        [workspace.folder(service)]
-        if service
-        else sorted(workspace.projects, key=lambda project: project.name != LIBRARY)
-    )
+    chosen = [workspace.folder(service)] if service else everybody(workspace)
     with tempfile.TemporaryDirectory(prefix="split-") as temporary:
         split = Split(workspace, Path(temporary))
         pending = {
