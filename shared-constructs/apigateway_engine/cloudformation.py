@@ -130,14 +130,14 @@ def _method(
 ) -> Method:
     validator = validators.get(properties.get("RequestValidatorId", ""), {})
     resource_id = properties.get("ResourceId", "")
+    if _flag(properties.get("ApiKeyRequired", False)):
+        raise UnsupportedFeatureError(f"{paths.get(resource_id, '/')}: API keys are not known to this engine")
     return Method(
         http_method=properties["HttpMethod"],
         resource_id=resource_id,
         resource_path=paths.get(resource_id, "/"),
-        operation_name=properties.get("OperationName", ""),
         authorization_type=properties.get("AuthorizationType", "NONE"),
         authorization_scopes=tuple(properties.get("AuthorizationScopes", ())),
-        api_key_required=_flag(properties.get("ApiKeyRequired", False)),
         request_parameters={k: _flag(v) for k, v in properties.get("RequestParameters", {}).items()},
         request_models={
             content_type: inline_models(schemas[name], schemas)
@@ -159,7 +159,6 @@ def _integration(properties: Mapping[str, Any]) -> Integration:
         type=properties["Type"],
         uri=properties.get("Uri", ""),
         http_method=properties.get("IntegrationHttpMethod", "POST"),
-        credentials=properties.get("Credentials", ""),
         passthrough_behavior=properties.get("PassthroughBehavior", "WHEN_NO_MATCH"),
         request_parameters=properties.get("RequestParameters", {}),
         request_templates=properties.get("RequestTemplates", {}),

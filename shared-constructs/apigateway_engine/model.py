@@ -108,7 +108,6 @@ class Integration:
     type: str
     uri: str = ""
     http_method: str = "POST"
-    credentials: str = ""
     passthrough_behavior: str = "WHEN_NO_MATCH"
     request_parameters: Mapping[str, str] = field(default_factory=dict)
     request_templates: Mapping[str, str] = field(default_factory=dict)
@@ -130,10 +129,8 @@ class Method:
     resource_path: str
     integration: Integration
     resource_id: str = ""
-    operation_name: str = ""
     authorization_type: str = "NONE"
     authorization_scopes: tuple[str, ...] = ()
-    api_key_required: bool = False
     request_parameters: Mapping[str, bool] = field(default_factory=dict)
     request_models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     validate_body: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft4Validator
 
@@ -53,55 +53,45 @@ def body_errors(method: Method, request: HttpRequest) -> list[str] | None:
     return [_message(error) for error in errors] or None
 
 
-def _message(error: ValidationError) -> str:  # noqa: PLR0911  # one case per keyword
-    """The sentence that the validator of API Gateway writes, for the keywords whose sentence is known."""
-    expected: Any = error.validator_value
+_SENTENCES: Final = {
+    "pattern": 'ECMA 262 regex "{expected}" does not match input string "{found}"',
+    "minLength": 'string "{found}" is too short (length: {length}, required minimum: {expected})',
+    "maxLength": 'string "{found}" is too long (length: {length}, maximum allowed: {expected})',
+    "minimum": "numeric instance is lower than the required minimum (minimum: {expected}, found: {found})",
+    "maximum": "numeric instance is greater than the required maximum (maximum: {expected}, found: {found})",
+    "enum": "instance value ({found_json}) not found in enum (possible values: {expected_json})",
+    "required": "object has missing required properties ({names})",
+    "additionalProperties": "object instance has properties which are not allowed by the schema: {names}",
+    "type": "instance type ({type}) does not match any allowed primitive type (allowed: {names})",
+}
+"""What the validator of API Gateway writes, for the keywords whose sentence is known."""
+_TYPES: Final = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+}
+
+
+def _message(error: ValidationError) -> str:
+    keyword = str(error.validator)
     found: Any = error.instance
-    match error.validator:
-        case "required":
-            absent = sorted(name for name in expected if name not in found)
-            return f"object has missing required properties ({java.json_text(absent)})"
-        case "additionalProperties":
-            allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-            extra = sorted(name for name in found if name not in allowed)
-            return (
-                f"object instance has properties which are not allowed by the schema: {java.json_text(extra)}"
-            )
-        case "type":
-            allowed_types = java.json_text(sorted([expected] if isinstance(expected, str) else expected))
-            return (
-                f"instance type ({_type_name(found)}) does not match any allowed primitive type "
-                f"(allowed: {allowed_types})"
-            )
-        case "pattern":
-            return f'ECMA 262 regex "{expected}" does not match input string "{found}"'
-        case "minLength":
-            return f'string "{found}" is too short (length: {len(found)}, required minimum: {expected})'
-        case "maxLength":
-            return f'string "{found}" is too long (length: {len(found)}, maximum allowed: {expected})'
-        case "minimum":
-            return (
-                f"numeric instance is lower than the required minimum (minimum: {expected}, found: {found})"
-            )
-        case "maximum":
-            return (
-                f"numeric instance is greater than the required maximum (maximum: {expected}, found: {found})"
-            )
-        case "enum":
-            return f"instance value ({java.json_text(found)}) not found in enum (possible values: {java.json_text(expected)})"
-        case _:
-            return error.message
-
-
-def _type_name(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    names = {
-        dict: "object",
-        list: "array",
-        str: "string",
-        int: "integer",
-        float: "number",
-        type(None): "null",
-    }
-    return names[type(value)]
+    expected: Any = error.validator_value
+    names: Any = []
+    if keyword == "required":
+        names = [name for name in expected if name not in found]
+    elif keyword == "additionalProperties":
+        names = found.keys() - error.schema.get("properties", {}).keys()  # type: ignore[union-attr]  # not a boolean
+    elif keyword == "type":
+        names = [expected] if isinstance(expected, str) else expected
+    return _SENTENCES.get(keyword, error.message.replace("{", "{{").replace("}", "}}")).format(
+        expected=expected,
+        expected_json=java.json_text(expected),
+        found=found,
+        found_json=java.json_text(found),
+        length=len(found) if isinstance(found, str) else 0,
+        names=java.json_text(sorted(names)),
+        type=_TYPES.get(type(found), "null"),
+    )

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from apigateway_engine import UnknownRouteError
+from apigateway_engine import UnknownRouteError, UnsupportedFeatureError
 from service_testing import Deployment, Probe, injection_cases, unprobed_routes
 from service_testing.intrinsics import UnresolvableError
 
@@ -255,6 +255,16 @@ def test_a_handler_that_cannot_be_imported_says_what_to_do(deployment):
         ImportError, match=r"kit_service\.runtime\.handler\.handler.*Function.*pip install -e"
     ):
         deployment.request("POST", "/code")
+
+
+def test_a_route_that_wants_an_api_key_is_refused_by_name():
+    template = copy.deepcopy(SERVICE)
+    template["Resources"]["Send"]["Properties"]["ApiKeyRequired"] = True
+    with (
+        Deployment({"data": DATA, "service": template}) as deployed,
+        pytest.raises(UnsupportedFeatureError, match="/items: API keys"),
+    ):
+        deployed.request("POST", "/items", body="{}")
 
 
 def test_an_unknown_route_lists_the_routes(deployment):
