@@ -17,10 +17,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem
 
     Args:
         status: HTTP status, 400 to 599.
-        detail: what went wrong this time and what to do about it, for a person; nothing internal.
+        detail: what went wrong this time and what to do about it, for a person; nothing internal. Default the title.
         title: what kind of problem it is; default the status's phrase.
         type: URI of the kind; default ``about:blank``, which RFC 9457 reads as "see the status".
-        errors: one entry per offending field, ``{"field": "quantity", "message": "must be at least 1"}``.
+        errors: one entry per offending part of the body, ``{"pointer": "#/quantity", "detail": "must be at least 1"}``.
         headers: response headers that belong to the answer (``Retry-After``).
         extensions: further members of the document.
 
@@ -43,21 +43,25 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem
             raise ValueError(f"a problem's status must be between 400 and 599, got {status}")
         self.status = HTTPStatus(status)
         self.title = title or self.status.phrase
-        self.detail = detail
+        self.detail = detail or self.title
         self.type = type
         self.errors = [dict(error) for error in errors]
         self.headers = dict(headers or {})
         self.extensions = dict(extensions or {})
-        super().__init__(f"{self.status.value} {self.title}" + (f": {detail}" if detail else ""))
+        super().__init__(f"{self.status.value} {self.title}: {self.detail}")
 
-    def document(self) -> dict[str, Any]:
-        """The problem document, without empty members."""
-        members = {
+    def document(self, *, instance: str) -> dict[str, Any]:
+        """The problem document, of the same shape as those of API Gateway's direct routes.
+
+        Args:
+            instance: id of the request that met the problem.
+        """
+        return {
             **self.extensions,
             "type": self.type,
             "title": self.title,
             "status": self.status.value,
             "detail": self.detail,
-            "errors": self.errors,
+            "instance": instance,
+            **({"errors": self.errors} if self.errors else {}),
         }
-        return {name: value for name, value in members.items() if value not in (None, [])}

@@ -7,9 +7,9 @@ import json
 import os
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 CORRELATION_HEADER = "X-Correlation-Id"
 ORIGINS_VARIABLE = "CORS_ORIGINS"
-# Where a request's parts sit in a validation error's location; the field's own path follows.
-_LOCATIONS = frozenset({"body", "query", "path", "header"})
+# What a validation error's location begins with when it is not in the body.
+_PARAMETERS = frozenset({("query",), ("path",), ("header",)})
 # Behind a custom domain, a proxy event's path begins with the base path that holds the API's major version.
 _BASE_PATH = re.compile(r"^/v[1-9][0-9]*(?=/)")
 _JSON = "application/json"
@@ -42,41 +42,13 @@ def request_correlation_id(event: Mapping[str, Any]) -> str:
     return correlation_id_or_new((event.get("requestContext") or {}).get("requestId"))
 
 
-def problem_responses(app: APIGatewayRestResolver) -> None:
-    """Answer every error of a resolver as a problem document (RFC 9457).
-
-    ``Problem`` answers as it says; a failed request validation is 400 with one entry per field; Powertools' own
-    errors (404 of an unknown route, …) keep their status; anything else is logged with its cause and answered 500
-    without it.
-
-    Args:
-        app: the resolver; call this before its first request.
-    """
-
-    def invalid(error: RequestValidationError) -> Response[str]:
-        errors = [{"field": _field(fault["loc"]), "message": fault["msg"]} for fault in error.errors()]
-        return problem_response(Problem(400, detail="The request is not valid.", errors=errors))
-
-    def service_error(error: ServiceError) -> Response[str]:
-        return problem_response(Problem(error.status_code, detail=str(error.msg)))
-
-    def unexpected(error: Exception) -> Response[str]:
-        if error_codes(error) & THROTTLED:
-            logger.warning("request throttled", exc_info=error)
-            return problem_response(
-                Problem(503, detail="Too busy. Try again later.", headers={"Retry-After": "1"})
-            )
-        logger.error("request failed", exc_info=error)
-        return problem_response(Problem(500, detail="The request could not be served. Try again later."))
-
-    app.exception_handler(Problem)(problem_response)
-    app.exception_handler(RequestValidationError)(invalid)
-    app.exception_handler(ServiceError)(service_error)
-    app.exception_handler(Exception)(unexpected)
-
-
 class RestResolver(APIGatewayRestResolver):
     """A Powertools resolver that takes JSON only and whose log lines and answers carry the correlation id.
+
+    Every error is a problem document (RFC 9457), of one shape with those of API Gateway's direct routes: a ``Problem``
+    answers as it says, also from an exception handler of the service's own; a failed request validation is 400 with
+    one entry per fault of the body; Powertools' own errors (404 of an unknown route, …) keep their status; a throttled
+    AWS call is 503; anything else is logged with its cause and answered 500 without it.
 
     Args:
         origins: browser origins that may read the answers, ``*`` for any.
@@ -85,6 +57,8 @@ class RestResolver(APIGatewayRestResolver):
     def __init__(self, *, origins: Sequence[str]) -> None:
         super().__init__(enable_validation=True, strip_prefixes=[_BASE_PATH])
         self._origins = origins
+        self.exception_handler(RequestValidationError)(_invalid)
+        self.exception_handler(ServiceError)(_refused)
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
         """Serve one API Gateway proxy event."""
@@ -93,10 +67,12 @@ class RestResolver(APIGatewayRestResolver):
         with business_context(correlation_id=correlation_id):
             try:
                 answer = super().resolve(_with_json_body(raw), context)
-            except Problem as problem:
+            except Exception as error:  # noqa: BLE001 - every error has an answer
+                problem = error if isinstance(error, Problem) else _unexpected(error)
+                request_id = (raw.get("requestContext") or {}).get("requestId")
                 answer = {
                     "statusCode": problem.status.value,
-                    "body": json.dumps(problem.document()),
+                    "body": json.dumps(problem.document(instance=request_id or correlation_id)),
                     "isBase64Encoded": False,
                     "multiValueHeaders": {"Content-Type": [CONTENT_TYPE], **_lists(problem.headers)},
                 }
@@ -124,9 +100,7 @@ def rest_resolver(*, origins: Sequence[str] | None = None) -> RestResolver:
     """
     if origins is None:
         origins = tuple(filter(None, os.environ.get(ORIGINS_VARIABLE, "").split(",")))
-    app = RestResolver(origins=origins)
-    problem_responses(app)
-    return app
+    return RestResolver(origins=origins)
 
 
 def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:
@@ -166,20 +140,34 @@ def _lists(headers: Mapping[str, str]) -> dict[str, list[str]]:
     return {name: [value] for name, value in headers.items()}
 
 
-def _field(location: tuple[Any, ...]) -> str:
-    path = location[1:] if location and location[0] in _LOCATIONS else location
-    return ".".join(str(part) for part in path) or "body"
+def _invalid(error: RequestValidationError) -> NoReturn:
+    """Faults of the body are named one by one, those of parameters in the detail, as direct routes do."""
+    faults = [(tuple(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+    body = [
+        {"pointer": _pointer(at), "detail": message} for at, message in faults if at[:1] not in _PARAMETERS
+    ]
+    parameters = [f"{' '.join(at)}: {message}." for at, message in faults if at[:1] in _PARAMETERS]
+    detail = " ".join(["The request is not valid.", *parameters])
+    raise Problem(HTTPStatus.BAD_REQUEST, detail=detail, errors=body) from error
 
 
-def problem_response(problem: Problem) -> Response[str]:
-    """The answer that tells a problem; for exception handlers of a service's own.
+def _pointer(location: tuple[str, ...]) -> str:
+    """RFC 6901, as a URI fragment."""
+    path = location[1:] if location[:1] == ("body",) else location
+    return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
-    Args:
-        problem: what to tell.
-    """
-    return Response(
-        status_code=problem.status.value,
-        content_type=CONTENT_TYPE,
-        headers=dict(problem.headers),
-        body=json.dumps(problem.document()),
-    )
+
+def _refused(error: ServiceError) -> NoReturn:
+    raise Problem(error.status_code, detail=str(error.msg)) from error
+
+
+def _unexpected(error: Exception) -> Problem:
+    if error_codes(error) & THROTTLED:
+        logger.warning("request throttled", exc_info=error)
+        return Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            detail="The service is busy; try again.",
+            headers={"Retry-After": "1"},
+        )
+    logger.error("request failed", exc_info=error)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail="The request could not be processed.")

@@ -137,7 +137,7 @@ def test_carts_of_others_are_out_of_reach(local_cloud, visitor, own, skus):
 def test_an_invalid_quantity_is_named(visitor, skus, quantity):
     answer = visitor.put(skus[0], quantity)
     assert_problem(answer, 400)
-    assert [error["field"] for error in answer.json()["errors"]] == ["quantity"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/quantity"]
 
 
 def test_what_does_not_exist_cannot_be_put(local_cloud, visitor, skus):

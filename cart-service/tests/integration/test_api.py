@@ -37,7 +37,9 @@ def assert_problem(response, status: int, *fields: str) -> None:
     assert response.headers["Content-Type"] == "application/problem+json"
     problem = response.json()
     assert problem["status"] == status
-    assert [error["field"] for error in problem.get("errors", [])] == list(fields)
+    assert problem["instance"]
+    named = [error["pointer"].removeprefix("#/") for error in problem.get("errors", [])]
+    assert [*named, *(line["sku"] for line in problem.get("lines", []))] == list(fields)
 
 
 def expire(shop, pk: str) -> None:

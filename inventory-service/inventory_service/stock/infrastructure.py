@@ -12,11 +12,11 @@ from shared_constructs.direct_api import (
     Scopes,
     SendToQueue,
     UpdateItem,
+    Value,
     body,
     path,
     text,
 )
-from shared_constructs.direct_api.values import Value
 
 from inventory_service.contracts.consumed import CONSUMED
 from inventory_service.stock.models import SKU_PATTERN, Delivery, Stock, Threshold

@@ -14,6 +14,7 @@ from shared_constructs.direct_api import (
     StartWorkflow,
     Succeed,
     UpdateItem,
+    Value,
     body,
     claim,
     correlation_id,
@@ -27,7 +28,6 @@ from shared_constructs.direct_api import (
     request_time,
     text,
 )
-from shared_constructs.direct_api.values import Value
 
 from order_service.api.models import ORDER_ID_PATTERN, STATUS_PATTERN, Order, OrderRequest
 from order_service.transition import written

@@ -13,6 +13,7 @@ from shared_constructs.direct_api import (
     Scopes,
     Succeed,
     UpdateItem,
+    Value,
     begins_with,
     body,
     not_equals,
@@ -20,7 +21,6 @@ from shared_constructs.direct_api import (
     query,
     text,
 )
-from shared_constructs.direct_api.values import Value
 
 from product_service.catalogue.models import CATEGORY_PATTERN, SKU_PATTERN, Product, ProductDetails
 
@@ -46,7 +46,7 @@ class CatalogueApi(Construct):
                 table=products,
                 index="gsi1",
                 partition=ON_SALE,
-                sort=begins_with(text(query("category", pattern=CATEGORY_PATTERN), "#")),
+                sort=begins_with("gsi1sk", text(query("category", pattern=CATEGORY_PATTERN), "#")),
                 response=Product,
             ),
             auth=PUBLIC,

@@ -31,45 +31,20 @@ limits are generated from it and checked at synth.
         "GET", "/products", auth=PUBLIC,
         operation=Query(
             table=table, index="gsi1", partition="CATALOGUE", response=Product,
-            sort=begins_with(text(query("category"), "#")),
+            sort=begins_with("gsi1sk", text(query("category"), "#")),
         ),
     )
 
-Operations (frozen dataclasses, keyword-only; see each one's docstring):
-
-    GetItem(table, key, response, where=None, default=None, consistent=True, missing=Problem(404, …))
-        `where` is evaluated by DynamoDB; an item it rejects reads as absent. `default` is the 200 body of an absent
-        item: {"cartId": path("cartId"), "items": [], "total": {"amountMinor": 0, "currency": "EUR"}}.
-    Query(table, partition, response, index=None, sort=None, where=None, newest_first=False, page=Page(default=20, maximum=100))
-        answers {"items": […], "nextCursor"?}; reads `limit` and `cursor` from the query string.
-    PutItem(table, key, request=None, values={}, response={}, status=201, exists=Problem(409, …))
-    UpdateItem(table, key, request=None, values={}, remove=(), add={}, append={}, conditions=(), upsert=False,
-               if_match=False, versioned=True, response=None, status=200, created_status=201, missing=Problem(404, …))
-        `request`'s fields are written under their JSON names (an Optional field that is absent is removed).
-    DeleteItem(table, key, conditions=(), if_match=False, status=204, missing=Succeed(204))
-    SendToQueue(queue, request=None, message=None | {name: value}, attributes={}, response={}, status=202)
-        `message=None` sends the raw request body; the correlation id is always an attribute.
-    StartWorkflow(workflow, input={…}, request=None, wait=True, rejections={"ErrorName": Problem(409, …)}, status=200|202, response={})
-        `wait=True`: StartSyncExecution of an Express workflow. Its output is either the body, answered with `status`, or
-        {"statusCode": 202, "headers": {"Location": "…"}, "body": "<JSON text>"}; 4xx from there is a problem document.
-    PutEvent(detail_type, aggregate_id, data={…}, request=None, response={}, status=202)
-    InvokeFunction(function, request=None)   # ServiceFunction or IFunction, AWS_PROXY
-
-Values: path(name, pattern=…), query(name, pattern=…), header(name, pattern=…, required=False), body("price.amountMinor"),
-body() (whole body; message and workflow input only), claim("sub"), correlation_id(), request_id(), request_time()
-(RFC 3339 UTC), request_epoch() (seconds), text("CUST#", claim("sub")), and str, int, bool constants.
-
-Conditions: equals(attribute, value), not_equals, one_of(attribute, *constants), exists, not_exists, less_than, at_most,
-greater_than, at_least, all_of, any_of; in `Query.sort`: begins_with(value), sort_equals(value), sort_at_least(value),
-sort_at_most(value). Require(condition, otherwise=Problem(409, "…") | Succeed(202)).
-
 Every item written carries version (N, +1 per change), createdAt, updatedAt, correlationId, causationId (the request id).
-Response fields are read from the attribute of the same JSON name, or Annotated[…, Stored("attribute")]; a list kept as a
-map is Annotated[list[Line], Stored("lines", as_map=True)].
+Every error, the gateway's own included, is an RFC 9457 problem document with type, title, status, detail, instance (the
+request id) and, where single fields are at fault, errors: [{"pointer": "#/items/0/sku", "detail": "…"}].
 """
 
-from shared_constructs.direct_api.api import IAM, PUBLIC, Cors, DirectApi, Scopes, Throttle
+from shared_constructs.direct_api.api import ApiResources, DirectApi
+from shared_constructs.direct_api.authorisation import IAM, PUBLIC, Authorisation, Scopes
+from shared_constructs.direct_api.bindings import RouteError
 from shared_constructs.direct_api.conditions import (
+    Condition,
     Require,
     all_of,
     any_of,
@@ -83,26 +58,19 @@ from shared_constructs.direct_api.conditions import (
     not_equals,
     not_exists,
     one_of,
-    sort_at_least,
-    sort_at_most,
-    sort_equals,
 )
-from shared_constructs.direct_api.operations import (
-    DeleteItem,
-    GetItem,
-    InvokeFunction,
-    Page,
-    PutEvent,
-    PutItem,
-    Query,
-    SendToQueue,
-    StartWorkflow,
-    UpdateItem,
-)
-from shared_constructs.direct_api.outcomes import Problem, Succeed
+from shared_constructs.direct_api.cors import Cors
+from shared_constructs.direct_api.dynamodb.reads import GetItem, Page, Query
+from shared_constructs.direct_api.dynamodb.writes import DeleteItem, PutItem, UpdateItem
+from shared_constructs.direct_api.functions import InvokeFunction
+from shared_constructs.direct_api.outcomes import Outcome, Problem, Succeed
 from shared_constructs.direct_api.shapes import ModelError, Stored
-from shared_constructs.direct_api.templates import RouteError
+from shared_constructs.direct_api.sqs import SendToQueue
+from shared_constructs.direct_api.step_functions import StartWorkflow
+from shared_constructs.direct_api.throttling import Throttle
 from shared_constructs.direct_api.values import (
+    Document,
+    Value,
     body,
     claim,
     correlation_id,
@@ -118,15 +86,19 @@ from shared_constructs.direct_api.values import (
 __all__ = [
     "IAM",
     "PUBLIC",
+    "ApiResources",
+    "Authorisation",
+    "Condition",
     "Cors",
     "DeleteItem",
     "DirectApi",
+    "Document",
     "GetItem",
     "InvokeFunction",
     "ModelError",
+    "Outcome",
     "Page",
     "Problem",
-    "PutEvent",
     "PutItem",
     "Query",
     "Require",
@@ -138,6 +110,7 @@ __all__ = [
     "Succeed",
     "Throttle",
     "UpdateItem",
+    "Value",
     "all_of",
     "any_of",
     "at_least",
@@ -159,8 +132,5 @@ __all__ = [
     "request_epoch",
     "request_id",
     "request_time",
-    "sort_at_least",
-    "sort_at_most",
-    "sort_equals",
     "text",
 ]

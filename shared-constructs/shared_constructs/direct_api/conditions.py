@@ -65,14 +65,6 @@ Condition: TypeAlias = "Comparison | OneOf | AllOf | AnyOf"
 
 
 @dataclass(frozen=True)
-class SortCondition:
-    """A condition on the sort key of a query."""
-
-    operator: Operator
-    value: Value
-
-
-@dataclass(frozen=True)
 class Require:
     """A condition of a write and the answer when it does not hold.
 
@@ -140,21 +132,6 @@ def any_of(*conditions: Condition) -> AnyOf:
     return AnyOf(conditions)
 
 
-def begins_with(value: Value) -> SortCondition:
-    """Query sort keys that begin with this text."""
-    return SortCondition(Operator.BEGINS_WITH, value)
-
-
-def sort_equals(value: Value) -> SortCondition:
-    """Query one sort key."""
-    return SortCondition(Operator.EQUALS, value)
-
-
-def sort_at_least(value: Value) -> SortCondition:
-    """Query sort keys from here on."""
-    return SortCondition(Operator.AT_LEAST, value)
-
-
-def sort_at_most(value: Value) -> SortCondition:
-    """Query sort keys up to here."""
-    return SortCondition(Operator.AT_MOST, value)
+def begins_with(attribute: str, value: Value) -> Comparison:
+    """Hold when the attribute, a text, begins with this one."""
+    return Comparison(Operator.BEGINS_WITH, attribute, value)

@@ -6,27 +6,33 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-r
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared_constructs.direct_api.outcomes import Problem
+from aws_cdk.aws_apigateway import ResponseType
+
+from shared_constructs.direct_api.outcomes import INTERNAL, TIMED_OUT, UNAVAILABLE, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk.aws_apigateway import RestApi
 
 _CREDENTIALS: Final = "The request carries no valid access token."
 _FORBIDDEN: Final = "The caller may not do this."
-_FAULT: Final = "The request could not be processed."
 
 #: Response type -> answer. Every type is listed, so that the two defaults, whose status varies, answer none of them.
 GATEWAY_RESPONSES: Final[dict[str, Problem]] = {
     "ACCESS_DENIED": Problem(403, _FORBIDDEN),
-    "API_CONFIGURATION_ERROR": Problem(500, _FAULT),
-    "AUTHORIZER_CONFIGURATION_ERROR": Problem(500, _FAULT),
-    "AUTHORIZER_FAILURE": Problem(500, _FAULT),
+    "API_CONFIGURATION_ERROR": INTERNAL,
+    "AUTHORIZER_CONFIGURATION_ERROR": INTERNAL,
+    "AUTHORIZER_FAILURE": INTERNAL,
     "BAD_REQUEST_BODY": Problem(400, "The body does not fit its model."),
     "BAD_REQUEST_PARAMETERS": Problem(400, "A required parameter or header is missing."),
     "DEFAULT_4XX": Problem(400, "The request could not be understood."),
-    "DEFAULT_5XX": Problem(500, _FAULT),
+    "DEFAULT_5XX": INTERNAL,
     "EXPIRED_TOKEN": Problem(401, "The request's signature has expired."),
-    "INTEGRATION_FAILURE": Problem(503, "The service is busy; try again.", retry_after_seconds=1),
-    "INTEGRATION_TIMEOUT": Problem(504, "The request took too long; its outcome is unknown."),
+    "INTEGRATION_FAILURE": UNAVAILABLE,
+    "INTEGRATION_TIMEOUT": TIMED_OUT,
     "INVALID_API_KEY": Problem(403, _FORBIDDEN),
     "INVALID_SIGNATURE": Problem(403, "The request's signature is not valid."),
     # What API Gateway answers for an unknown route (and for an unsigned request to an IAM route).
@@ -46,3 +52,25 @@ DETAILS: Final[dict[str, str]] = {
     "BAD_REQUEST_PARAMETERS": "$context.error.messageString",
     "DEFAULT_4XX": "$context.error.messageString",
 }
+
+
+def add_gateway_responses(rest_api: RestApi, cors_headers: Mapping[str, str]) -> None:
+    """Make every answer that API Gateway gives itself a problem document.
+
+    Args:
+        rest_api: the API.
+        cors_headers: headers that let browser pages read the answers.
+    """
+    for response_type, problem in GATEWAY_RESPONSES.items():
+        headers = {"Content-Type": "'application/problem+json'", "X-Correlation-Id": "context.requestId"}
+        if problem.retry_after_seconds is not None:
+            headers["Retry-After"] = f"'{problem.retry_after_seconds}'"
+        if response_type == "UNAUTHORIZED":
+            headers["WWW-Authenticate"] = "'Bearer'"
+        rest_api.add_gateway_response(
+            response_type.title().replace("_", ""),
+            type=ResponseType.of(response_type),
+            status_code=str(problem.status),
+            response_headers={**headers, **cors_headers},
+            templates={"application/json": problem.json(detail=DETAILS.get(response_type))},
+        )

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainValidator, WrapValidator
 
-from shared_constructs.direct_api.shapes import ModelError
+from shared_constructs.direct_api.shapes import NULL, STORED, ModelError, NumericSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Keywords that mean the same in both drafts.
-_SAME: Final = frozenset(
-    [
-        "type",
-        "title",
-        "description",
-        "default",
-        "enum",
-        "minimum",
-        "maximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "required",
-        "minProperties",
-        "maxProperties",
-    ]
+_SAME: Final = re.compile(
+    "type|title|description|default|enum|(min|max)imum|multipleOf|(min|max)(Length|Items|Properties)|pattern|uniqueItems|"
+    "required"
 )
 #: Keywords that constrain nothing.
 _ANNOTATIONS: Final = frozenset(
-    ["examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$schema", "$defs"]
+    ["examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$defs", STORED]
 )
-#: Keywords whose translation builds on that of others.
-_AFTER_OTHERS: Final = frozenset({"propertyNames", "format"})
 _DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]+)?"
 _ZONE: Final = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
@@ -70,9 +52,9 @@ def draft_04(model: type[BaseModel], *, custom_validators: bool = False) -> dict
     """
     if not custom_validators:
         _refuse_python_validators(model, set())
-    schema = model.model_json_schema(mode="validation", by_alias=True)
-    translated = _Translator(model.__name__, schema.get("$defs", {})).translate(schema, model.__name__, ())
-    return {"$schema": "http://json-schema.org/draft-04/schema#", **translated}
+    schema = model.model_json_schema(mode="validation", by_alias=True, schema_generator=NumericSchema)
+    inlined = _inlined(schema, schema.get("$defs", {}), model.__name__, ())
+    return {"$schema": "http://json-schema.org/draft-04/schema#", **inlined}
 
 
 def _refuse_python_validators(model: type[BaseModel], seen: set[type]) -> None:
@@ -105,105 +87,59 @@ def _lost(where: str, what: str) -> ModelError:
     )
 
 
-def _without_texts_of_numbers(alternatives: list[Any]) -> list[Any]:
-    """A Decimal also reads text, to which its bounds would not apply: only its numbers are let through."""
-    types = [each.get("type") for each in alternatives if isinstance(each, dict)]
-    if "number" not in types:
-        return alternatives
-    return [each for each in alternatives if each.get("type") != "string"]
+def _inlined(  # noqa: C901, PLR0912 - one branch per keyword of the specification
+    schema: Any, definitions: Mapping[str, Any], where: str, within: tuple[str, ...]
+) -> Any:
+    """The schema with every definition where it is used, and every keyword as draft-04 has it."""
+    if isinstance(schema, bool):
+        return schema
 
+    def inner(each: Any, name: str = "") -> Any:
+        return _inlined(each, definitions, where + name, within)
 
-class _Translator:
-    def __init__(self, model: str, definitions: Mapping[str, Any]) -> None:
-        self._model = model
-        self._definitions = definitions
-
-    def translate(self, schema: Any, where: str, within: tuple[str, ...]) -> dict[str, Any]:
-        if schema is True:
-            return {}
-        if schema is False:
-            return {"not": {}}
-        result = {keyword: value for keyword, value in schema.items() if keyword in _SAME}
-        others = [keyword for keyword in schema if keyword not in _SAME | _ANNOTATIONS]
-        for keyword in sorted(others, key=_AFTER_OTHERS.__contains__):
-            self._keyword(result, keyword, schema[keyword], where, within)
-        return result
-
-    def _keyword(  # noqa: C901, PLR0912 - one branch per keyword of the specification
-        self, result: dict[str, Any], keyword: str, value: Any, where: str, within: tuple[str, ...]
-    ) -> None:
+    result: dict[str, Any] = {}
+    for keyword, value in schema.items():
         match keyword:
+            case _ if _SAME.fullmatch(keyword):
+                result[keyword] = value
             case "$ref":
                 name = value.removeprefix("#/$defs/")
                 if name in within:
                     raise _lost(where, f"the recursion through {name}")
-                for key, each in self.translate(self._definitions[name], where, (*within, name)).items():
-                    result.setdefault(key, each)
+                result = _inlined(definitions[name], definitions, where, (*within, name)) | result
             case "properties":
-                result[keyword] = {
-                    key: self.translate(each, f"{where}.{key}", within) for key, each in value.items()
-                }
-            case "items":
-                result[keyword] = self.translate(value, where, within) if isinstance(value, dict) else value
-            case "anyOf" | "oneOf" | "allOf":
-                result[keyword] = [
-                    self.translate(each, where, within) for each in _without_texts_of_numbers(value)
-                ]
-            case "not":
-                result[keyword] = self.translate(value, where, within)
-            case "additionalProperties":
-                result[keyword] = value if isinstance(value, bool) else self.translate(value, where, within)
+                result[keyword] = {key: inner(each, f".{key}") for key, each in value.items()}
             case "patternProperties":
-                result[keyword] = {key: self.translate(each, where, within) for key, each in value.items()}
                 # pydantic refuses keys that match no pattern; JSON Schema by itself lets them pass.
-                result.setdefault("additionalProperties", False)
+                patterns = {key: inner(each) for key, each in value.items()}
+                result |= {keyword: patterns, "additionalProperties": False}
+            case "items" | "additionalProperties":
+                result[keyword] = inner(value)
+            case "prefixItems":
+                result |= {"items": [inner(each) for each in value], "additionalItems": False}
+            case "const":
+                result["enum"] = [value]
+            case "anyOf" | "oneOf" | "allOf":
+                result |= _alternatives(keyword, [inner(each) for each in value])
             case "exclusiveMinimum" | "exclusiveMaximum":
                 bound = keyword.removeprefix("exclusive").lower()
                 tighter = max if bound == "minimum" else min
-                inclusive = result.get(bound)
-                if inclusive is None or tighter(inclusive, value) == value:
+                if tighter(schema.get(bound, value), value) == value:
                     result |= {bound: value, keyword: True}
-            case "const":
-                result["enum"] = [value]
-            case "prefixItems":
-                result |= {
-                    "items": [self.translate(each, where, within) for each in value],
-                    "additionalItems": False,
-                }
-            case "propertyNames":
-                self._property_names(result, value, where)
-            case "dependentRequired":
-                result["dependencies"] = value
+            case "format" if value in _FORMATS and "pattern" not in schema:
+                result["pattern"] = _FORMATS[value]
             case "format":
-                self._format(result, value, where)
-            case _:
+                raise _lost(where, f"the format {value!r}")
+            case _ if keyword not in _ANNOTATIONS:
                 raise _lost(where, f"the keyword {keyword!r}")
+    return result
 
-    def _property_names(self, result: dict[str, Any], names: dict[str, Any], where: str) -> None:
-        constraints = {
-            key: each for key, each in names.items() if key not in {"type", "title", "description"}
-        }
-        if set(constraints) == {"pattern"}:
-            pattern = constraints["pattern"]
-        elif constraints and set(constraints) <= {"minLength", "maxLength"}:
-            pattern = f"^[\\s\\S]{{{constraints.get('minLength', 0)},{constraints.get('maxLength', '')}}}$"
-        elif set(constraints) == {"enum"}:
-            pattern = "^(" + "|".join(constraints["enum"]) + ")$"
-        elif not constraints:
-            return
-        else:
-            raise _lost(where, f"the constraint {constraints} on the keys of a map")
-        values = result.get("additionalProperties", {})
-        result |= {
-            "patternProperties": {pattern: values if isinstance(values, dict) else {}},
-            "additionalProperties": False,
-        }
 
-    def _format(self, result: dict[str, Any], name: str, where: str) -> None:
-        pattern = _FORMATS.get(name)
-        if pattern is None:
-            raise _lost(where, f"the format {name!r}")
-        if "pattern" in result:
-            result["allOf"] = [*result.get("allOf", ()), {"pattern": pattern}]
-        else:
-            result["pattern"] = pattern
+def _alternatives(keyword: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    """Nullable values are two types; other alternatives stay as they are."""
+    match [each for each in schemas if each != NULL]:
+        case [{"type": str(kind)} as only] if keyword == "anyOf" and len(schemas) > 1:
+            nullable = {"enum": [*only["enum"], None]} if "enum" in only else {}
+            return {**only, **nullable, "type": [kind, "null"]}
+        case _:
+            return {keyword: schemas}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from shared_constructs.direct_api.vtl import json_string
+
+#: The part of a response template that says that the body is a problem document.
+PROBLEM_TYPE: Final = '#set($context.responseOverride.header.Content-Type = "application/problem+json")'
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,7 @@ class Problem:
             if self.retry_after_seconds is not None
             else ""
         )
-        return (
-            f"#set($context.responseOverride.status = {self.status}){retry}"
-            '#set($context.responseOverride.header.Content-Type = "application/problem+json")'
-            f"{self.json()}"
-        )
+        return f"#set($context.responseOverride.status = {self.status}){retry}{PROBLEM_TYPE}{self.json()}"
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,11 @@ class Succeed:
 
 
 Outcome = Problem | Succeed
+
+NOT_FOUND: Final = Problem(404, "There is no such resource.")
+EXISTS: Final = Problem(409, "The resource already exists.")
+CHANGED: Final = Problem(409, "The resource has changed meanwhile; try again.")
+STALE: Final = Problem(412, "The resource has another version than If-Match requires, or does not exist.")
+INTERNAL: Final = Problem(500, "The request could not be processed.")
+UNAVAILABLE: Final = Problem(503, "The service is busy; try again.", retry_after_seconds=1)
+TIMED_OUT: Final = Problem(504, "The request took too long; its outcome is unknown.")

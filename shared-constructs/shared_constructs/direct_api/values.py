@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Claim:
     name: str
 
 
-class Context(StrEnum):
+class Context(Enum):
     """What API Gateway knows about the request."""
 
     CORRELATION_ID = "correlation_id"

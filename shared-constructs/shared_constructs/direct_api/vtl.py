@@ -7,10 +7,15 @@ Gateway does not promise them.
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from aws_cdk import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 #: A mapping template may have 300 KB: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_TEMPLATE_BYTES: Final = 300 * 1024
@@ -70,3 +75,93 @@ def identifier(*parts: str) -> str:
     return "_".join(
         "".join(char if char.isascii() and char.isalnum() else "_" for char in part) for part in parts
     )
+
+
+def formal(reference: str) -> str:
+    """A reference that may stand next to any text: `$name` as `${name}`."""
+    return f"${{{reference.removeprefix('$')}}}"
+
+
+def quiet(access: str) -> str:
+    """What an expression gives as a string, "" for null."""
+    return f'"$!{access.removeprefix("$")}"'
+
+
+def json_constant(value: object) -> str:
+    """Plain JSON known at synth, as template text."""
+    return json.dumps(value, separators=(",", ":")).replace("#", "\\u0023").replace("$", "\\u0024")
+
+
+def either(presences: Iterable[str | None]) -> str | None:
+    """The condition under which at least one of several parts is there; None if one always is."""
+    conditions = list(dict.fromkeys(presences))
+    return None if None in conditions else " || ".join(f"({each})" for each in conditions)
+
+
+def when(condition: str | None, text: str) -> str:
+    """Text that is only there under a condition (None: always there)."""
+    return f"#if({condition}){text}#end" if condition else text
+
+
+def first_of(branches: Iterable[tuple[str, str]], otherwise: str) -> str:
+    """The text of the first condition that holds."""
+    tests = "\n".join(
+        f"#{'else' if at else ''}if({condition})\n{text}" for at, (condition, text) in enumerate(branches)
+    )
+    return f"{tests}\n#else\n{otherwise}\n#end"
+
+
+def joined(
+    entries: Sequence[tuple[str | None, str]], *, comma: str = ",", first: str = "", separator: str = "sep"
+) -> str:
+    """Join entries with commas, some of which are only there under a condition.
+
+    Args:
+        entries: condition (None: always there) and text.
+        comma: between entries.
+        first: before the first entry, if there is any.
+        separator: name of the Velocity variable, unique among nested joins.
+    """
+    always = [text for condition, text in entries if condition is None]
+    sometimes = [(condition, text) for condition, text in entries if condition is not None]
+    if always:
+        return first + comma.join(always) + "".join(when(each, comma + text) for each, text in sometimes)
+    if not sometimes:
+        return ""
+    return f'#set(${separator} = "{first}")' + "".join(
+        when(condition, f'${{{separator}}}{text}#set(${separator} = "{comma}")')
+        for condition, text in sometimes
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How JSON is written into the place where it goes.
+
+    Attributes:
+        static: encodes JSON text known at synth.
+        string: encodes a run-time string for the inside of a JSON string.
+        json: encodes run-time JSON.
+    """
+
+    static: Callable[[str], str]
+    string: Callable[[str], str]
+    json: Callable[[str], str]
+
+
+def _url_encode(reference: str) -> str:
+    return f"$util.urlEncode({reference})"
+
+
+#: JSON as it is.
+JSON: Final = Encoding(static=str, string=escape, json=str)
+#: JSON inside a JSON string, as Step Functions takes it.
+JSON_IN_STRING: Final = Encoding(
+    static=json_text, string=lambda reference: escape(escape(reference)), json=escape
+)
+#: JSON inside a form field, as SQS's query protocol takes it.
+JSON_IN_FORM: Final = Encoding(
+    static=url_text, string=lambda reference: _url_encode(escape(reference)), json=_url_encode
+)
+#: Plain text inside a form field.
+FORM: Final = Encoding(static=url_text, string=_url_encode, json=_url_encode)

@@ -96,19 +96,21 @@ def test_what_is_not_json_is_a_bad_request(app, body):
 @pytest.mark.parametrize("body", [None, "", "null", "[]", "3", '"x"'])
 def test_a_body_that_is_no_object_is_a_bad_request(app, body):
     given = answer(app, "PUT", "/things/ABC", body)
-    assert (given.status, given.body["errors"][0]["field"]) == (400, "body")
+    assert (given.status, given.body["errors"][0]["pointer"]) == (400, "#")
 
 
 @pytest.mark.parametrize("quantity", ["0", "100", "1.0", '"3"', "true", "null", "NaN"])
 def test_an_invalid_field_is_named(app, quantity):
     given = answer(app, "PUT", "/things/ABC", f'{{"quantity": {quantity}}}')
-    assert (given.status, given.body["errors"][0]["field"]) == (400, "quantity")
+    assert (given.status, given.body["errors"][0]["pointer"]) == (400, "#/quantity")
     assert given.headers["Content-Type"] == "application/problem+json"
 
 
 def test_an_invalid_path_value_is_named(app):
     given = answer(app, "PUT", "/things/abc", '{"quantity": 3}')
-    assert (given.status, given.body["errors"][0]["field"]) == (400, "thing")
+    assert given.status == 400
+    assert "path thing: " in given.body["detail"]
+    assert "errors" not in given.body
 
 
 def test_a_problem_keeps_its_headers_and_the_correlation_id(app):
@@ -125,6 +127,19 @@ def test_an_unacceptable_correlation_id_is_replaced(app):
         answer(app, "GET", "/busy", headers={"x-correlation-id": "c 1"}).headers["X-Correlation-Id"]
         == "request-1"
     )
+
+
+def test_the_instance_is_the_request(app):
+    assert answer(app, "GET", "/busy", headers={"x-correlation-id": "c-1"}).body["instance"] == "request-1"
+
+
+def test_a_pointer_escapes_what_json_pointers_give_a_meaning(app):
+    @app.put("/labels")
+    def label(labels: dict[str, int]) -> Response[Any]:
+        return Response(200, "application/json", labels)
+
+    given = answer(app, "PUT", "/labels", '{"a/b~c": "x"}')
+    assert [error["pointer"] for error in given.body["errors"]] == ["#/a~1b~0c"]
 
 
 def test_an_unexpected_failure_hides_its_cause(app):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import boto3
 from aws_lambda_powertools.event_handler import Response
@@ -14,7 +14,7 @@ from service_runtime.consumer import EventConsumer, Message, RetryLater
 from service_runtime.envelope import Cause, Event, WireModel, rfc3339, utc_now
 from service_runtime.observability import count, logger
 from service_runtime.problems import Problem
-from service_runtime.rest import problem_response, request_correlation_id, rest_resolver
+from service_runtime.rest import request_correlation_id, rest_resolver
 from service_runtime.retries import ContentionError
 
 from cart_service.api.runtime import domain
@@ -61,16 +61,14 @@ orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_
 store = CartStore(table_name=os.environ["TABLE_NAME"], client=boto3.client("dynamodb"))
 
 
-def contended(error: ContentionError) -> Response[Any]:
+def contended(error: ContentionError) -> NoReturn:
     """Too many writers at once: what this caller asked for is not done, and may be asked for again."""
     logger.warning("cart contended", reason=str(error))
-    return problem_response(
-        Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            detail="The cart is being changed by others. Try again.",
-            headers={"Retry-After": "1"},
-        )
-    )
+    raise Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        detail="The cart is being changed by others. Try again.",
+        headers={"Retry-After": "1"},
+    ) from error
 
 
 app.exception_handler(ContentionError)(contended)
@@ -194,8 +192,10 @@ def _accepted(decision: Cart | Rejected) -> Cart:
         Problem: it was rejected.
     """
     if isinstance(decision, Rejected):
-        errors = [{"field": sku, "message": message} for sku, message in decision.lines.items()]
-        raise Problem(_STATUS[decision.reason], detail=decision.detail, errors=errors)
+        lines = [{"sku": sku, "detail": message} for sku, message in decision.lines.items()]
+        raise Problem(
+            _STATUS[decision.reason], detail=decision.detail, extensions={"lines": lines} if lines else None
+        )
     return decision
 
 

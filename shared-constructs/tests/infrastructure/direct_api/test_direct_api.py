@@ -22,13 +22,11 @@ from shared_constructs.direct_api import (
     ModelError,
     Page,
     Problem,
-    PutEvent,
     Query,
     Require,
     RouteError,
     Scopes,
     SendToQueue,
-    Stored,
     Succeed,
     Throttle,
     UpdateItem,
@@ -116,32 +114,6 @@ def test_the_role_may_do_what_the_routes_do_and_nothing_else(template):
     assert "/index/gsi1" in by_action["dynamodb:Query"]
     assert "/index" not in by_action["dynamodb:GetItem"]
     assert "*" not in "".join(by_action.values())
-
-
-def test_events_are_put_in_the_services_own_name_only():
-    def routes(given):
-        given.api.route(
-            "POST",
-            "/things/{id}",
-            PutEvent(detail_type="ThingSeen.v1", aggregate_id=path("id"), data={}),
-            auth=IAM,
-        )
-
-    template_of(routes).has_resource_properties(
-        "AWS::IAM::Policy",
-        {
-            "PolicyDocument": {
-                "Statement": [
-                    assertions.Match.object_like(
-                        {
-                            "Action": "events:PutEvents",
-                            "Condition": {"StringEquals": {"events:source": "commerce.things"}},
-                        }
-                    )
-                ]
-            }
-        },
-    )
 
 
 # ------------------------------------------------------------------------------------------------------ stage and logs
@@ -308,14 +280,6 @@ class Checked(BaseModel):
         return value.upper()
 
 
-class NotAList(BaseModel):
-    name: Annotated[str, Stored("names", as_map=True)]
-
-
-class Huge(BaseModel):
-    pass
-
-
 def update(given, **options):
     return UpdateItem(**{"table": given.table, "key": given.key, "values": {"a": 1}} | options)
 
@@ -361,12 +325,6 @@ FAULTS = {
         GetItem(table=g.table, key=g.key, response=Mixed),
         PUBLIC,
     ),
-    "NotAList.name: Stored(as_map=True) needs a list": lambda g: (
-        "GET",
-        "/x/{id}",
-        GetItem(table=g.table, key=g.key, response=NotAList),
-        PUBLIC,
-    ),
     "Checked.name: the Python validator capital": lambda g: (
         "PUT",
         "/x/{id}",
@@ -392,7 +350,7 @@ FAULTS = {
         update(g, values={"version": 7}),
         IAM,
     ),
-    "nothing to write": lambda g: ("PUT", "/x/{id}", update(g, values={}, versioned=False), IAM),
+    "nothing to write": lambda g: ("PUT", "/x/{id}", update(g, values={}), IAM),
     "add['n'] must be a number": lambda g: ("PUT", "/x/{id}", update(g, add={"n": "one"}), IAM),
     "at most one condition may be an ordering": lambda g: (
         "PUT",
@@ -471,7 +429,31 @@ def test_a_model_error_is_a_value_error():
     assert issubclass(ModelError, ValueError)
 
 
-def test_customize_gets_the_l2_api():
-    seen = []
-    template_of(two_routes, customize=seen.append)
-    assert seen[0].rest_api_id
+def test_what_the_arguments_leave_open_can_be_customized():
+    template = template_of(
+        two_routes,
+        customize={"rest_api": {"binary_media_types": ["image/png"]}, "stage": {"metrics_enabled": False}},
+    )
+    template.has_resource_properties("AWS::ApiGateway::RestApi", {"BinaryMediaTypes": ["image/png"]})
+
+
+@pytest.mark.parametrize(
+    ("customize", "message"),
+    [
+        ({"stage": {"data_trace_enabled": True}}, "data_trace_enabled of stage cannot be customized"),
+        ({"waf": {}}, "customize names waf"),
+    ],
+)
+def test_what_the_api_enforces_cannot_be_customized(customize, message):
+    with pytest.raises(ValueError, match=message):
+        template_of(two_routes, customize=customize)
+
+
+def test_the_sort_condition_is_on_the_sort_key(given):
+    with pytest.raises(RouteError, match="sort is a condition on the sort key gsi1sk, got 'name'"):
+        given.api.route(
+            "GET",
+            "/x",
+            Query(table=given.table, index="gsi1", partition="p", response=Thing, sort=equals("name", "x")),
+            auth=PUBLIC,
+        )

@@ -17,7 +17,6 @@ from shared_constructs.direct_api import (
     GetItem,
     Page,
     Problem,
-    PutEvent,
     PutItem,
     Query,
     Require,
@@ -218,17 +217,6 @@ def _others(api: DirectApi, stack: ServiceStack) -> None:
             response={"job": path("jobId")},
         ),
         auth=PUBLIC,
-    )
-    api.route(
-        "POST",
-        "/events/{sku}",
-        PutEvent(
-            detail_type="StockCounted.v1",
-            aggregate_id=path("sku"),
-            data={"sku": path("sku"), "receipt": body(), "by": claim("sub")},
-            request=Receipt,
-        ),
-        auth=Scopes("commerce/operate"),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from apigateway_engine import BackendResponse
-from service_testing import Deployment
+from service_testing import HOSTILE_VALUES, Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 CAUSE = "arn:aws:secret:internal"
 
 
-OPERATOR = {"sub": "op", "scope": "commerce/operate"}
 ALICE = {"sub": "alice", "scope": "commerce/shop"}
 
 
@@ -102,11 +101,73 @@ def test_a_workflow_chooses_status_and_location(service):
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_a_business_rejection_is_its_own_4xx_problem(service):
-    problem = {"title": "Unprocessable", "status": 422, "errors": [{"sku": "X"}]}
-    answer = place(service, succeeded({"statusCode": 422, "body": json.dumps(problem)}))
-    assert (answer.status, answer.json()) == (422, problem)
+PROBLEM = {"status": 422, "detail": "No."}
+
+
+def test_a_workflows_problem_becomes_a_complete_document(service):
+    errors = [{"pointer": "#/items/0/sku", "detail": "sku X is not sold."}]
+    answer = place(service, succeeded({"problem": {**PROBLEM, "errors": errors, "total": 5}}))
+    assert answer.status == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Correlation-Id"]
+    document = answer.json()
+    assert document.pop("instance")
+    assert document == {
+        "type": "about:blank",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "No.",
+        "errors": errors,
+        "total": 5,
+    }
+
+
+def test_a_workflow_may_name_its_kind_of_problem(service):
+    named = {"type": "https://shop.example/out-of-stock", "title": "Out of stock", "instance": "o-1"}
+    document = place(service, succeeded({"problem": {**PROBLEM, **named}})).json()
+    assert document == {**named, **PROBLEM}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*HOSTILE_VALUES, "}", "}}", '"}}', "{", '{"problem": {', '\\"}', "$x #end #set($y = 1)", "😀\n\u2028"],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
+def test_no_text_in_a_problem_changes_more_than_itself(service, text, separators):
+    problem = {
+        **PROBLEM,
+        "detail": f"No: {text}",
+        "errors": [{"pointer": text, "detail": text}],
+        "last": text,
+    }
+    output = json.dumps({"problem": problem}, separators=separators)
+    answer = place(service, {"status": "SUCCEEDED", "output": output})
+    document = answer.json()
+    assert answer.status == 422
+    assert set(document) - set(problem) == {"type", "title", "instance"}
+    assert {name: document[name] for name in problem} == problem
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"problem": {"status": 200, "detail": "No."}},
+        {"problem": {"status": "many", "detail": "No."}},
+        {"problem": {"detail": "No."}},
+        {"problem": {"status": 422}},
+        {"problem": {}},
+        {"problem": PROBLEM, "more": 1},
+        {"statusCode": 422, "body": json.dumps(PROBLEM)},
+    ],
+)
+def test_an_incomplete_problem_is_a_fault_of_the_workflow(service, output):
+    answer = place(service, succeeded(output))
+    assert (answer.status, answer.json()["status"]) == (500, 500)
+
+
+def test_an_output_may_have_a_text_named_problem(service):
+    output = {"problem": "none"}
+    assert place(service, succeeded(output)).json() == output
 
 
 @pytest.mark.parametrize("status", [99, 600, "abc", "2022"])
@@ -159,12 +220,6 @@ def test_starting_without_waiting_is_accepted_and_repeatable(service):
         "POST", "/jobs/j-1"
     )
     assert invalid.status == 400
-
-
-def test_an_event_that_the_bus_did_not_take_is_503(service):
-    body = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
-    answer = service.answers(200, body).request("POST", "/events/S-1", body=ORDER, claims=OPERATOR)
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
 
 
 @pytest.mark.parametrize(

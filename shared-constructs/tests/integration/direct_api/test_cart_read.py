@@ -47,7 +47,7 @@ class Line(Camel):
 
 class Cart(Camel):
     cart_id: str
-    lines: Annotated[list[Line], Stored("lines", as_map=True)]
+    lines: Annotated[list[Line], Stored("contents")]
     notes: list[str] | None = None
     labels: dict[str, str] = {}
     total: Money
@@ -113,7 +113,7 @@ def store(shop, pk="ANON#c-1", *, expires_in=3600, **attributes):
             "pk": {"S": pk},
             "sk": {"S": "CART"},
             "cartId": {"S": "c-1"},
-            "lines": {"M": {"TART-1": line("Tart")}},
+            "contents": {"L": [line("Tart")]},
             "total": money(900),
             "expiresAt": {"S": "2026-11-28T06:00:00Z"},
             "expiresAtEpoch": {"N": str(int(time.time()) + expires_in)},

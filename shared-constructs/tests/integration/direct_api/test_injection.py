@@ -82,13 +82,6 @@ PROBES = [
         body={"receiptId": "r-1", "quantity": 37},
         claims=OPERATOR,
     ),
-    Probe(
-        method="POST",
-        path="/events/{sku}",
-        path_parameters={"sku": "SKU-1"},
-        body={"receiptId": "r-1", "quantity": 37},
-        claims=OPERATOR,
-    ),
 ]
 
 

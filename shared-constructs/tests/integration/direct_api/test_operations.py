@@ -204,34 +204,3 @@ def test_an_attribute_outside_its_pattern_is_400_and_nothing_is_sent(shop):
     )
     assert answer.status == 400, answer
     assert shop.messages("Queue") == []
-
-
-# ----------------------------------------------------------------------------------------------------------- PutEvent
-def test_an_event_has_the_envelope(shop):
-    receipt = {"receiptId": "r-1", "quantity": 5}
-    rendered = shop.render(
-        "POST", "/events/S-1", body=receipt, claims=OPERATOR, headers={"X-Correlation-Id": "c-9"}
-    )
-    (entry,) = json.loads(rendered.body)["Entries"]
-    detail = json.loads(entry["Detail"])
-    assert (entry["Source"], entry["DetailType"]) == ("commerce.everything", "StockCounted.v1")
-    metadata = detail["metadata"]
-    assert detail["data"] == {"sku": "S-1", "receipt": receipt, "by": "op"}
-    assert len(metadata.pop("eventId")) == 32
-    assert metadata.pop("causationId")
-    assert metadata.pop("occurredAt").endswith("Z")
-    assert metadata == {
-        "correlationId": "c-9",
-        "domain": "commerce",
-        "service": "everything",
-        "stage": "local",
-        "schemaVersion": "1.0",
-        "aggregateId": "S-1",
-        "aggregateVersion": 1,
-    }
-    assert shop.request("POST", "/events/S-1", body=receipt, claims=OPERATOR).status == 202
-
-
-def test_an_event_about_nothing_acceptable_is_400(shop):
-    answer = shop.request("POST", "/events/a%20b", body={"receiptId": "r", "quantity": 1}, claims=OPERATOR)
-    assert answer.status == 400, answer

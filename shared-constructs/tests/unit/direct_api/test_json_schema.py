@@ -60,8 +60,8 @@ MODELS: list[tuple[Any, list[Any], list[Any]]] = [
         [{"a": {"count": 1}}],
         [{"A": {"count": 1}}, {"a": {}}],
     ),
-    (dict[Annotated[str, Field(max_length=2)], int], [{"ab": 1}], [{"abc": 1}]),
-    (dict[Literal["a", "b"], int], [{"a": 1}], [{"c": 1}]),
+    (Annotated[Literal["x"] | None, Field()], ["x", None], ["y"]),
+    (Annotated[str, Field(max_length=2)] | int, ["ab", 1], ["abc", 1.5]),
     (Annotated[dict[str, int], Field(max_length=1)], [{"a": 1}], [{"a": 1, "b": 2}]),
     (tuple[int, str], [[1, "a"]], [["a", 1], [1], [1, "a", 2]]),
     (dt.date, ["2026-02-01"], ["2026-13-01", "soon"]),
@@ -117,6 +117,10 @@ class Even(BaseModel):
     number: Annotated[int, AfterValidator(lambda value: value)]
 
 
+class OddKeys(BaseModel):
+    names: dict[Annotated[str, Field(max_length=2)], int]
+
+
 class Mask(BaseModel):
     value: Annotated[str, Field(json_schema_extra={"if": {"pattern": "a"}, "then": {"maxLength": 1}})]
 
@@ -126,6 +130,7 @@ class Mask(BaseModel):
     [
         (Recursive, "Recursive.parent: the recursion through Recursive"),
         (OddFormat, "OddFormat.address: the format 'ipvanyaddress'"),
+        (OddKeys, "OddKeys.names: the keyword 'propertyNames'"),
         (Whole, "Whole: the Python validator consistent"),
         (Nested, "Whole: the Python validator consistent"),
         (Even, "Even.number: the Python validator"),

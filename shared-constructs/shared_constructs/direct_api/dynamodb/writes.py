@@ -1,0 +1,271 @@
+"""Writing one item of a table: created, changed or deleted, each by one conditional write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from shared_constructs.direct_api.bindings import Bindings, RouteError
+from shared_constructs.direct_api.dynamodb.attributes import attribute, attributes, object_of
+from shared_constructs.direct_api.dynamodb.expressions import Expressions
+from shared_constructs.direct_api.dynamodb.preconditions import Preconditions
+from shared_constructs.direct_api.dynamodb.reads import etag
+from shared_constructs.direct_api.dynamodb.tables import Table, call_table
+from shared_constructs.direct_api.integration import BodilessOperation, MethodIntegration
+from shared_constructs.direct_api.outcomes import EXISTS, NOT_FOUND, Outcome, Succeed
+from shared_constructs.direct_api.shapes import structure_of
+from shared_constructs.direct_api.values import Context, Document, Text, Value
+from shared_constructs.direct_api.vtl import JSON, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from shared_constructs.direct_api.conditions import Require
+
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+#: Who wrote an item last, and when; with `version` and `createdAt` they are on every item.
+_TRACE: Final[Mapping[str, Value]] = {
+    "updatedAt": Context.REQUEST_TIME,
+    "correlationId": Context.CORRELATION_ID,
+    "causationId": Context.REQUEST_ID,
+}
+_CONVENTIONAL: Final = frozenset({"version", "createdAt", *_TRACE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutItem:
+    """Create one item; an existing one is left alone and answered with `exists`.
+
+    Attributes:
+        table: the table, or an imported one.
+        key: value of each key attribute.
+        request: model of the body; its fields become attributes under their JSON names.
+        values: further attributes.
+        response: body of the answer, from path, query, headers, claims and the request's id and time.
+        location: value of the Location header.
+        status: of success.
+        exists: answer when the item is there already.
+    """
+
+    table: Table
+    key: Mapping[str, Value]
+    request: type[BaseModel] | None = None
+    values: Mapping[str, Document] = field(default_factory=dict)
+    response: Mapping[str, Document] = field(default_factory=dict)
+    location: Value | None = None
+    status: int = 201
+    exists: Outcome = EXISTS
+
+    def integration(self) -> MethodIntegration:
+        """Write the templates."""
+        request, answer = Bindings(self.request), Bindings.of_answer()
+        item: dict[str, Document] = {
+            **request.body_fields(),
+            **self.values,
+            **self.key,
+            "version": 1,
+            "createdAt": Context.REQUEST_TIME,
+            **_TRACE,
+        }
+        item_text = attributes(request, item)
+        expressions = Expressions(request)
+        condition = f"attribute_not_exists({expressions.name(next(iter(self.key), 'pk'))})"
+        return call_table(
+            self.table,
+            "PutItem",
+            keys=self.key,
+            call=(f'\n"ConditionExpression":"{condition}",\n"Item":{item_text}{expressions.placeholders()}'),
+            refused='"Item":{}',
+            content=_location(answer, self.location) + answer.document(self.response, JSON),
+            status=self.status,
+            expected_error=(_CONDITION_FAILED, self.exists.template()),
+            request=request,
+            answer=answer,
+        )
+
+
+def _location(bindings: Bindings, location: Value | None) -> str:
+    if location is None:
+        return ""
+    parts = location.parts if isinstance(location, Text) else (location,)
+    variable = bindings.joined_text([str(part) if isinstance(part, int) else part for part in parts])
+    return f"#set($context.responseOverride.header.Location = {variable})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateItem:
+    """Change one item by one conditional write, which counts up its `version`.
+
+    Attributes:
+        table: the table, or an imported one.
+        key: value of each key attribute.
+        request: model of the body; its fields are set under their JSON names, absent optional ones are removed.
+        values: further attributes to set.
+        remove: attributes to remove.
+        add: attributes to add a number to (a missing one counts as 0).
+        append: attributes, lists, to append one element to (a missing one counts as empty).
+        conditions: what must hold for the stored item; the first that does not decides the answer.
+        upsert: create the item if it is missing; `conditions` then bind only an existing one.
+        if_match: honour If-Match with the version, quoted or bare, or `*`; anything else than the current one is 412.
+        response: model of the answer, read from the changed item.
+        status: of success; 204 answers no body.
+        created_status: of success when this write created the item.
+        missing: answer when the item is missing and `upsert` is off.
+    """
+
+    table: Table
+    key: Mapping[str, Value]
+    request: type[BaseModel] | None = None
+    values: Mapping[str, Document] = field(default_factory=dict)
+    remove: Sequence[str] = ()
+    add: Mapping[str, Value] = field(default_factory=dict)
+    append: Mapping[str, Document] = field(default_factory=dict)
+    conditions: Sequence[Require] = ()
+    upsert: bool = False
+    if_match: bool = False
+    response: type[BaseModel] | None = None
+    status: int = 200
+    created_status: int = 201
+    missing: Outcome = NOT_FOUND
+
+    def integration(self) -> MethodIntegration:
+        """Write the templates."""
+        request, failure = Bindings(self.request), Bindings.of_answer()
+        expressions = Expressions(request)
+        update = self._update(request, expressions)
+        preconditions = Preconditions(
+            key=self.key, conditions=self.conditions, upsert=self.upsert, if_match=self.if_match
+        )
+        condition = preconditions.expression(expressions)
+        content = "#set($item = $input.path('$.Attributes'))\n"
+        if self.upsert and self.created_status != self.status:
+            content += (
+                "#set($version = \"$!item.get('version').get('N')\")"
+                f'#if($version == "1")#set($context.responseOverride.status = {self.created_status})#end\n'
+            )
+        if self.response:
+            shape = structure_of(self.response, "response")
+            content += etag("$item", shape) + object_of("$item", shape)
+        elif self.status != HTTPStatus.NO_CONTENT:
+            content += "{}"
+        return call_table(
+            self.table,
+            "UpdateItem",
+            keys=self.key,
+            call=(
+                f'\n"Key":{attributes(request, self.key)},\n"UpdateExpression":"{update}"{condition},\n'
+                f'"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"{expressions.placeholders()}'
+            ),
+            refused='"Key":{}',
+            content=content,
+            status=self.status,
+            expected_error=(_CONDITION_FAILED, preconditions.told_apart(failure, self.missing)),
+            request=request,
+            answer=Bindings.of_answer(),
+            failure=failure,
+        )
+
+    def _update(self, request: Bindings, expressions: Expressions) -> str:
+        values: dict[str, Document] = {**request.body_fields(), **self.values}
+        self._check_names(list(values))
+        sets: list[tuple[str | None, str]] = []
+        removes: list[tuple[str | None, str]] = [(None, expressions.name(name)) for name in self.remove]
+        for name, value in values.items():
+            presence = request.presence(value)
+            sets.append((presence, f"{expressions.name(name)} = {expressions.value(value)}"))
+            if presence:
+                removes.append((f"!({presence})", expressions.name(name)))
+        for name, value in self.append.items():
+            alias = expressions.name(name)
+            empty = expressions.raw('{"L":[]}')
+            element = expressions.raw(f'{{"L":[{attribute(request, value)}]}}')
+            sets.append((None, f"{alias} = list_append(if_not_exists({alias}, {empty}), {element})"))
+        sets += [(None, each) for each in _versioning(expressions)]
+        adds = [
+            (request.presence(value), f"{expressions.name(name)} {_number(expressions, name, value)}")
+            for name, value in self.add.items()
+        ]
+        return (
+            joined(sets, comma=", ", first="SET ", separator="seps")
+            + joined(removes, comma=", ", first=" REMOVE ", separator="sepr")
+            + joined(adds, comma=", ", first=" ADD ", separator="sepa")
+        )
+
+    def _check_names(self, values: Sequence[str]) -> None:
+        names = [*values, *self.remove, *self.add, *self.append]
+        if not names:
+            msg = "nothing to write: give request, values, remove, add or append"
+            raise RouteError(msg)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            msg = f"attributes {twice} are written twice; name each once in values, add, append or remove"
+            raise RouteError(msg)
+        if clash := sorted({*self.key, *_CONVENTIONAL} & {*names}):
+            msg = f"attributes {clash} are keys or written by convention; leave them out"
+            raise RouteError(msg)
+
+
+def _number(expressions: Expressions, name: str, value: Value) -> str:
+    if '"N"' not in attribute(expressions.bindings, value):
+        msg = f"add[{name!r}] must be a number, got {value!r}"
+        raise RouteError(msg)
+    return expressions.value(value)
+
+
+def _versioning(expressions: Expressions) -> list[str]:
+    version, created = expressions.name("version"), expressions.name("createdAt")
+    zero, one = expressions.value(0), expressions.value(1)
+    now = expressions.value(Context.REQUEST_TIME)
+    return [
+        f"{version} = if_not_exists({version}, {zero}) + {one}",
+        f"{created} = if_not_exists({created}, {now})",
+        f"{expressions.name('updatedAt')} = {now}",
+        f"{expressions.name('correlationId')} = {expressions.value(Context.CORRELATION_ID)}",
+        f"{expressions.name('causationId')} = {expressions.value(Context.REQUEST_ID)}",
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteItem(BodilessOperation):
+    """Delete one item.
+
+    Attributes:
+        table: the table, or an imported one.
+        key: value of each key attribute.
+        conditions: what must hold for the stored item.
+        if_match: honour If-Match (see `UpdateItem`).
+        status: of success; no body.
+        missing: answer when there is no such item; by default the same, so that a repetition changes nothing.
+    """
+
+    table: Table
+    key: Mapping[str, Value]
+    conditions: Sequence[Require] = ()
+    if_match: bool = False
+    status: int = 204
+    missing: Outcome = field(default_factory=Succeed)
+
+    def integration(self) -> MethodIntegration:
+        """Write the templates."""
+        request, failure = Bindings(), Bindings.of_answer()
+        expressions = Expressions(request)
+        preconditions = Preconditions(key=self.key, conditions=self.conditions, if_match=self.if_match)
+        condition = preconditions.expression(expressions)
+        return call_table(
+            self.table,
+            "DeleteItem",
+            keys=self.key,
+            call=(
+                f'\n"Key":{attributes(request, self.key)}{condition},\n'
+                f'"ReturnValuesOnConditionCheckFailure":"ALL_OLD"{expressions.placeholders()}'
+            ),
+            refused='"Key":{}',
+            content="" if self.status == HTTPStatus.NO_CONTENT else "{}",
+            status=self.status,
+            expected_error=(_CONDITION_FAILED, preconditions.told_apart(failure, self.missing)),
+            request=request,
+            answer=Bindings.of_answer(),
+            failure=failure,
+        )

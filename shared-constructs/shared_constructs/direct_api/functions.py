@@ -1,0 +1,32 @@
+"""Letting a function answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared_constructs.function import ServiceFunction
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvokeFunction:
+    """Let a function answer (AWS_PROXY).
+
+    Attributes:
+        function: it answers for itself, problems included (`service_runtime.rest_resolver`).
+        request: model that API Gateway checks first. Python validators are allowed: the function runs the model again.
+    """
+
+    function: ServiceFunction | lambda_.IFunction
+    request: type[BaseModel] | None = None
+
+    @property
+    def target(self) -> lambda_.IFunction:
+        """The CDK function."""
+        return (
+            self.function.resources.function if isinstance(self.function, ServiceFunction) else self.function
+        )

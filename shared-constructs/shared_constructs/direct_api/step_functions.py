@@ -1,0 +1,160 @@
+"""Running a workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from shared_constructs.direct_api.bindings import Bindings
+from shared_constructs.direct_api.integration import MethodIntegration, statement
+from shared_constructs.direct_api.outcomes import INTERNAL, PROBLEM_TYPE, TIMED_OUT, Problem, Succeed
+from shared_constructs.direct_api.vtl import (
+    JSON,
+    JSON_IN_STRING,
+    first_of,
+    json_constant,
+    json_string,
+    literal,
+    when,
+)
+from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import aws_stepfunctions as sfn
+    from pydantic import BaseModel
+
+    from shared_constructs.direct_api.values import Document, Part, Text
+
+_TITLES: Final = {str(each.value): each.phrase for each in HTTPStatus if each >= HTTPStatus.BAD_REQUEST}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartWorkflow:
+    r"""Run a state machine.
+
+    With `wait` the Express workflow runs within the request (29 seconds at most), and its output is the answer:
+
+    - `{"problem": {"status": 422, "detail": "…"}}`: a business rejection. The route makes it a complete RFC 9457
+      document: `type` (`about:blank`), `title` (the status's name) and `instance` (the request's id) are added where
+      the workflow gives none; any further members (`errors: [{"pointer": "#/items/0", "detail": "…"}]`, …) are kept.
+      `problem` must be the output's only member.
+    - `{"statusCode": 202, "headers": {"Location": "…"}, "body": "<JSON text>"}`: a success with a status (2xx or 3xx)
+      and the headers Location, ETag or Retry-After.
+    - anything else: the body itself, answered with `status`.
+
+    A workflow that fails or times out, or whose problem lacks a status of 400 to 599 or a detail, answers 500 or 504
+    without its cause; `rejections` gives the errors of Fail states answers of their own.
+
+    Attributes:
+        workflow: the workflow, or an imported state machine.
+        input: of the workflow; `body()` for the whole body.
+        request: model of the body.
+        wait: StartSyncExecution instead of StartExecution.
+        rejections: error name -> answer.
+        execution_name: of a Standard workflow without `wait`; starting it again is success.
+        response: body of the answer without `wait`.
+        status: of success; 200 with `wait`, else 202.
+    """
+
+    workflow: ExpressWorkflow | StandardWorkflow | sfn.IStateMachine
+    input: Mapping[str, Document]
+    request: type[BaseModel] | None = None
+    wait: bool = True
+    rejections: Mapping[str, Problem] = field(default_factory=dict)
+    execution_name: Part | Text | None = None
+    response: Mapping[str, Document] = field(default_factory=dict)
+    status: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.wait and (self.execution_name or self.response):
+            msg = "execution_name and response are for wait=False: a workflow that is waited for answers with its output"
+            raise ValueError(msg)
+        if self.wait and isinstance(self.workflow, StandardWorkflow):
+            msg = "a StandardWorkflow cannot be waited for, only an ExpressWorkflow; give wait=False"
+            raise ValueError(msg)
+        if not self.wait and self.rejections:
+            msg = "rejections need wait=True: a workflow that is only started cannot reject"
+            raise ValueError(msg)
+
+    def integration(self) -> MethodIntegration:
+        """Write the templates."""
+        machine = self.workflow
+        if isinstance(machine, ExpressWorkflow | StandardWorkflow):
+            machine = machine.resources.state_machine
+        request, answer, failure = Bindings(self.request), Bindings.of_answer(), Bindings.of_answer()
+        action = "StartSyncExecution" if self.wait else "StartExecution"
+        arn = json_string(machine.state_machine_arn)
+        name = f'"name":"{request.string(self.execution_name, JSON)}",' if self.execution_name else ""
+        status = self.status or (200 if self.wait else 202)
+        # The same name again is the same request again.
+        repeated = Succeed(status).headers() + failure.document(self.response, JSON)
+        return MethodIntegration(
+            service="states",
+            action=action,
+            call=f'{{"stateMachineArn":{arn},{name}\n"input":"{request.document(self.input, JSON_IN_STRING)}"}}',
+            refused=f'{{"stateMachineArn":{arn},"input":"not acceptable"}}',
+            content=self._outcome() if self.wait else answer.document(self.response, JSON),
+            status=status,
+            expected_error=("ExecutionAlreadyExists", repeated) if self.execution_name else None,
+            permissions=[statement(f"states:{action}", machine.state_machine_arn)],
+            request=request,
+            answer=answer,
+            failure=failure,
+        )
+
+    def _outcome(self) -> str:
+        branches = [
+            ('$state == "SUCCEEDED"', _OUTPUT),
+            *(
+                (f"$error == {literal(name)}", problem.template())
+                for name, problem in self.rejections.items()
+            ),
+            ('$state == "TIMED_OUT"', TIMED_OUT.template()),
+        ]
+        return (
+            "#set($state = $input.path('$.status'))\n#set($state = \"$!state\")\n"
+            "#set($error = $input.path('$.error'))\n#set($error = \"$!error\")\n"
+            f"{first_of(branches, INTERNAL.template())}"
+        )
+
+
+_HEADERS_SET: Final = "#set($headers = $output.get('headers'))" + "".join(
+    when(
+        f"$headers.containsKey('{name}')",
+        f"#set($context.responseOverride.header.{name} = $headers.get('{name}'))",
+    )
+    for name in ("Location", "ETag", "Retry-After")
+)
+#: The problem's text is kept as it is, since a template cannot write an object of unknown members: what stands before
+#: the first of them is put after those that are added, what stands after the last one is dropped.
+_PROBLEM: Final = (
+    f"#set($titles = {json_constant(_TITLES)})#set($title = $titles.get($status))"
+    '#if("$!title" == "")#set($title = "Error")#end'
+    f"#set($context.responseOverride.status = $problem.get('status')){PROBLEM_TYPE}"
+    "#set($members = $text.replaceAll('^[^{]*[{][^{]*[{]','').replaceAll('[}][^}]*[}][^}]*$','}')){"
+    + "".join(
+        when(f"!$problem.containsKey('{name}')", f'"{name}":"{value}",')
+        for name, value in (("type", "about:blank"), ("title", "$title"), ("instance", "$context.requestId"))
+    )
+    + "$members"
+)
+_IS_PROBLEM: Final = r"""$text.matches('[{] *"problem" *: *[{][\s\S]*')"""
+_IS_COMPLETE: Final = (
+    "$output.size() == 1 && $status.matches('[45][0-9][0-9]') && \"$!problem.get('detail')\" != \"\""
+)
+_REJECTED: Final = (
+    "#set($problem = $output.get('problem'))#set($status = \"$!problem.get('status')\")\n"
+    + first_of([(_IS_COMPLETE, _PROBLEM)], INTERNAL.template())
+)
+_CHOSEN: Final = (
+    f"#set($context.responseOverride.status = $output.get('statusCode')){_HEADERS_SET}\n$!output.get('body')"
+)
+_ACCEPTED: Final = "#set($status = \"$!output.get('statusCode')\")\n" + first_of(
+    [('$status == ""', "$text"), ("$status.matches('[23][0-9][0-9]')", _CHOSEN)], INTERNAL.template()
+)
+_OUTPUT: Final = "#set($text = $input.path('$.output'))\n#set($output = $util.parseJson($text))\n" + first_of(
+    [(_IS_PROBLEM, _REJECTED)], _ACCEPTED
+)
