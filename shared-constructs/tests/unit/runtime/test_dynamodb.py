@@ -1,0 +1,56 @@
+"""Items in a table are plain JSON, and of two writers of one version only the first one writes."""
+
+import boto3
+import pytest
+from moto import mock_aws
+from service_runtime.dynamodb import Table
+
+ITEM = {
+    "pk": "CUST#alice",
+    "sk": "CART",
+    "version": 1,
+    "lines": [{"sku": "OPERA", "quantity": 2, "gift": False, "note": None}],
+}
+
+
+@pytest.fixture
+def client():
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        client.create_table(
+            TableName="carts",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+
+
+def test_an_item_is_read_as_it_was_written_whole_numbers_included(client):
+    table = Table("carts", client)
+    assert table.get("CUST#alice", "CART") is None
+    client.put_item(**table.creation(ITEM))
+    assert table.get("CUST#alice", "CART") == ITEM
+    assert type(table.get("CUST#alice", "CART")["lines"][0]["quantity"]) is int
+
+
+def test_what_is_decided_on_is_read_consistently(client):
+    seen = []
+    client.meta.events.register(
+        "provide-client-params.dynamodb.GetItem", lambda params, **_: seen.append(params)
+    )
+    Table("carts", client).get("CUST#alice", "CART")
+    assert [params["ConsistentRead"] for params in seen] == [True]
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_version_that_does_not_follow_the_stored_one_is_refused(client, version):
+    table = Table("carts", client)
+    client.put_item(**table.next_version(ITEM))
+    with pytest.raises(client.exceptions.ConditionalCheckFailedException):
+        client.put_item(**table.next_version({**ITEM, "version": version}))
+    client.put_item(**table.next_version({**ITEM, "version": 2}))
+    assert table.get("CUST#alice", "CART")["version"] == 2
