@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import jlens
@@ -58,7 +59,9 @@ def expressions():
     found: dict[str, None] = {}
     for service in SERVICES:
         build = import_module(f"{service}_service.stack").build
-        for template in synthesize(build, service=service).values():
+        room = f"{service}_service.settings"
+        settings = getattr(import_module(room), f"{service.title()}Settings") if find_spec(room) else None
+        for template in synthesize(build, service=service, settings=settings).values():
             for definition in definitions(template):
                 found |= dict.fromkeys(expressions_in(definition))
     return tuple(found)
