@@ -1,10 +1,13 @@
 """A service of two routes and one event, and not one function."""
 
+from collections.abc import Mapping
+
 from service_runtime.envelope import WireModel
 from shared_constructs import ChangeFeed, DomainEvent, ServiceApp, ServiceStack, ServiceTable, StackKind
-from shared_constructs.direct_api import PUBLIC, DirectApi, GetItem, PutItem, Scopes, path, text
+from shared_constructs.direct_api import PUBLIC, DirectApi, GetItem, PutItem, Scopes, Value, path, text
 
 NOTE_ID = path("noteId", pattern="[a-z0-9]{1,32}")
+KEY: Mapping[str, Value] = {"pk": text("NOTE#", NOTE_ID), "sk": "NOTE"}
 
 
 class NewNote(WireModel):
@@ -32,13 +35,12 @@ class NotesService(ServiceStack):
 
     def __init__(self, app: ServiceApp, *, notes: ServiceTable) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
-        key = {"pk": text("NOTE#", NOTE_ID), "sk": "NOTE"}
         api = DirectApi(self, "Api", description="Notes")
-        api.route("GET", "/notes/{noteId}", GetItem(table=notes, key=key, response=Note), auth=PUBLIC)
+        api.route("GET", "/notes/{noteId}", GetItem(table=notes, key=KEY, response=Note), auth=PUBLIC)
         api.route(
             "PUT",
             "/notes/{noteId}",
-            PutItem(table=notes, key=key, request=NewNote, values={"noteId": NOTE_ID}),
+            PutItem(table=notes, key=KEY, request=NewNote, values={"noteId": NOTE_ID}),
             auth=Scopes("commerce/operate"),
         )
         changed = DomainEvent(

@@ -27,8 +27,9 @@ class Chain(ServiceStack):
 
     def __init__(self, app: ServiceApp, *, data: ChainData) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
-        following: ServiceFunction | None = None
-        for step in reversed(STEPS):
+        last, *before = reversed(STEPS)
+        following = _step(self, last, data.records, None)
+        for step in before:
             following = _step(self, step, data.records, following)
         api = DirectApi(self, "Api", description="Orders by a chain of synchronous functions")
         api.route("POST", "/orders", InvokeFunction(function=following), auth=Scopes("commerce/shop"))
