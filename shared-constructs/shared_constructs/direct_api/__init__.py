@@ -40,97 +40,52 @@ Every error, the gateway's own included, is an RFC 9457 problem document with ty
 request id) and, where single fields are at fault, errors: [{"pointer": "#/items/0/sku", "detail": "…"}].
 """
 
-from shared_constructs.direct_api.api import ApiResources, DirectApi
-from shared_constructs.direct_api.authorisation import IAM, PUBLIC, Authorisation, Scopes
-from shared_constructs.direct_api.bindings import RouteError
-from shared_constructs.direct_api.conditions import (
-    Condition,
-    Require,
-    all_of,
-    any_of,
-    at_least,
-    at_most,
-    begins_with,
-    equals,
-    exists,
-    greater_than,
-    less_than,
-    not_equals,
-    not_exists,
-    one_of,
-)
-from shared_constructs.direct_api.cors import Cors
-from shared_constructs.direct_api.dynamodb.reads import GetItem, Page, Query
-from shared_constructs.direct_api.dynamodb.writes import DeleteItem, PutItem, UpdateItem
-from shared_constructs.direct_api.functions import InvokeFunction
-from shared_constructs.direct_api.outcomes import Outcome, Problem, Succeed
-from shared_constructs.direct_api.shapes import ModelError, Stored
-from shared_constructs.direct_api.sqs import SendToQueue
-from shared_constructs.direct_api.step_functions import StartWorkflow
-from shared_constructs.direct_api.throttling import Throttle
-from shared_constructs.direct_api.values import (
-    Document,
-    Value,
-    body,
-    claim,
-    correlation_id,
-    header,
-    path,
-    query,
-    request_epoch,
-    request_id,
-    request_time,
-    text,
-)
-
-__all__ = [
-    "IAM",
-    "PUBLIC",
-    "ApiResources",
-    "Authorisation",
-    "Condition",
-    "Cors",
-    "DeleteItem",
-    "DirectApi",
-    "Document",
-    "GetItem",
-    "InvokeFunction",
-    "ModelError",
-    "Outcome",
-    "Page",
-    "Problem",
-    "PutItem",
-    "Query",
-    "Require",
-    "RouteError",
-    "Scopes",
-    "SendToQueue",
-    "StartWorkflow",
-    "Stored",
-    "Succeed",
-    "Throttle",
-    "UpdateItem",
-    "Value",
-    "all_of",
-    "any_of",
-    "at_least",
-    "at_most",
-    "begins_with",
-    "body",
-    "claim",
-    "correlation_id",
-    "equals",
-    "exists",
-    "greater_than",
-    "header",
-    "less_than",
-    "not_equals",
-    "not_exists",
-    "one_of",
-    "path",
-    "query",
-    "request_epoch",
-    "request_id",
-    "request_time",
-    "text",
-]
+from shared_constructs.direct_api.api import ApiResources as ApiResources
+from shared_constructs.direct_api.api import DirectApi as DirectApi
+from shared_constructs.direct_api.authorisation import IAM as IAM
+from shared_constructs.direct_api.authorisation import PUBLIC as PUBLIC
+from shared_constructs.direct_api.authorisation import Authorisation as Authorisation
+from shared_constructs.direct_api.authorisation import Scopes as Scopes
+from shared_constructs.direct_api.bindings import RouteError as RouteError
+from shared_constructs.direct_api.conditions import Condition as Condition
+from shared_constructs.direct_api.conditions import Require as Require
+from shared_constructs.direct_api.conditions import all_of as all_of
+from shared_constructs.direct_api.conditions import any_of as any_of
+from shared_constructs.direct_api.conditions import at_least as at_least
+from shared_constructs.direct_api.conditions import at_most as at_most
+from shared_constructs.direct_api.conditions import begins_with as begins_with
+from shared_constructs.direct_api.conditions import equals as equals
+from shared_constructs.direct_api.conditions import exists as exists
+from shared_constructs.direct_api.conditions import greater_than as greater_than
+from shared_constructs.direct_api.conditions import less_than as less_than
+from shared_constructs.direct_api.conditions import not_equals as not_equals
+from shared_constructs.direct_api.conditions import not_exists as not_exists
+from shared_constructs.direct_api.conditions import one_of as one_of
+from shared_constructs.direct_api.cors import Cors as Cors
+from shared_constructs.direct_api.dynamodb.reads import GetItem as GetItem
+from shared_constructs.direct_api.dynamodb.reads import Page as Page
+from shared_constructs.direct_api.dynamodb.reads import Query as Query
+from shared_constructs.direct_api.dynamodb.writes import DeleteItem as DeleteItem
+from shared_constructs.direct_api.dynamodb.writes import PutItem as PutItem
+from shared_constructs.direct_api.dynamodb.writes import UpdateItem as UpdateItem
+from shared_constructs.direct_api.functions import InvokeFunction as InvokeFunction
+from shared_constructs.direct_api.outcomes import Outcome as Outcome
+from shared_constructs.direct_api.outcomes import Problem as Problem
+from shared_constructs.direct_api.outcomes import Succeed as Succeed
+from shared_constructs.direct_api.shapes import ModelError as ModelError
+from shared_constructs.direct_api.shapes import Stored as Stored
+from shared_constructs.direct_api.sqs import SendToQueue as SendToQueue
+from shared_constructs.direct_api.step_functions import StartWorkflow as StartWorkflow
+from shared_constructs.direct_api.throttling import Throttle as Throttle
+from shared_constructs.direct_api.values import Document as Document
+from shared_constructs.direct_api.values import Value as Value
+from shared_constructs.direct_api.values import body as body
+from shared_constructs.direct_api.values import claim as claim
+from shared_constructs.direct_api.values import correlation_id as correlation_id
+from shared_constructs.direct_api.values import header as header
+from shared_constructs.direct_api.values import path as path
+from shared_constructs.direct_api.values import query as query
+from shared_constructs.direct_api.values import request_epoch as request_epoch
+from shared_constructs.direct_api.values import request_id as request_id
+from shared_constructs.direct_api.values import request_time as request_time
+from shared_constructs.direct_api.values import text as text

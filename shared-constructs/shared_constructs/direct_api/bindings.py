@@ -166,8 +166,9 @@ class Bindings:
     def _bind_body(self, value: BodyField) -> str:
         member = self.member(value)
         if not isinstance(member.shape, Scalar):
-            msg = f"body({'.'.join(value.path)!r}) is {type(member.shape).__name__}, but a single value is needed here"
-            raise RouteError(msg)
+            raise RouteError(
+                f"body({'.'.join(value.path)!r}) is {type(member.shape).__name__}, but a single value is needed here"
+            )
         return self._text(identifier("body", *value.path), self.body_access(value))
 
     def _check(self, unacceptable: str) -> None:
@@ -190,15 +191,13 @@ class Bindings:
         for name in value.path:
             if not isinstance(structure, Structure) or (member := structure.member(name)) is None:
                 known = [each.name for each in structure.fields] if isinstance(structure, Structure) else []
-                msg = (
+                raise RouteError(
                     f"body({'.'.join(value.path)!r}): {name!r} is not a field; "
                     f"{f'allowed are {known}' if known else 'the operation needs a request model with it'}"
                 )
-                raise RouteError(msg)
             structure = member.shape
         if member is None:
-            msg = "the whole body() can only be a message or a workflow's input"
-            raise RouteError(msg)
+            raise RouteError("the whole body() can only be a message or a workflow's input")
         return member
 
     def body_access(self, value: BodyField) -> str:

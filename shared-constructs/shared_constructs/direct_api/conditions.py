@@ -43,8 +43,7 @@ class OneOf:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.choices) <= 100:  # noqa: PLR2004 - DynamoDB's IN takes at most 100 operands
-            msg = f"one_of({self.attribute!r}) takes 1 to 100 constants, got {len(self.choices)}"
-            raise ValueError(msg)
+            raise ValueError(f"one_of({self.attribute!r}) takes 1 to 100 constants, got {len(self.choices)}")
 
 
 @dataclass(frozen=True)

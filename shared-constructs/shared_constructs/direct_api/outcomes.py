@@ -32,8 +32,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not 400 <= self.status <= 599:  # noqa: PLR2004 - the range is the definition
-            msg = f"a Problem's status must be between 400 and 599, got {self.status}"
-            raise ValueError(msg)
+            raise ValueError(f"a Problem's status must be between 400 and 599, got {self.status}")
 
     def json(self, *, detail: str | None = None) -> str:
         """Return the document as template text; `detail` (JSON text) replaces the static one."""
@@ -65,8 +64,7 @@ class Succeed:
 
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 299:  # noqa: PLR2004 - the range is the definition
-            msg = f"Succeed's status must be between 200 and 299, got {self.status}"
-            raise ValueError(msg)
+            raise ValueError(f"Succeed's status must be between 200 and 299, got {self.status}")
 
     def headers(self) -> str:
         """Return the part of a response template that sets the status and a JSON body's type."""

@@ -41,8 +41,9 @@ class SendToQueue:
 
     def __post_init__(self) -> None:
         if len(self.attributes) > 9:  # noqa: PLR2004 - explained in the message
-            msg = f"SQS takes 10 message attributes and correlationId is one, so at most 9 more, got {len(self.attributes)}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"SQS takes 10 message attributes and correlationId is one, so at most 9 more, got {len(self.attributes)}"
+            )
 
     def integration(self) -> MethodIntegration:
         """Write the templates: SQS's query protocol, form-encoded."""

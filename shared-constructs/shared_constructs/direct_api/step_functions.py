@@ -70,14 +70,15 @@ class StartWorkflow:
 
     def __post_init__(self) -> None:
         if self.wait and (self.execution_name or self.response):
-            msg = "execution_name and response are for wait=False: a workflow that is waited for answers with its output"
-            raise ValueError(msg)
+            raise ValueError(
+                "execution_name and response are for wait=False: a workflow that is waited for answers with its output"
+            )
         if self.wait and isinstance(self.workflow, StandardWorkflow):
-            msg = "a StandardWorkflow cannot be waited for, only an ExpressWorkflow; give wait=False"
-            raise ValueError(msg)
+            raise ValueError(
+                "a StandardWorkflow cannot be waited for, only an ExpressWorkflow; give wait=False"
+            )
         if not self.wait and self.rejections:
-            msg = "rejections need wait=True: a workflow that is only started cannot reject"
-            raise ValueError(msg)
+            raise ValueError("rejections need wait=True: a workflow that is only started cannot reject")
 
     def integration(self) -> MethodIntegration:
         """Write the templates."""

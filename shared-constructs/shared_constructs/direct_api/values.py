@@ -52,8 +52,9 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if "'" in self.pattern:
-            msg = f"the pattern of {self.name!r} can hold no single quote (a template literal ends there), got {self.pattern!r}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"the pattern of {self.name!r} can hold no single quote (a template literal ends there), got {self.pattern!r}"
+            )
         re.compile(self.pattern)
 
     @property

@@ -65,8 +65,9 @@ def literal(value: str) -> str:
         ValueError: `value` has a single quote or a control character, which such a literal cannot hold.
     """
     if "'" in value or not value.isprintable():
-        msg = f"text compared in a template can hold neither a single quote nor control characters, got {value!r}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"text compared in a template can hold neither a single quote nor control characters, got {value!r}"
+        )
     return f"'{value}'"
 
 

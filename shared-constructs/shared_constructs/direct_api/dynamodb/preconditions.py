@@ -89,11 +89,10 @@ class Preconditions:
             else:
                 branches.append((f"!({test})", each.otherwise))
         if len(unknown) > 1:
-            msg = (
+            raise RouteError(
                 "at most one condition may be an ordering or compare with the body, since the answer is found by ruling "
                 f"out the others; got {len(unknown)}"
             )
-            raise RouteError(msg)
         # What is left after every other condition was ruled out; without one, a change between write and answer.
         rest = unknown[0] if unknown else CHANGED
         tests = first_of([(test, outcome.template()) for test, outcome in branches], rest.template())

@@ -104,8 +104,9 @@ class Page:
 
     def __post_init__(self) -> None:
         if not 1 <= self.default <= self.maximum <= 1000:  # noqa: PLR2004 - a page must fit DynamoDB's 1 MB
-            msg = f"a Page needs 1 <= default <= maximum <= 1000, got default {self.default}, maximum {self.maximum}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"a Page needs 1 <= default <= maximum <= 1000, got default {self.default}, maximum {self.maximum}"
+            )
 
     @property
     def limit(self) -> Parameter:
@@ -156,10 +157,9 @@ class Query(BodilessOperation):
 
     def __post_init__(self) -> None:
         if self.index and self.consistent:
-            msg = (
+            raise ValueError(
                 f"a Query of index {self.index!r} cannot be consistent: DynamoDB offers that for tables only"
             )
-            raise ValueError(msg)
 
     def integration(self) -> MethodIntegration:
         """Write the templates."""

@@ -197,20 +197,18 @@ class UpdateItem:
     def _check_names(self, values: Sequence[str]) -> None:
         names = [*values, *self.remove, *self.add, *self.append]
         if not names:
-            msg = "nothing to write: give request, values, remove, add or append"
-            raise RouteError(msg)
+            raise RouteError("nothing to write: give request, values, remove, add or append")
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            msg = f"attributes {twice} are written twice; name each once in values, add, append or remove"
-            raise RouteError(msg)
+            raise RouteError(
+                f"attributes {twice} are written twice; name each once in values, add, append or remove"
+            )
         if clash := sorted({*self.key, *_CONVENTIONAL} & {*names}):
-            msg = f"attributes {clash} are keys or written by convention; leave them out"
-            raise RouteError(msg)
+            raise RouteError(f"attributes {clash} are keys or written by convention; leave them out")
 
 
 def _number(expressions: Expressions, name: str, value: Value) -> str:
     if '"N"' not in attribute(expressions.bindings, value):
-        msg = f"add[{name!r}] must be a number, got {value!r}"
-        raise RouteError(msg)
+        raise RouteError(f"add[{name!r}] must be a number, got {value!r}")
     return expressions.value(value)
 
 
