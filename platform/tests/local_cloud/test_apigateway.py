@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 import requests
+from apigateway_engine import BackendResponse, IntegrationRequest
+from commerce_platform.local_cloud.extension import apigateway as patch
+from ministack import app
+from ministack.core.responses import get_account_id
 
 PROBLEM = (
     '{"title":$context.error.messageString,"status":$context.status,"type":"$context.error.responseType",'
@@ -360,3 +364,63 @@ def test_templates_see_the_callers_claims_and_a_missing_scope_is_403(api, public
     assert api("GET", "/guarded").status_code == 401
     forbidden = api("GET", "/guarded", headers=authorised)
     assert (forbidden.status_code, forbidden.json()["type"]) == (403, "ACCESS_DENIED")
+
+
+# --- Called without HTTP -----------------------------------------------------------------------------------------
+
+
+GET_ITEM = IntegrationRequest(
+    service="dynamodb",
+    region="eu-west-1",
+    action="GetItem",
+    headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.GetItem"},
+    body='{"TableName": "absent", "Key": {"pk": {"S": "a"}}}',
+)
+
+
+@pytest.fixture
+def handled(monkeypatch):
+    """Stand in for the emulator's handlers; give what it is to do, and the backend."""
+
+    def backend(call):
+        monkeypatch.setattr(app, "call_service_handler_sync", call)
+        patch._backend.cache_clear()
+        return patch._backend("123456789012")
+
+    yield backend
+    patch._backend.cache_clear()
+
+
+def test_a_handler_that_takes_longer_than_an_integration_may_times_out(handled):
+    def late(*_request, timeout):
+        raise TimeoutError(timeout)
+
+    with pytest.raises(requests.Timeout, match="29"):
+        handled(late)(GET_ITEM)
+
+
+def test_a_handler_that_fails_is_answered_as_the_server_answers(handled):
+    def broken(*_request, **_limit):
+        raise KeyError("gone")
+
+    answer = handled(broken)(GET_ITEM)
+    assert answer.status == 500
+    assert json.loads(answer.body)["__type"] == "InternalError"
+
+
+def test_a_handler_runs_in_the_api_s_account_and_leaves_none_behind(handled):
+    found = []
+
+    def note(*_request, **_limit):
+        found.append(get_account_id())
+        return 200, {}, b"{}"
+
+    before = get_account_id()
+    assert handled(note)(GET_ITEM).body == "{}"
+    assert (found, get_account_id()) == (["123456789012"], before)
+
+
+def test_the_server_is_asked_where_iam_is_enforced(handled, monkeypatch):
+    monkeypatch.setattr(app, "AUTH", True)
+    monkeypatch.setattr(patch, "AwsEndpoint", lambda *_, **__: lambda _: BackendResponse(status=403))
+    assert handled(None)(GET_ITEM).status == 403

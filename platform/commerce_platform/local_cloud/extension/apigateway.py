@@ -11,7 +11,8 @@ Replaces, in `services/apigateway_v1.py`:
 - Cognito authorizers (1868): a token without a needed scope is 401, on AWS it is 403.
 
 The engine is the testing kit's (`apigateway_engine`), so that a template does here what it does in
-a service's tests. Its back end is this emulator, over HTTP.
+a service's tests. Its back end is this emulator: its own handlers for DynamoDB and Step Functions unless IAM is
+enforced, everything else over HTTP.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ import json
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import requests
 from apigateway_engine import (
     Api,
     AwsEndpoint,
+    BackendResponse,
     Gateway,
     GatewayEngineError,
     GatewayError,
@@ -42,7 +45,13 @@ from apigateway_engine import (
     gateway_response,
 )
 from apigateway_engine.cloudformation import inline_models
-from ministack.core.responses import get_account_id, get_region
+from ministack import app
+from ministack.core.responses import (
+    get_account_id,
+    get_region,
+    set_request_account_id,
+    set_request_region,
+)
 from ministack.services import apigateway_v1
 
 from commerce_platform.local_cloud.extension.guard import Guard, edit
@@ -50,11 +59,13 @@ from commerce_platform.local_cloud.extension.guard import Guard, edit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from apigateway_engine import Exchange
+    from apigateway_engine import Backend, Exchange, IntegrationRequest
 
 logger = logging.getLogger("local_cloud.apigateway")
 
 GUARDS = (
+    Guard("app.call_service_handler_sync", "64e0d7e63500"),
+    Guard("app._dispatch_service_request", "17e5ef6dcfa0"),
     Guard("apigateway_v1._handle_execute_in_scope", "60ed5805557f"),
     Guard("apigateway_v1._execute_in_scope", "2ae72b7d5eb6"),
     Guard("apigateway_v1._invoke_lambda_custom_v1", "79d47dae9d00"),
@@ -200,9 +211,51 @@ def _as_emulator(response: HttpResponse) -> Response:
 
 
 @cache
-def _backend(account: str) -> Any:
+def _backend(account: str) -> Backend:
     port = os.environ.get("GATEWAY_PORT", "4566")
-    return checked(AwsEndpoint(f"http://127.0.0.1:{port}", access_key_id=account))
+    remote = AwsEndpoint(f"http://127.0.0.1:{port}", access_key_id=account)
+
+    def answer(request: IntegrationRequest) -> BackendResponse:
+        # Only the server itself enforces IAM.
+        if app.AUTH or request.service not in _CALLED_DIRECTLY:
+            return remote(request)
+        return copy_context().run(_call, account, request)
+
+    return checked(answer)
+
+
+_CALLED_DIRECTLY = frozenset({"dynamodb", "states"})
+"""Services that speak JSON and nothing else: called without HTTP."""
+
+TIME_LIMIT_SECONDS = 29
+"""API Gateway's integration timeout."""
+
+
+def _call(account: str, request: IntegrationRequest) -> BackendResponse:
+    set_request_account_id(account)
+    set_request_region(request.region)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body = request.body.encode(errors="replace")
+    call = app.call_service_handler_sync
+    try:
+        status, found, answer = call(
+            app.SERVICE_HANDLERS[request.service],
+            request.http_method,
+            request.path,
+            headers,
+            body,
+            {},
+            timeout=TIME_LIMIT_SECONDS,
+        )
+    except TimeoutError as error:
+        raise requests.Timeout(str(error)) from error
+    except Exception as error:
+        # As the server answers for a handler that fails.
+        logger.exception("%s:%s failed", request.service, request.action)
+        status, found = 500, {"Content-Type": "application/json"}
+        answer = json.dumps({"__type": "InternalError", "message": str(error)})
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    return BackendResponse(status=status, headers=found, body=text)
 
 
 def _gateway(api: Api) -> Gateway:
