@@ -1,46 +1,46 @@
 """What the inventory service publishes, and when."""
 
-from shared_constructs import DomainEvent
+from shared_constructs.change_feed import Condition, DomainEvent, became, created, equals, raw, was
 
-from inventory_service.contracts.published import StockLevel
+from inventory_service.contracts.published import (
+    StockDepleted,
+    StockLow,
+    StockRejected,
+    StockReplenished,
+    StockReserved,
+)
+
+STOCK = equals("sk", "STOCK")
+# Each version with this status answers a request, whose id is the causation.
+RESERVATION = equals("sk", "RESERVATION")
 
 
-def _answer(detail_type: str, status: str, data: str) -> DomainEvent:
-    return DomainEvent(
-        detail_type=detail_type,
-        aggregate_id="$new.orderId",
-        # Each version with this status answers a request, whose id is the causation.
-        when=f"$new.sk = 'RESERVATION' and $new.status = '{status}'",
-        data=data,
-    )
-
-
-def _entered(detail_type: str, level: str) -> DomainEvent:
+def _entered(level: str, *, implies: Condition) -> Condition:
     """The stock is at a level now and was not before; an item that is new was at none."""
     now, before = level.replace("$it", "$new"), level.replace("$it", "$old")
-    return DomainEvent(
-        detail_type=detail_type,
-        aggregate_id="$new.sku",
-        when=f"$new.sk = 'STOCK' and {now} and $not($exists($old) and {before})",
-        data="{"
-        + ", ".join(f"'{each.alias}': $new.{each.alias}" for each in StockLevel.model_fields.values())
-        + "}",
+    return STOCK & raw(
+        f"{now} and $not($exists($old) and {before})", implies=~equals("available", 0) & implies
     )
 
 
 EVENTS = (
-    _answer(
-        "StockReserved.v1",
-        "RESERVED",
-        "{'orderId': $new.orderId, 'items': [$new.items.{'sku': sku, 'quantity': quantity}]}",
+    DomainEvent(StockReserved, aggregate_id="orderId", when=RESERVATION & equals("status", "RESERVED")),
+    DomainEvent(StockRejected, aggregate_id="orderId", when=RESERVATION & equals("status", "REJECTED")),
+    DomainEvent(StockDepleted, aggregate_id="sku", when=STOCK & became("available", 0)),
+    # A sku without a threshold, as most are, is never low and is replenished only from nothing.
+    DomainEvent(
+        StockLow,
+        aggregate_id="sku",
+        when=_entered(
+            "($it.available > 0 and $it.available <= $it.lowThreshold)", implies=~equals("lowThreshold", 0)
+        ),
     ),
-    _answer(
-        "StockRejected.v1",
-        "REJECTED",
-        "{'orderId': $new.orderId, 'reason': $new.reason, 'shortages':"
-        " [$new.shortages.{'sku': sku, 'requested': requested, 'available': available}]}",
+    DomainEvent(
+        StockReplenished,
+        aggregate_id="sku",
+        when=_entered(
+            "($it.available > 0 and $it.available > $it.lowThreshold)",
+            implies=created() | was("available", 0) | ~was("lowThreshold", 0),
+        ),
     ),
-    _entered("StockDepleted.v1", "$it.available = 0"),
-    _entered("StockLow.v1", "($it.available > 0 and $it.available <= $it.lowThreshold)"),
-    _entered("StockReplenished.v1", "($it.available > 0 and $it.available > $it.lowThreshold)"),
 )

@@ -1,43 +1,31 @@
 """What the order service publishes, and when; its requests to other services are declared where it waits for them."""
 
-from shared_constructs import DomainEvent
+from shared_constructs.change_feed import DomainEvent, Stored, became, changed, created, exists
 
-ITEMS = "[$new.lines.{'sku': sku, 'quantity': quantity}]"
+from order_service.contracts.published import (
+    OrderCancellationRequested,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderFulfilled,
+    OrderPlaced,
+)
 
 EVENTS = (
     # Republished after years, the first event is still that of version 1.
     DomainEvent(
-        detail_type="OrderPlaced.v1",
-        aggregate_id="$new.orderId",
-        when="$not($exists($old))",
-        version="1",
-        data=(
-            f"{{'orderId': $new.orderId, 'customerId': $new.customerId, 'items': {ITEMS},"
-            " 'total': $new.total}"
-        ),
+        OrderPlaced, aggregate_id="orderId", version=1, when=created(), data={"items": Stored("lines")}
     ),
     DomainEvent(
-        detail_type="OrderCancellationRequested.v1",
-        aggregate_id="$new.orderId",
-        when="$exists($new.cancelRequested) and $changed('cancelRequested')",
-        data="{'orderId': $new.orderId}",
+        OrderCancellationRequested,
+        aggregate_id="orderId",
+        when=exists("cancelRequested", stored_as="S") & changed("cancelRequested"),
     ),
     DomainEvent(
-        detail_type="OrderConfirmed.v1",
-        aggregate_id="$new.orderId",
-        when="$became('status', 'CONFIRMED')",
-        data=f"{{'orderId': $new.orderId, 'customerId': $new.customerId, 'items': {ITEMS}}}",
+        OrderConfirmed,
+        aggregate_id="orderId",
+        when=became("status", "CONFIRMED"),
+        data={"items": Stored("lines")},
     ),
-    DomainEvent(
-        detail_type="OrderFulfilled.v1",
-        aggregate_id="$new.orderId",
-        when="$became('status', 'FULFILLED')",
-        data="{'orderId': $new.orderId}",
-    ),
-    DomainEvent(
-        detail_type="OrderCancelled.v1",
-        aggregate_id="$new.orderId",
-        when="$became('status', 'CANCELLED')",
-        data="{'orderId': $new.orderId, 'reason': $new.reason}",
-    ),
+    DomainEvent(OrderFulfilled, aggregate_id="orderId", when=became("status", "FULFILLED")),
+    DomainEvent(OrderCancelled, aggregate_id="orderId", when=became("status", "CANCELLED")),
 )

@@ -2,23 +2,23 @@
 
 from typing import Final
 
-from shared_constructs import DomainEvent
+from shared_constructs.change_feed import Condition, DomainEvent, changed, equals, exists, was
+
+from payment_service.contracts.published import PaymentCaptured, PaymentDeclined, PaymentRefunded
 
 
-def _outcome(detail_type: str, status: str, data: str) -> DomainEvent:
+def _settled(status: str) -> Condition:
     """A payment has come to this status, or somebody has asked anew for one that is there already."""
-    new = f"$not($old.status = '{status}') or $not($old.request.requestId = $new.request.requestId)"
-    return DomainEvent(
-        detail_type=detail_type,
-        aggregate_id="$new.orderId",
-        when=f"$new.sk = 'PAYMENT' and $exists($new.request) and $new.status = '{status}' and ({new})",
-        data=data,
+    return (
+        equals("sk", "PAYMENT")
+        & exists("request")
+        & equals("status", status)
+        & (~was("status", status) | changed("request.requestId"))
     )
 
 
-_PAYMENT = "'orderId': $new.orderId, 'amount': $new.amount"
 EVENTS: Final = (
-    _outcome("PaymentCaptured.v1", "CAPTURED", f"{{{_PAYMENT}}}"),
-    _outcome("PaymentDeclined.v1", "DECLINED", f"{{{_PAYMENT}, 'reason': $new.reason}}"),
-    _outcome("PaymentRefunded.v1", "REFUNDED", f"{{{_PAYMENT}}}"),
+    DomainEvent(PaymentCaptured, aggregate_id="orderId", when=_settled("CAPTURED")),
+    DomainEvent(PaymentDeclined, aggregate_id="orderId", when=_settled("DECLINED")),
+    DomainEvent(PaymentRefunded, aggregate_id="orderId", when=_settled("REFUNDED")),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from service_runtime.envelope import WireModel
+from service_runtime.envelope import PublishedEvent, WireModel
 from shared_constructs import ChangeFeed, DomainEvent, ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import PUBLIC, DirectApi, GetItem, PutItem, Scopes, Value, path, text
 
@@ -20,6 +20,13 @@ class Note(NewNote):
     """What a caller gets."""
 
     note_id: str
+
+
+class NoteChanged(PublishedEvent, major=1):
+    """Data of ``NoteChanged.v1``."""
+
+    note_id: str
+    title: str
 
 
 class NotesData(ServiceStack):
@@ -43,11 +50,7 @@ class NotesService(ServiceStack):
             PutItem(table=notes, key=KEY, request=NewNote, values={"noteId": NOTE_ID}),
             auth=Scopes("commerce/operate"),
         )
-        changed = DomainEvent(
-            detail_type="NoteChanged.v1",
-            aggregate_id="$new.noteId",
-            data="{'noteId': $new.noteId, 'title': $new.title}",
-        )
+        changed = DomainEvent(NoteChanged, aggregate_id="noteId")
         ChangeFeed(self, "Changes", table=notes, events=[changed])
 
 

@@ -6,13 +6,14 @@ import hashlib
 import re
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
 DOMAIN = "commerce"
 SCHEMA_VERSION = "1.0"
@@ -28,6 +29,57 @@ class WireModel(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class PublishedEvent(WireModel):
+    """Base of the data of every event that a service publishes; the class says the detail type.
+
+    ``class OrderConfirmed(PublishedEvent, major=1)`` is ``OrderConfirmed.v1``. The next major is published beside it as
+    ``class OrderConfirmedV2(PublishedEvent, major=2)``. A class without a major is a base of others, not an event.
+    """
+
+    major: ClassVar[int | None] = None
+
+    @classmethod
+    def __init_subclass__(cls, *, major: int | None = None, **kwargs: Any) -> None:
+        """Take the major from the class statement.
+
+        Args:
+            major: version of the contract, 1 or more; counts up with incompatible changes.
+            **kwargs: pydantic's.
+        """
+        super().__init_subclass__(**kwargs)
+        cls.major = major
+
+    @classmethod
+    def detail_type(cls) -> str:
+        """``<Fact>.v<major>``.
+
+        Raises:
+            ValueError: the class states no major, or one below 1.
+        """
+        if cls.major is None or cls.major < 1:
+            raise ValueError(
+                f"{cls.__name__} is no event of its own; an event's class states its major:"
+                f" class {cls.__name__}(PublishedEvent, major=1)"
+            )
+        return f"{cls.__name__.removesuffix(f'V{cls.major}')}.v{cls.major}"
+
+
+def published_events(package: ModuleType) -> dict[str, type[PublishedEvent]]:
+    """The events that a package of contracts publishes, by detail type, as written there.
+
+    Args:
+        package: the module with the models, ``<service>.contracts.published``.
+    """
+    return {
+        model.detail_type(): model
+        for model in vars(package).values()
+        if isinstance(model, type)
+        and issubclass(model, PublishedEvent)
+        and model.__module__ == package.__name__
+        and model.major is not None
+    }
 
 
 DataT = TypeVar("DataT")

@@ -1,7 +1,6 @@
 """The events a service publishes: JSON Schemas committed beside their models, and whether an event keeps to them.
 
-A service lists its models in ``<service>/contracts/published/__init__.py`` as ``PUBLISHED = {"ProductChanged.v1":
-ProductChanged}``. The schemas are generated, committed and compared, so that a change of a contract is a change in
+A service's models lie in ``<service>/contracts/published/__init__.py``, each a ``PublishedEvent``. The schemas are generated, committed and compared, so that a change of a contract is a change in
 review::
 
     python -m service_testing.contracts product_service.contracts.published
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+from service_runtime.envelope import published_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +29,15 @@ class ContractError(AssertionError):
 
 
 def schemas(package: ModuleType) -> dict[Path, str]:
-    """The schema files that a package's ``PUBLISHED`` models call for, and their text.
+    """The schema files that a package's published models call for, and their text.
 
     Args:
-        package: a module with ``PUBLISHED``, detail type to pydantic model of the event's ``data``.
+        package: the module with the models.
     """
     folder = Path(str(package.__file__)).parent
     return {
         folder / f"{detail_type}.json": _schema(detail_type, model)
-        for detail_type, model in package.PUBLISHED.items()
+        for detail_type, model in published_events(package).items()
     }
 
 
@@ -66,8 +66,9 @@ def check_event(package: ModuleType, envelope: Mapping[str, Any]) -> None:
         ContractError: the package publishes no such type, or the data does not fit; says where.
     """
     detail_type = envelope["detail-type"]
-    if detail_type not in package.PUBLISHED:
-        raise ContractError(f"{package.__name__} publishes {', '.join(package.PUBLISHED)}, not {detail_type}")
+    published = published_events(package)
+    if detail_type not in published:
+        raise ContractError(f"{package.__name__} publishes {', '.join(published)}, not {detail_type}")
     schema = json.loads((Path(str(package.__file__)).parent / f"{detail_type}.json").read_text())
     validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     faults = [

@@ -6,16 +6,18 @@ import json
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from service_runtime.envelope import published_events
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.name.removesuffix("-service") for path in ROOT.glob("*-service/pyproject.toml"))
 
 
-def models(service, side):
+def contracts(service, side):
     package = f"{service}_service.contracts.{side}"
-    return getattr(import_module(package), side.upper()) if find_spec(package) else {}
+    return import_module(package) if find_spec(package) else ModuleType(package)
 
 
 PUBLISHED = {
@@ -23,12 +25,12 @@ PUBLISHED = {
         (ROOT / f"{service}-service/{service}_service/contracts/published/{detail_type}.json").read_text()
     )
     for service in SERVICES
-    for detail_type in models(service, "published")
+    for detail_type in published_events(contracts(service, "published"))
 }
 CONSUMED = [
     (service, detail_type, model)
     for service in SERVICES
-    for detail_type, model in models(service, "consumed").items()
+    for detail_type, model in getattr(contracts(service, "consumed"), "CONSUMED", {}).items()
 ]
 
 

@@ -15,8 +15,9 @@ from shared_constructs import (
     StandardWorkflow,
     Subscription,
 )
+from shared_constructs.change_feed import Stored
 
-from order_service.events import ITEMS
+from order_service.contracts.published import PaymentRequested, StockReservationRequested
 from order_service.settings import OrderSettings
 from order_service.transition import transition, write
 
@@ -43,8 +44,8 @@ class Lifecycle(Construct):
             self,
             "Stock",
             aggregate=order,
-            request="StockReservationRequested.v1",
-            data=f"{{'orderId': $new.orderId, 'items': {ITEMS}, 'expiresAt': $expiresAt}}",
+            request=StockReservationRequested,
+            data={"items": Stored("lines")},
             accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
             rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
             rejection="$join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')",
@@ -54,11 +55,8 @@ class Lifecycle(Construct):
             self,
             "Payment",
             aggregate=order,
-            request="PaymentRequested.v1",
-            data=(
-                "{'orderId': $new.orderId, 'amount': $new.total, 'paymentMethod': $new.paymentMethod,"
-                " 'expiresAt': $expiresAt}"
-            ),
+            request=PaymentRequested,
+            data={"amount": Stored("total")},
             accepted=Subscription(source="commerce.payment", detail_type="PaymentCaptured.v1"),
             rejected=Subscription(source="commerce.payment", detail_type="PaymentDeclined.v1"),
             rejection="$data.reason",

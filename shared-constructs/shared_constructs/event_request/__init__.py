@@ -11,7 +11,7 @@ from constructs import Construct
 from states_language.definition import load, substitute
 from states_language.item_update import ItemUpdate
 
-from shared_constructs.change_feed import DomainEvent
+from shared_constructs.change_feed import DomainEvent, changed, equals
 from shared_constructs.customize import Customization, Customize
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.queue_consumer import QueueConsumer
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from aws_cdk import Duration
     from aws_cdk.aws_dynamodb import ITable
+    from service_runtime.envelope import PublishedEvent
     from states_language.definition import Definition
 
+    from shared_constructs.change_feed import Stored
     from shared_constructs.express_workflow import StandardWorkflow
     from shared_constructs.queue_consumer import Subscription
     from shared_constructs.table import ServiceTable
@@ -91,12 +93,12 @@ class EventRequest(Construct):
         scope: construct inside a ``ServiceStack``.
         construct_id: its id; tests feed the replies by it. In lower case it is the wait's name.
         aggregate: whose state waits.
-        request: detail type of the event that asks.
-        data: its data in JSONata over ``$new`` (the item) and ``$expiresAt`` (when the wait ends, RFC 3339).
+        request: published model of the event that asks; its ``expiresAt`` is when the wait ends.
         accepted: the reply that grants the request.
         rejected: the reply that refuses it.
         rejection: why, in JSONata over the refusing event's ``$data``, a string; default none.
         time_limit: how long to wait; 1 second or more.
+        data: fields of the request that are stored elsewhere, see ``DomainEvent``.
         customize: further arguments of the ``workflow`` and the ``consumer`` of the replies, and properties of the
             metric filter ``unexpected_replies``.
 
@@ -110,8 +112,7 @@ class EventRequest(Construct):
     Example:
         >>> order = Aggregate(table=table, aggregate_id="orderId", open_when="$item.status.S = 'PLACED'",
         ...     key={"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"})
-        >>> stock = EventRequest(stack, "Stock", aggregate=order, request="StockReservationRequested.v1",
-        ...     data="{'orderId': $new.orderId, 'expiresAt': $expiresAt}",
+        >>> stock = EventRequest(stack, "Stock", aggregate=order, request=StockReservationRequested,
         ...     accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
         ...     rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
         ...     time_limit=Duration.seconds(30))
@@ -128,12 +129,12 @@ class EventRequest(Construct):
         construct_id: str,
         *,
         aggregate: Aggregate,
-        request: str,
-        data: str,
+        request: type[PublishedEvent],
         accepted: Subscription,
         rejected: Subscription,
         time_limit: Duration,
         rejection: str = "''",
+        data: Mapping[str, Stored | str] | None = None,
         customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -143,13 +144,14 @@ class EventRequest(Construct):
         self._customization = Customization(customize, "workflow", "consumer", "unexpected_replies")
         self._aggregate, self._wait = aggregate, construct_id.lower()
         self._accepted, self._rejected, self._rejection = accepted, rejected, rejection
+        ends = f"$fromMillis($toMillis($new.wait.at) + {self._seconds * 1000})"
         self.event = DomainEvent(
-            detail_type=request,
-            aggregate_id=f"$new.{aggregate.aggregate_id}",
-            when=f"$new.wait.name = '{self._wait}' and $changed('wait')",
+            request,
+            aggregate_id=aggregate.aggregate_id,
+            when=equals("wait.name", self._wait) & changed("wait"),
             # The version that the wait was made with: a republished request keeps its id.
-            version="$new.wait.version",
-            data=(f"($expiresAt := $fromMillis($toMillis($new.wait.at) + {self._seconds * 1000}); {data})"),
+            version="wait.version",
+            data={"expiresAt": ends, **(data or {})},
         )
 
     def state(

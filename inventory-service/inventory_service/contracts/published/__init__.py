@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime.envelope import WireModel
+from service_runtime.envelope import PublishedEvent, WireModel
 
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -23,14 +23,14 @@ class ShortLine(WireModel):
     available: Annotated[int, Field(ge=0)]
 
 
-class StockReserved(WireModel):
+class StockReserved(PublishedEvent, major=1):
     """Data of ``StockReserved.v1``: every line of the order is set aside for it."""
 
     order_id: str
     items: list[ReservedLine]
 
 
-class StockRejected(WireModel):
+class StockRejected(PublishedEvent, major=1):
     """Data of ``StockRejected.v1``: nothing is set aside.
 
     ``shortages`` says which lines were short; it is empty when the request had expired.
@@ -41,11 +41,8 @@ class StockRejected(WireModel):
     shortages: list[ShortLine]
 
 
-class StockLevel(WireModel):
-    """Data of ``StockLow.v1``, ``StockDepleted.v1`` and ``StockReplenished.v1``: a sku has entered that level.
-
-    Depleted: none available. Low: at most ``lowThreshold``. Replenished: more than that.
-    """
+class StockLevel(PublishedEvent):
+    """A sku has entered a level."""
 
     sku: Sku
     available: Annotated[int, Field(ge=0)]
@@ -53,10 +50,13 @@ class StockLevel(WireModel):
     version: Annotated[int, Field(ge=1)]
 
 
-PUBLISHED = {
-    "StockReserved.v1": StockReserved,
-    "StockRejected.v1": StockRejected,
-    "StockLow.v1": StockLevel,
-    "StockDepleted.v1": StockLevel,
-    "StockReplenished.v1": StockLevel,
-}
+class StockDepleted(StockLevel, major=1):
+    """Data of ``StockDepleted.v1``: none is available any more."""
+
+
+class StockLow(StockLevel, major=1):
+    """Data of ``StockLow.v1``: at most ``lowThreshold`` are available."""
+
+
+class StockReplenished(StockLevel, major=1):
+    """Data of ``StockReplenished.v1``: more than ``lowThreshold`` are available (again)."""

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
-from service_runtime.envelope import WireModel
+from service_runtime.envelope import PublishedEvent, WireModel
 from service_runtime.money import Money
 
 
@@ -14,7 +14,7 @@ class OrderedLine(WireModel):
     quantity: Annotated[int, Field(ge=1)]
 
 
-class OrderPlaced(WireModel):
+class OrderPlaced(PublishedEvent, major=1):
     """Data of ``OrderPlaced.v1``: the order was accepted; nothing is reserved or paid yet."""
 
     order_id: str
@@ -23,13 +23,13 @@ class OrderPlaced(WireModel):
     total: Money
 
 
-class OrderCancellationRequested(WireModel):
+class OrderCancellationRequested(PublishedEvent, major=1):
     """Data of ``OrderCancellationRequested.v1``: the customer no longer wants the order."""
 
     order_id: str
 
 
-class StockReservationRequested(WireModel):
+class StockReservationRequested(PublishedEvent, major=1):
     """Data of ``StockReservationRequested.v1``: set all lines aside or none; after ``expiresAt`` nobody waits."""
 
     order_id: str
@@ -37,7 +37,7 @@ class StockReservationRequested(WireModel):
     expires_at: AwareDatetime
 
 
-class PaymentRequested(WireModel):
+class PaymentRequested(PublishedEvent, major=1):
     """Data of ``PaymentRequested.v1``: capture the amount; not after ``expiresAt``.
 
     ``paymentMethod`` is the payment provider's single-use token, worthless to anybody else.
@@ -49,7 +49,7 @@ class PaymentRequested(WireModel):
     expires_at: AwareDatetime
 
 
-class OrderConfirmed(WireModel):
+class OrderConfirmed(PublishedEvent, major=1):
     """Data of ``OrderConfirmed.v1``: stock is reserved and the payment captured."""
 
     order_id: str
@@ -57,25 +57,14 @@ class OrderConfirmed(WireModel):
     items: list[OrderedLine]
 
 
-class OrderFulfilled(WireModel):
+class OrderFulfilled(PublishedEvent, major=1):
     """Data of ``OrderFulfilled.v1``: the goods have left the house."""
 
     order_id: str
 
 
-class OrderCancelled(WireModel):
+class OrderCancelled(PublishedEvent, major=1):
     """Data of ``OrderCancelled.v1``: whatever was reserved or paid for the order is undone."""
 
     order_id: str
     reason: Literal["OUT_OF_STOCK", "PAYMENT_DECLINED", "TIMED_OUT", "CUSTOMER_REQUEST"]
-
-
-PUBLISHED = {
-    "OrderPlaced.v1": OrderPlaced,
-    "OrderCancellationRequested.v1": OrderCancellationRequested,
-    "StockReservationRequested.v1": StockReservationRequested,
-    "PaymentRequested.v1": PaymentRequested,
-    "OrderConfirmed.v1": OrderConfirmed,
-    "OrderFulfilled.v1": OrderFulfilled,
-    "OrderCancelled.v1": OrderCancelled,
-}

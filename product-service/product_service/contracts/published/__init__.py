@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime.envelope import WireModel
+from service_runtime.envelope import PublishedEvent
 from service_runtime.money import Money
 
 
-class ProductChanged(WireModel):
+class ProductChanged(PublishedEvent, major=1):
     """Data of ``ProductChanged.v1``: the whole product as it is since ``version``.
 
     A consumer keeps the highest version it has seen of a sku and needs nothing else.
@@ -22,6 +22,3 @@ class ProductChanged(WireModel):
     status: Literal["ACTIVE", "RETIRED"]
     version: Annotated[int, Field(ge=1)]
     updated_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-
-
-PUBLISHED = {"ProductChanged.v1": ProductChanged}

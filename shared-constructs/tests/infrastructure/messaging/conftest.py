@@ -1,5 +1,5 @@
 import pytest
-from service_runtime.envelope import Event
+from service_runtime.envelope import Event, PublishedEvent
 from service_testing import Deployment, synthesize
 from shared_constructs import (
     ChangeFeed,
@@ -10,8 +10,20 @@ from shared_constructs import (
     StackKind,
     Subscription,
 )
+from shared_constructs.change_feed import became, exists
 
 PRODUCT_CHANGED = "ProductChanged.v1"
+
+
+class OrderChanged(PublishedEvent, major=1):
+    order_id: str
+    status: str
+    lines: list[str]
+    note: str | None = None
+
+
+class OrderConfirmed(PublishedEvent, major=1):
+    order_id: str
 
 
 def build(app):
@@ -25,17 +37,12 @@ def build(app):
         table=table,
         events=[
             DomainEvent(
-                detail_type="OrderChanged.v1",
-                aggregate_id="$new.orderId",
-                data="{'orderId': $new.orderId, 'status': $new.status, 'lines': $new.lines, 'note': $new.note}",
-                when="$exists($new.orderId)",
+                OrderChanged,
+                aggregate_id="orderId",
+                data={"lines": "$new.lines", "note": "$new.note"},
+                when=exists("orderId"),
             ),
-            DomainEvent(
-                detail_type="OrderConfirmed.v1",
-                aggregate_id="$new.orderId",
-                data="{'orderId': $new.orderId}",
-                when="$became('status', 'CONFIRMED')",
-            ),
+            DomainEvent(OrderConfirmed, aggregate_id="orderId", when=became("status", "CONFIRMED")),
         ],
     )
     Projection(

@@ -4,7 +4,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_runtime.envelope import event_id
+from service_runtime.envelope import PublishedEvent, event_id
 from service_testing import synthesize
 from service_testing.consumers import events_of
 from shared_constructs import ChangeFeed, DomainEvent, ServiceStack, ServiceTable, StackKind
@@ -209,27 +209,27 @@ def test_the_pipe_speaks_for_its_own_service_only(templates):
     assert all(s["Condition"] == {"StringEquals": {"events:source": "commerce.order"}} for s in puts)
 
 
-def test_an_expression_that_does_not_parse_fails_the_synthesis():
-    def build(app):
-        table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", stream=True)
-        event = DomainEvent(detail_type="ThingDone.v1", aggregate_id="$new.id", data="{'id': }")
-        ChangeFeed(ServiceStack(app, kind=StackKind.STATELESS), "Feed", table=table, events=[event])
-
-    with pytest.raises(RuntimeError, match="JSONata does not parse"):
-        synthesize(build)
+class ThingDone(PublishedEvent, major=1):
+    id: str
 
 
-def feed_of(*feeds, stream=True):
+THING = DomainEvent(ThingDone, aggregate_id="id")
+
+
+def feed_of(*feeds, stream=True, **options):
     def build(app):
         table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", stream=stream)
         stack = ServiceStack(app, kind=StackKind.STATELESS)
         for number, events in enumerate(feeds):
-            ChangeFeed(stack, f"Feed{number}", table=table, events=events)
+            ChangeFeed(stack, f"Feed{number}", table=table, events=events, **options)
 
     return build
 
 
-THING = DomainEvent(detail_type="ThingDone.v1", aggregate_id="$new.id", data="{}")
+def test_an_expression_that_does_not_parse_fails_the_synthesis():
+    broken = DomainEvent(ThingDone, aggregate_id="id", data={"id": "$new."})
+    with pytest.raises(RuntimeError, match="JSONata does not parse"):
+        synthesize(feed_of([broken]))
 
 
 @pytest.mark.parametrize(
@@ -239,6 +239,7 @@ THING = DomainEvent(detail_type="ThingDone.v1", aggregate_id="$new.id", data="{}
         (feed_of([]), "1 to 10 kinds"),
         (feed_of([THING, THING]), "share their id: ThingDone.v1"),
         (feed_of([THING], stream=False), "has no stream"),
+        (feed_of([THING], customize={"pipe": {"target": "x"}}), "target of pipe cannot be customized"),
     ],
 )
 def test_a_feed_that_cannot_work_is_refused(build, message):
@@ -246,6 +247,6 @@ def test_a_feed_that_cannot_work_is_refused(build, message):
         synthesize(build)
 
 
-def test_a_detail_type_needs_a_major_version():
-    with pytest.raises(ValueError, match=r"<Fact>\.v<major>, got 'Thing'"):
-        DomainEvent(detail_type="Thing", aggregate_id="1", data="{}")
+def test_a_field_that_the_model_does_not_have_is_refused():
+    with pytest.raises(ValueError, match=r"ThingDone\.v1 has no field idd; its fields are id"):
+        DomainEvent(ThingDone, aggregate_id="id", data={"idd": "1"})

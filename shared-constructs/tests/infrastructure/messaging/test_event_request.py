@@ -4,7 +4,7 @@ import json
 
 import pytest
 from aws_cdk import Duration
-from service_runtime.envelope import Event, event_id
+from service_runtime.envelope import Event, PublishedEvent, event_id
 from service_testing import Deployment, synthesize
 from service_testing.workflows import aws_call
 from shared_constructs import (
@@ -33,6 +33,11 @@ READ = {
 }
 
 
+class ScoreRequested(PublishedEvent, major=1):
+    loan_id: str
+    expires_at: str
+
+
 def request(scope, table, **changes):
     loan = Aggregate(
         table=table,
@@ -42,8 +47,7 @@ def request(scope, table, **changes):
     )
     options = {
         "aggregate": loan,
-        "request": "ScoreRequested.v1",
-        "data": "{'loanId': $new.loanId, 'expiresAt': $expiresAt}",
+        "request": ScoreRequested,
         "accepted": Subscription(source="commerce.scoring", detail_type="ScoreGiven.v1"),
         "rejected": Subscription(source="commerce.scoring", detail_type="ScoreRefused.v1"),
         "rejection": "$data.reason",

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import pytest
 from aws_cdk import Duration
+from service_runtime.envelope import PublishedEvent
 from shared_constructs import (
     Aggregate,
     ChangeFeed,
@@ -19,12 +20,40 @@ from shared_constructs import (
     StackKind,
     Subscription,
 )
+from shared_constructs.change_feed import became
+
+
+class ProductChanged(PublishedEvent, major=1):
+    sku: str
+    name: str
+
+
+class ProductRetired(PublishedEvent, major=1):
+    sku: str
+
+
+class OrderConfirmed(PublishedEvent, major=1):
+    order_id: str
+
+
+class StockReservationRequested(PublishedEvent, major=1):
+    order_id: str
+    expires_at: str
+
 
 PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 
 @pytest.mark.parametrize(
-    "module", ["express_workflow", "queue_consumer", "change_feed", "projection", "event_request"]
+    "module",
+    [
+        "express_workflow",
+        "queue_consumer",
+        "change_feed.feed",
+        "change_feed.events",
+        "projection",
+        "event_request",
+    ],
 )
 def test_the_examples_of_the_constructs_run(module, tmp_path):
     app = ServiceApp(service="product", stage="local", outdir=str(tmp_path))
@@ -45,6 +74,11 @@ def test_the_examples_of_the_constructs_run(module, tmp_path):
                 Projection,
                 QueueConsumer,
                 Subscription,
+                OrderConfirmed,
+                ProductChanged,
+                ProductRetired,
+                StockReservationRequested,
+                became,
             )
         },
     }
