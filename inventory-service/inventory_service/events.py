@@ -11,8 +11,8 @@ from inventory_service.contracts.published import (
 )
 
 STOCK = equals("sk", "STOCK")
-# Each version with this status answers a request, whose id is the causation.
 RESERVATION = equals("sk", "RESERVATION")
+"""Each version with this status answers a request, whose id is the causation."""
 
 
 def _entered(level: str, *, implies: Condition) -> Condition:

@@ -1,4 +1,4 @@
-"""What the order service decides per stage; override it in cdk.json, ``context.stages.<stage>``."""
+"""What the order service decides per stage; override it in cdk.json, `context.stages.<stage>`."""
 
 from typing import ClassVar
 

@@ -11,10 +11,10 @@ def written(to: str, *, by: str, at: Any, sort_key: Any) -> tuple[dict[str, Any]
     """The attributes that say an order's status, and the entry of its timeline, in whatever notation the values have.
 
     Args:
-        to: the status.
-        by: the service whose doing it is.
-        at: the time.
-        sort_key: orders of this status are listed by it: the time, and the order's id.
+        to: The status.
+        by: The service whose doing it is.
+        at: The time.
+        sort_key: Orders of this status are listed by it: the time, and the order's id.
     """
     return (
         {"status": to, "gsi2pk": f"STATUS#{to}", "gsi2sk": sort_key},
@@ -25,14 +25,14 @@ def written(to: str, *, by: str, at: Any, sort_key: Any) -> tuple[dict[str, Any]
 def transition(
     to: str, *, by: str, cause: str | None = None, reason: str | None = None, detail: str | None = None
 ) -> ItemUpdate:
-    """A change of status by a workflow that has the order's id in ``$orderId``; the further values are JSONata.
+    """A change of status by a workflow that has the order's id in `$orderId`; the further values are JSONata.
 
     Args:
-        to: the status.
-        by: the service whose doing it is.
-        cause: id of the event that it answers; default the one before.
-        reason: why the order ends, a code; default none.
-        detail: the same in the timeline, at more length; default none.
+        to: The status.
+        by: The service whose doing it is.
+        cause: Id of the event that it answers; default the one before.
+        reason: Why the order ends, a code; default none.
+        detail: The same in the timeline, at more length; default none.
     """
     values, entry = written(to, by=by, at="{% $now() %}", sort_key="{% $now() & '#' & $orderId %}")
     further = {"causationId": cause, "reason": reason}
@@ -45,8 +45,8 @@ def write(change: ItemUpdate, *, although_cancelled: bool = False) -> Definition
     """The arguments of a state that changes the order by one conditional write.
 
     Args:
-        change: what it writes.
-        although_cancelled: whether it may be written when the customer has asked for cancellation.
+        change: What it writes.
+        although_cancelled: Whether it may be written when the customer has asked for cancellation.
     """
     unless = "" if although_cancelled else " AND attribute_not_exists(cancelRequested)"
     arguments = load(Path(__file__).with_name("transition.asl.yaml"))

@@ -1,4 +1,4 @@
-"""What the payment service decides per stage; override it in cdk.json, ``context.stages.<stage>``."""
+"""What the payment service decides per stage; override it in cdk.json, `context.stages.<stage>`."""
 
 from typing import ClassVar, Literal
 

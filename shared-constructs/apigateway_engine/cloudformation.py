@@ -19,8 +19,8 @@ class Resource:
     """A resource of a template.
 
     Attributes:
-        ref: its physical id, what `Ref` gives.
-        properties: with intrinsic functions computed.
+        ref: Its physical id, what `Ref` gives.
+        properties: With intrinsic functions computed.
     """
 
     logical_id: str
@@ -33,15 +33,15 @@ def apis_from_resources(resources: Iterable[Resource], *, account: str, region: 
     """Assemble every REST API among the resources.
 
     Args:
-        resources: of one template or several; other types are passed over.
+        resources: Of one template or several; other types are passed over.
         account: `$context.accountId`.
-        region: of the API's own endpoint.
+        region: Of the API's own endpoint.
 
     Returns:
         Logical id → API.
 
     Raises:
-        UnsupportedFeatureError: for an API made from an OpenAPI document, which has no resources to read.
+        UnsupportedFeatureError: For an API made from an OpenAPI document, which has no resources to read.
     """
     known = [resource for resource in resources if resource.type.startswith("AWS::ApiGateway::")]
     return {
@@ -105,7 +105,7 @@ def inline_models(schema: Any, schemas: Mapping[str, Any], *, within: tuple[str,
     """Replace references to other models of the API by their schemas.
 
     Raises:
-        UnsupportedFeatureError: for a model that refers to itself through another model's URL, or to an unknown one.
+        UnsupportedFeatureError: For a model that refers to itself through another model's URL, or to an unknown one.
     """
     if isinstance(schema, list):
         return [inline_models(item, schemas, within=within) for item in schema]

@@ -36,10 +36,10 @@ class Exchange:
 
         Args:
             source: `method.request.header.X`, `context.requestId`, `'text'`, …
-            answer: the back end's, for `integration.response.*`.
+            answer: The back end's, for `integration.response.*`.
 
         Raises:
-            UnsupportedFeatureError: the expression is not known here.
+            UnsupportedFeatureError: The expression is not known here.
         """
         request = self.request
         match source.split(".", 3):

@@ -47,10 +47,10 @@ class Gateway:
     """Serves an API.
 
     Args:
-        api: the API; also replaced whole when it changes.
-        backend: sends integration requests; `AwsEndpoint()` by default, so that moto can intercept it.
-        proxy: answers AWS_PROXY integrations; without one such a method is an `UnsupportedFeatureError`.
-        clock: the request time; UTC now by default.
+        api: The API; also replaced whole when it changes.
+        backend: Sends integration requests; `AwsEndpoint()` by default, so that moto can intercept it.
+        proxy: Answers AWS_PROXY integrations; without one such a method is an `UnsupportedFeatureError`.
+        clock: The request time; UTC now by default.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Gateway:
         """Answer a client's request.
 
         Args:
-            request: without path parameters; routing finds them.
-            claims: of a verified token; None means that no token came.
+            request: Without path parameters; routing finds them.
+            claims: Of a verified token; None means that no token came.
             identity: `$context.identity` of an IAM caller (`userArn`, `accountId`, …).
 
         Raises:
-            UnknownRouteError: when no method serves the request (AWS answers 403 MISSING_AUTHENTICATION_TOKEN; a test
+            UnknownRouteError: When no method serves the request (AWS answers 403 MISSING_AUTHENTICATION_TOKEN; a test
                 that hits it has mistyped a path).
             UnsupportedFeatureError, InvalidTemplateError: when the API cannot be run faithfully.
         """

@@ -32,6 +32,7 @@ _MESSAGES: Final = {
     "UNAUTHORIZED": "Unauthorized",
     "UNSUPPORTED_MEDIA_TYPE": "Unsupported Media Type",
 }
+# x-amzn-ErrorType of the gateway's own answers.
 _ERROR_TYPES: Final = {
     "ACCESS_DENIED": "AccessDeniedException",
     "API_CONFIGURATION_ERROR": "InternalServerErrorException",
@@ -41,7 +42,6 @@ _ERROR_TYPES: Final = {
     "THROTTLED": "TooManyRequestsException",
     "UNAUTHORIZED": "UnauthorizedException",
 }
-"""x-amzn-ErrorType of the gateway's own answers."""
 _DEFAULT_TEMPLATE: Final = '{"message":$context.error.messageString}'
 
 

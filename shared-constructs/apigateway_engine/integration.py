@@ -21,11 +21,11 @@ _URI = re.compile(
     r"arn:[\w-]+:apigateway:(?P<region>[\w-]+):(?P<service>[\w.-]+):(?P<kind>path|action)/(?P<rest>.*)"
 )
 
+# Services for which API Gateway itself derives X-Amz-Target from the action.
 _JSON_SERVICES: Final = {
     "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
     "states": ("AWSStepFunctions", "application/x-amz-json-1.0"),
 }
-"""Services for which API Gateway itself derives X-Amz-Target from the action."""
 _KNOWN: Final = ("dynamodb", "events", "lambda", "sqs", "states")
 _LAMBDA: Final = re.compile(r"2015-03-31/functions/(?P<arn>[^/]+)/invocations")
 
@@ -35,9 +35,9 @@ class IntegrationRequest:
     """The request to the back end, after mapping.
 
     Attributes:
-        service: the service's name in the integration URI (`dynamodb`, `states`, `events`, `sqs`, `lambda`).
+        service: The service's name in the integration URI (`dynamodb`, `states`, `events`, `sqs`, `lambda`).
         action: `PutItem`, or an empty string for a path-style URI whose body or headers name it.
-        path: the path below the service's endpoint.
+        path: The path below the service's endpoint.
     """
 
     service: str
@@ -78,13 +78,13 @@ def create_integration_request(  # the parts of an HTTP request
 
     Args:
         uri: `arn:aws:apigateway:{region}:{service}:action/{Action}` or `…:path/{path}`, placeholders filled in.
-        http_method: the integration's, not the client's.
-        headers: mapped headers, which win over the ones that the protocol needs.
-        query: mapped query parameters.
-        body: the rendered request template, or the client's body passed through.
+        http_method: The integration's, not the client's.
+        headers: Mapped headers, which win over the ones that the protocol needs.
+        query: Mapped query parameters.
+        body: The rendered request template, or the client's body passed through.
 
     Raises:
-        UnsupportedFeatureError: for a service, or a way of calling it, that this engine does not know.
+        UnsupportedFeatureError: For a service, or a way of calling it, that this engine does not know.
     """
     match = _URI.fullmatch(uri)
     if match is None:
@@ -144,8 +144,8 @@ class AwsEndpoint:
     """Sends integration requests to AWS, to whatever intercepts `requests` (moto), or to an emulator's endpoint.
 
     Args:
-        endpoint_url: one URL for every service; None means each service's own AWS host.
-        access_key_id: signs the request; an emulator may take the account from it.
+        endpoint_url: One URL for every service; None means each service's own AWS host.
+        access_key_id: Signs the request; an emulator may take the account from it.
         timeout_seconds: API Gateway's integration timeout by default.
     """
 

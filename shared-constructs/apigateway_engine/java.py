@@ -168,8 +168,8 @@ def java_regex(pattern: str) -> re.Pattern[str]:
     r"""Compile a `java.util.regex` pattern: what Java and Python write alike, with Java's `.` and `$`.
 
     Raises:
-        UnsupportedFeatureError: what they write differently (`\p{…}`, `\Q…\E`, flags, named groups, nested classes).
-        TemplateExecutionError: the pattern is malformed, as PatternSyntaxException.
+        UnsupportedFeatureError: What they write differently (`\p{…}`, `\Q…\E`, flags, named groups, nested classes).
+        TemplateExecutionError: The pattern is malformed, as PatternSyntaxException.
     """
     plain = {".": f"[^{_TERMINATORS}]", "$": rf"(?=(?:\r\n|[{_TERMINATORS}])?\Z)"}
     out: list[str] = []
@@ -287,6 +287,7 @@ _MAP: Final[dict[str, Callable[..., Any]]] = {
     "toString": to_string,
     "values": lambda m: list(m.values()),
 }
+# The methods that DirectApi's templates and AWS's examples of mapping templates call; any other is refused.
 _LIST: Final[dict[str, Callable[..., Any]]] = {
     "add": _append,
     "contains": lambda items, v: v in items,
@@ -296,7 +297,6 @@ _LIST: Final[dict[str, Callable[..., Any]]] = {
     "size": len,
     "toString": to_string,
 }
-"""The methods that DirectApi's templates and AWS's examples of mapping templates call; any other is refused."""
 
 
 def _methods_of(value: Any) -> tuple[str, Mapping[str, Callable[..., Any]]]:
@@ -330,8 +330,8 @@ def call_method(target: Any, name: str, args: list[Any]) -> Any:
     """`$target.name(args)`, where target is not null.
 
     Raises:
-        UnsupportedFeatureError: when the method is not one that this engine knows for the type.
-        TemplateExecutionError: when the call fails as it would in Java.
+        UnsupportedFeatureError: When the method is not one that this engine knows for the type.
+        TemplateExecutionError: When the call fails as it would in Java.
     """
     if isinstance(target, JavaMethods):
         method = None if name.startswith("_") else getattr(target, name, None)

@@ -16,23 +16,23 @@ _STEP: Final = re.compile(
     r"(?P<deep>\.\.)?(?:(?P<all>\.?\*|\[\s*\*\s*\])|\.?(?P<name>[^.\[\]()*?'\"]+)|\[\s*(?P<index>-?\d+)\s*\]"
     r"|\[\s*(?P<quote>['\"])(?P<quoted>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)\s*\])"
 )
+# Every member of an object or array.
 _ALL: Final = object()
-"""Every member of an object or array."""
 
 
 def find(document: Any, path: str) -> Any:
     """The value at a path.
 
     Args:
-        document: decoded JSON.
-        path: for example `$.items[0].name`; a path without `$` is taken as relative to the root, as on AWS.
+        document: Decoded JSON.
+        path: For example `$.items[0].name`; a path without `$` is taken as relative to the root, as on AWS.
 
     Returns:
         The value, MISSING when a definite path leads nowhere, or the (possibly empty) list of matches of an indefinite
         path (wildcard, deep scan).
 
     Raises:
-        UnsupportedFeatureError: filters, functions, slices and whatever else this engine does not know.
+        UnsupportedFeatureError: Filters, functions, slices and whatever else this engine does not know.
     """
     steps = _parse(path)
     values = [document]

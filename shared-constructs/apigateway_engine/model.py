@@ -47,9 +47,9 @@ class HttpRequest:
     """A client's request as it reaches the stage.
 
     Attributes:
-        path: the decoded path below the stage, `/products/X`.
-        query: parameter → its values in order.
-        path_parameters: decoded; filled in by `Api.route`.
+        path: The decoded path below the stage, `/products/X`.
+        query: Parameter → its values in order.
+        path_parameters: Decoded; filled in by `Api.route`.
     """
 
     method: str
@@ -71,8 +71,8 @@ class HttpResponse:
     """What the client receives.
 
     Attributes:
-        gateway_response: the gateway response type (`BAD_REQUEST_BODY`, …) when API Gateway itself answered.
-        cause: what failed inside, for a test's message; never sent.
+        gateway_response: The gateway response type (`BAD_REQUEST_BODY`, …) when API Gateway itself answered.
+        cause: What failed inside, for a test's message; never sent.
     """
 
     status: int
@@ -120,9 +120,9 @@ class Method:
 
     Attributes:
         authorization_type: NONE, COGNITO_USER_POOLS, AWS_IAM or CUSTOM.
-        authorization_scopes: any one of them admits an access token.
+        authorization_scopes: Any one of them admits an access token.
         request_parameters: `method.request.header.X` → whether it is required.
-        request_models: content type → JSON Schema (draft 4).
+        request_models: Content type → JSON Schema (draft 4).
     """
 
     http_method: str

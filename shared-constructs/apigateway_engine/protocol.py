@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 _MODEL_NAMES: Final = {"states": "stepfunctions"}
 _DYNAMODB_NUMBER_DIGITS: Final = 38
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _DYNAMODB_EXPONENT: Final = range(-130, 126)
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
 _UNREADABLE: Final = "com.amazon.coral.service#SerializationException"
 _INVALID: Final = "com.amazon.coral.validate#ValidationException"
+# AWS's JSON protocols pass over members that they do not know.
 _IGNORED: Final = ("unknown field", "unable to encode to json")
-"""AWS's JSON protocols pass over members that they do not know."""
 
 
 def checked(backend: Backend) -> Backend:
     """A back end that refuses what AWS refuses before the service itself does.
 
     Args:
-        backend: answers what is well-formed.
+        backend: Answers what is well-formed.
     """
 
     def call(request: IntegrationRequest) -> BackendResponse:

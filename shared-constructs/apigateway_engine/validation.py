@@ -53,6 +53,7 @@ def body_errors(method: Method, request: HttpRequest) -> list[str] | None:
     return [_message(error) for error in errors] or None
 
 
+# What the validator of API Gateway writes, for the keywords whose sentence is known.
 _SENTENCES: Final = {
     "pattern": 'ECMA 262 regex "{expected}" does not match input string "{found}"',
     "minLength": 'string "{found}" is too short (length: {length}, required minimum: {expected})',
@@ -64,7 +65,6 @@ _SENTENCES: Final = {
     "additionalProperties": "object instance has properties which are not allowed by the schema: {names}",
     "type": "instance type ({type}) does not match any allowed primitive type (allowed: {names})",
 }
-"""What the validator of API Gateway writes, for the keywords whose sentence is known."""
 _TYPES: Final = {
     dict: "object",
     list: "array",

@@ -38,14 +38,14 @@ def render(template: str, variables: dict[str, Any]) -> str:
     """Evaluate a mapping template.
 
     Args:
-        template: the VTL text.
-        variables: the roots (`input`, `util`, `context`, `stageVariables`); the template's own variables are added
+        template: The VTL text.
+        variables: The roots (`input`, `util`, `context`, `stageVariables`); the template's own variables are added
             to a copy, while objects inside are shared, so that `#set($context.responseOverride.status = 404)` shows.
 
     Raises:
-        InvalidTemplateError: when the template is not VTL.
-        UnsupportedFeatureError: when it uses what the engine does not know.
-        TemplateExecutionError: when it fails on these variables.
+        InvalidTemplateError: When the template is not VTL.
+        UnsupportedFeatureError: When it uses what the engine does not know.
+        TemplateExecutionError: When it fails on these variables.
     """
     namespace = _Scope(variables)
     stream = _vtl.StoppableStream()

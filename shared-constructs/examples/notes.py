@@ -23,7 +23,7 @@ class Note(NewNote):
 
 
 class NoteChanged(PublishedEvent, major=1):
-    """Data of ``NoteChanged.v1``."""
+    """Data of `NoteChanged.v1`."""
 
     note_id: str
     title: str

@@ -1,4 +1,4 @@
-"""Check cloud assemblies: ``python -m service_lint cdk.out [more ...]``."""
+"""Check cloud assemblies: `python -m service_lint cdk.out [more ...]`."""
 
 from __future__ import annotations
 

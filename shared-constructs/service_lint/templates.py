@@ -35,11 +35,11 @@ class Finding:
     """Something wrong in a template.
 
     Attributes:
-        template: file name of the template.
-        resource: logical id, or where in the template.
-        rule: ``E3012``, or ``ASL``.
-        message: what is wrong.
-        construct: path of the construct, where the template says.
+        template: File name of the template.
+        resource: Logical id, or where in the template.
+        rule: `E3012`, or `ASL`.
+        message: What is wrong.
+        construct: Path of the construct, where the template says.
     """
 
     template: str
@@ -61,13 +61,13 @@ def lint_assembly(assembly: Path) -> list[Finding]:
     A template that has passed is not checked again while it and the checks stay the same.
 
     Args:
-        assembly: the directory, usually ``cdk.out``.
+        assembly: The directory, usually `cdk.out`.
 
     Returns:
         What was found: by the CDK's validation, then in the order of the templates.
 
     Raises:
-        LintError: it is no cloud assembly, or was synthesized without validation.
+        LintError: It is no cloud assembly, or was synthesized without validation.
     """
     templates = sorted(assembly.glob("*.template.json"))
     if not (assembly / "manifest.json").exists() or not templates:
@@ -112,7 +112,7 @@ def _lint_once(template: Path) -> list[Finding]:
 
 
 def _cache_directory() -> Path:
-    """Where the digests of what has passed are kept: below ``COMMERCE_CACHE_DIR``, else the user's cache."""
+    """Where the digests of what has passed are kept: below `COMMERCE_CACHE_DIR`, else the user's cache."""
     if chosen := os.environ.get("COMMERCE_CACHE_DIR"):
         return Path(chosen) / "lint"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "commerce-platform" / "lint"

@@ -2,9 +2,9 @@
 
 Handlers import from the modules, so that each pays at its cold start for no more than it uses:
 
-- ``envelope``: the envelope of every event; ``money``: amounts in minor units
-- ``consumer``: a queue's events or messages, each handled, seen again or dead-lettered
-- ``rest``, ``problems``: REST handlers whose every error is a problem document
-- ``dynamodb``, ``retries``: a table with plain items and optimistic locks; which errors pass, and repeating
-- ``observability``: logs and metrics with business keys
+- `envelope`: the envelope of every event; `money`: amounts in minor units
+- `consumer`: a queue's events or messages, each handled, seen again or dead-lettered
+- `rest`, `problems`: REST handlers whose every error is a problem document
+- `dynamodb`, `retries`: a table with plain items and optimistic locks; which errors pass, and repeating
+- `observability`: logs and metrics with business keys
 """

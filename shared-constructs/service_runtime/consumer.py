@@ -1,7 +1,7 @@
 """Consuming an SQS queue: every message succeeds, is seen again, or goes to the DLQ with the reason; none is lost.
 
-The queue comes from ``QueueConsumer``, which sets ``CONSUMER_QUEUE_URL`` and ``CONSUMER_DLQ_URL`` and grants what
-this module calls (``sqs:ChangeMessageVisibility`` on the queue, ``sqs:SendMessage`` on its DLQ).
+The queue comes from `QueueConsumer`, which sets `CONSUMER_QUEUE_URL` and `CONSUMER_DLQ_URL` and grants what
+this module calls (`sqs:ChangeMessageVisibility` on the queue, `sqs:SendMessage` on its DLQ).
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 QUEUE_URL_VARIABLE = "CONSUMER_QUEUE_URL"
 DLQ_URL_VARIABLE = "CONSUMER_DLQ_URL"
 
-# SQS: a message's total visibility timeout may not exceed 12 hours.
 MAX_VISIBILITY_SECONDS = 43_200
-# What a message gets at most of the invocation's remaining time is the handler's business; with less than this left,
-# starting another one would only end in a timeout that fails the whole batch.
+"""SQS: a message's total visibility timeout may not exceed 12 hours."""
+
 MIN_REMAINING_MILLIS = 1_000
+"""What a message gets at most of the invocation's remaining time is the handler's business; with less than this left,
+starting another one would only end in a timeout that fails the whole batch."""
+
 # SQS message attributes: keep the reason readable in the console and far from the 1 MiB message limit.
 _MAX_REASON_CHARACTERS = 1_024
 
@@ -43,9 +45,9 @@ class RetryLater(Exception):  # noqa: N818 - a decision, not an error
     """The message cannot be handled now; show it again after a while.
 
     Args:
-        delay_seconds: for how long it stays invisible, 0 to 43200 (SQS's limit). Each time counts as a receive: the
-            queue's ``max_receive_count`` must leave room.
-        reason: for the log.
+        delay_seconds: For how long it stays invisible, 0 to 43200 (SQS's limit). Each time counts as a receive: the
+            queue's `max_receive_count` must leave room.
+        reason: For the log.
     """
 
     def __init__(self, delay_seconds: int, reason: str) -> None:
@@ -62,7 +64,7 @@ class PoisonMessage(Exception):  # noqa: N818 - a decision, not an error
     """The message can never be handled: it goes to the DLQ at once, with the reason as attribute.
 
     Args:
-        reason: what is wrong with it, for the person who looks into the DLQ.
+        reason: What is wrong with it, for the person who looks into the DLQ.
     """
 
     def __init__(self, reason: str) -> None:
@@ -76,10 +78,10 @@ class Message:
 
     Attributes:
         message_id: SQS's id.
-        body: the body as received, unparsed.
-        receive_count: how often it has been received, this time included.
-        sent_at: when it was put on the queue.
-        attributes: its string message attributes.
+        body: The body as received, unparsed.
+        receive_count: How often it has been received, this time included.
+        sent_at: When it was put on the queue.
+        attributes: Its string message attributes.
     """
 
     message_id: str
@@ -90,15 +92,15 @@ class Message:
 
 
 class MessageConsumer:
-    """Handler of an SQS batch with partial failures: ``handler = MessageConsumer(handle)``.
+    """Handler of an SQS batch with partial failures: `handler = MessageConsumer(handle)`.
 
-    A message whose handling raises is received again after the queue's visibility timeout; ``RetryLater`` chooses
-    the delay; ``PoisonMessage`` moves it to the DLQ at once. The others of its batch are not affected. Messages
+    A message whose handling raises is received again after the queue's visibility timeout; `RetryLater` chooses
+    the delay; `PoisonMessage` moves it to the DLQ at once. The others of its batch are not affected. Messages
     that the invocation has no time left for are reported as failed rather than started.
 
     Args:
-        handle: what to do with one message.
-        sqs: an SQS client; default one of its own, made at the first use.
+        handle: What to do with one message.
+        sqs: An SQS client; default one of its own, made at the first use.
     """
 
     def __init__(self, handle: Callable[[Message], None], *, sqs: SQSClient | None = None) -> None:
@@ -187,8 +189,8 @@ class EventConsumer(MessageConsumer):
     DLQ at once.
 
     Args:
-        business_keys: further keys for logs and metrics, from the event (default none).
-        sqs: an SQS client; default one of its own, made at the first use.
+        business_keys: Further keys for logs and metrics, from the event (default none).
+        sqs: An SQS client; default one of its own, made at the first use.
 
     Example:
         >>> consumer = EventConsumer()
@@ -218,11 +220,11 @@ class EventConsumer(MessageConsumer):
         """Register the function for a detail type.
 
         Args:
-            detail_type: ``<Fact>.v<major>``.
-            data: model of the event's data: only the fields this consumer reads.
+            detail_type: `<Fact>.v<major>`.
+            data: Model of the event's data: only the fields this consumer reads.
 
         Raises:
-            ValueError: the detail type has a function already.
+            ValueError: The detail type has a function already.
         """
         if detail_type in self._routes:
             raise ValueError(f"{detail_type} already has a function: {self._routes[detail_type][1].__name__}")
@@ -239,7 +241,7 @@ class EventConsumer(MessageConsumer):
         """Give one message's event to its function; for a handler that shares its queue with other messages.
 
         Raises:
-            PoisonMessage: not an event, of an unknown type, or its data does not fit.
+            PoisonMessage: Not an event, of an unknown type, or its data does not fit.
         """
         try:
             envelope = json.loads(message.body)

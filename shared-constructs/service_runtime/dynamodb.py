@@ -1,6 +1,6 @@
 """A service's table with plain items, of which two writers never overwrite each other.
 
-A client with boto3's own serializer, rather than ``boto3.resource``, which would convert by itself: creating a
+A client with boto3's own serializer, rather than `boto3.resource`, which would convert by itself: creating a
 resource costs every cold start some 16 ms more.
 """
 
@@ -42,8 +42,8 @@ class Table:
     """A table with the platform's keys.
 
     Args:
-        name: the table's name.
-        client: a DynamoDB client.
+        name: The table's name.
+        client: A DynamoDB client.
     """
 
     def __init__(self, name: str, client: DynamoDBClient) -> None:
@@ -68,8 +68,8 @@ class Table:
         """Parameters of a put whose condition fails unless the item was decided on what is stored: an optimistic lock.
 
         Args:
-            item: the item to store; version 1 creates it.
-            counter: the attribute that counts its versions.
+            item: The item to store; version 1 creates it.
+            counter: The attribute that counts its versions.
         """
         put = self.creation(item)
         if item[counter] == 1:

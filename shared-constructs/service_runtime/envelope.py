@@ -45,18 +45,18 @@ class PublishedEvent(WireModel):
         """Take the major from the class statement.
 
         Args:
-            major: version of the contract, 1 or more; counts up with incompatible changes.
-            **kwargs: pydantic's.
+            major: Version of the contract, 1 or more; counts up with incompatible changes.
+            **kwargs: Pydantic's.
         """
         super().__init_subclass__(**kwargs)
         cls.major = major
 
     @classmethod
     def detail_type(cls) -> str:
-        """``<Fact>.v<major>``.
+        """`<Fact>.v<major>`.
 
         Raises:
-            ValueError: the class states no major, or one below 1.
+            ValueError: The class states no major, or one below 1.
         """
         if cls.major is None or cls.major < 1:
             raise ValueError(
@@ -70,7 +70,7 @@ def published_events(package: ModuleType) -> dict[str, type[PublishedEvent]]:
     """The events that a package of contracts publishes, by detail type, as written there.
 
     Args:
-        package: the module with the models, ``<service>.contracts.published``.
+        package: The module with the models, `<service>.contracts.published`.
     """
     return {
         model.detail_type(): model
@@ -93,14 +93,14 @@ def event_id(source: str, aggregate_id: str, aggregate_version: int, detail_type
     """Identity of an event: the same fact has the same id, however often it is emitted.
 
     Args:
-        source: the event's source, ``commerce.<service>``.
-        aggregate_id: what the event is about.
-        aggregate_version: the aggregate's version that made the event.
-        detail_type: ``<Fact>.v<major>``.
+        source: The event's source, `commerce.<service>`.
+        aggregate_id: What the event is about.
+        aggregate_version: The aggregate's version that made the event.
+        detail_type: `<Fact>.v<major>`.
 
     Returns:
-        The first 32 hex digits of SHA-256 over ``source|aggregateId|aggregateVersion|detail-type``; the change
-        feed computes the same with JSONata's ``$hash``.
+        The first 32 hex digits of SHA-256 over `source|aggregateId|aggregateVersion|detail-type`; the change
+        feed computes the same with JSONata's `$hash`.
     """
     fact = f"{source}|{aggregate_id}|{aggregate_version}|{detail_type}"
     return hashlib.sha256(fact.encode()).hexdigest()[:32]
@@ -110,7 +110,7 @@ def correlation_id_or_new(candidate: str | None) -> str:
     """The caller's correlation id if it is acceptable, else a new one.
 
     Args:
-        candidate: what the caller sent; acceptable are 1 to 64 characters of ``[A-Za-z0-9-]`` (it reaches logs, headers
+        candidate: What the caller sent; acceptable are 1 to 64 characters of `[A-Za-z0-9-]` (it reaches logs, headers
             and items, so anything else is replaced rather than escaped everywhere).
     """
     return candidate if candidate and _CORRELATION_ID.fullmatch(candidate) else str(uuid.uuid4())
@@ -122,10 +122,10 @@ def utc_now() -> datetime:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment as RFC 3339 UTC with milliseconds and ``Z``.
+    """A moment as RFC 3339 UTC with milliseconds and `Z`.
 
     Raises:
-        ValueError: the moment carries no time zone.
+        ValueError: The moment carries no time zone.
     """
     if moment.tzinfo is None:
         raise ValueError(f"a moment needs a time zone, got the naive {moment.isoformat()}")
@@ -191,15 +191,15 @@ class Event(WireModel, Generic[DataT]):
         """A new event with its identity computed.
 
         Args:
-            service: the producing service, without the ``commerce.`` prefix.
-            stage: the stage it happened in.
-            detail_type: ``<Fact>.v<major>``.
-            aggregate_id: what the event is about.
-            aggregate_version: the aggregate's version after the change.
-            data: the fact, a pydantic model or JSON-able value.
-            correlation_id: of the conversation; default a new one (also for an unacceptable one).
-            causation_id: id of the event or request that this one answers; default the correlation id.
-            occurred_at: when it happened; default now.
+            service: The producing service, without the `commerce.` prefix.
+            stage: The stage it happened in.
+            detail_type: `<Fact>.v<major>`.
+            aggregate_id: What the event is about.
+            aggregate_version: The aggregate's version after the change.
+            data: The fact, a pydantic model or JSON-able value.
+            correlation_id: Of the conversation; default a new one (also for an unacceptable one).
+            causation_id: Id of the event or request that this one answers; default the correlation id.
+            occurred_at: When it happened; default now.
         """
         source = f"{DOMAIN}.{service}"
         correlation = correlation_id_or_new(correlation_id)
@@ -221,14 +221,14 @@ class Event(WireModel, Generic[DataT]):
 
     @classmethod
     def parse(cls, envelope: Mapping[str, Any], *, data: Any = Any) -> Event[Any]:
-        """Read an event as EventBridge delivers it (``source``, ``detail-type``, ``detail``).
+        """Read an event as EventBridge delivers it (`source`, `detail-type`, `detail`).
 
         Args:
-            envelope: the EventBridge event.
-            data: type of ``detail.data``; a pydantic model of only the fields the consumer reads.
+            envelope: The EventBridge event.
+            data: Type of `detail.data`; a pydantic model of only the fields the consumer reads.
 
         Raises:
-            EnvelopeError: names each field that does not fit.
+            EnvelopeError: Names each field that does not fit.
         """
         detail = envelope.get("detail")
         if not isinstance(detail, dict):
@@ -254,7 +254,7 @@ class Event(WireModel, Generic[DataT]):
         return Cause(correlation_id=self.metadata.correlation_id, causation_id=self.metadata.event_id)
 
     def detail(self) -> dict[str, Any]:
-        """The ``detail`` of the EventBridge event: metadata and data, camelCase, JSON types only."""
+        """The `detail` of the EventBridge event: metadata and data, camelCase, JSON types only."""
         dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {"metadata": dumped["metadata"], "data": dumped["data"]}
 

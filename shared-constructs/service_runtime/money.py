@@ -10,8 +10,8 @@ from pydantic.alias_generators import to_camel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Amounts travel through JSON and JSONata, whose numbers are IEEE doubles: beyond 2^53 - 1 a cent may be lost.
 MAX_AMOUNT_MINOR = 2**53 - 1
+"""Amounts travel through JSON and JSONata, whose numbers are IEEE doubles: beyond 2^53 - 1 a cent may be lost."""
 
 
 class CurrencyMismatchError(ValueError):
@@ -42,10 +42,10 @@ class Money(BaseModel):
 
     @classmethod
     def total(cls, amounts: Iterable[Money], *, currency: str) -> Money:
-        """Sum of the amounts; zero of ``currency`` when there are none.
+        """Sum of the amounts; zero of `currency` when there are none.
 
         Raises:
-            CurrencyMismatchError: an amount is in another currency.
+            CurrencyMismatchError: An amount is in another currency.
         """
         return sum(amounts, start=cls.zero(currency))
 

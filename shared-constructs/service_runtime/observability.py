@@ -1,6 +1,6 @@
 """Structured logs and EMF metrics in which every line can be found by correlation id and business key.
 
-Names, level and sampling come from the ``POWERTOOLS_*`` variables that ``ServiceFunction`` sets.
+Names, level and sampling come from the `POWERTOOLS_*` variables that `ServiceFunction` sets.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def business_context(*, correlation_id: str, **keys: str) -> Iterator[None]:
     enclosing context apply again.
 
     Args:
-        correlation_id: of the conversation that this work belongs to.
-        **keys: business keys (``orderId="o-1"``); pseudonymous identifiers only.
+        correlation_id: Of the conversation that this work belongs to.
+        **keys: Business keys (`orderId="o-1"`); pseudonymous identifiers only.
     """
     before = logger.get_current_keys()
     fields = {"correlation_id": correlation_id, **keys}
@@ -52,11 +52,11 @@ def business_context(*, correlation_id: str, **keys: str) -> Iterator[None]:
 
 
 def count(name: str, value: float = 1) -> None:
-    """Add to a metric of this service; written when the enclosing ``business_context`` ends.
+    """Add to a metric of this service; written when the enclosing `business_context` ends.
 
     Args:
-        name: metric name in PascalCase, a fact (``OrdersPlaced``).
-        value: what to add.
+        name: Metric name in PascalCase, a fact (`OrdersPlaced`).
+        value: What to add.
     """
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 

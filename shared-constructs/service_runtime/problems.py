@@ -17,15 +17,15 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem
 
     Args:
         status: HTTP status, 400 to 599.
-        detail: what went wrong this time and what to do about it, for a person; nothing internal. Default the title.
-        title: what kind of problem it is; default the status's phrase.
-        type: URI of the kind; default ``about:blank``, which RFC 9457 reads as "see the status".
-        errors: one entry per offending part of the body, ``{"pointer": "#/quantity", "detail": "must be at least 1"}``.
-        headers: response headers that belong to the answer (``Retry-After``).
-        extensions: further members of the document.
+        detail: What went wrong this time and what to do about it, for a person; nothing internal. Default the title.
+        title: What kind of problem it is; default the status's phrase.
+        type: URI of the kind; default `about:blank`, which RFC 9457 reads as "see the status".
+        errors: One entry per offending part of the body, `{"pointer": "#/quantity", "detail": "must be at least 1"}`.
+        headers: Response headers that belong to the answer (`Retry-After`).
+        extensions: Further members of the document.
 
     Raises:
-        ValueError: the status is not an error.
+        ValueError: The status is not an error.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem
         """The problem document, of the same shape as those of API Gateway's direct routes.
 
         Args:
-            instance: id of the request that met the problem.
+            instance: Id of the request that met the problem.
         """
         return {
             **self.extensions,

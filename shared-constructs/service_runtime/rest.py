@@ -34,7 +34,7 @@ def request_correlation_id(event: Mapping[str, Any]) -> str:
     """Correlation id of an API Gateway request: the caller's if acceptable, else the request's own id.
 
     Args:
-        event: the proxy event.
+        event: The proxy event.
     """
     given = _header(event, CORRELATION_HEADER)
     if given and correlation_id_or_new(given) == given:
@@ -45,13 +45,13 @@ def request_correlation_id(event: Mapping[str, Any]) -> str:
 class RestResolver(APIGatewayRestResolver):
     """A Powertools resolver that takes JSON only and whose log lines and answers carry the correlation id.
 
-    Every error is a problem document (RFC 9457), of one shape with those of API Gateway's direct routes: a ``Problem``
+    Every error is a problem document (RFC 9457), of one shape with those of API Gateway's direct routes: a `Problem`
     answers as it says, also from an exception handler of the service's own; a failed request validation is 400 with
     one entry per fault of the body; Powertools' own errors (404 of an unknown route, …) keep their status; a throttled
     AWS call is 503; anything else is logged with its cause and answered 500 without it.
 
     Args:
-        origins: browser origins that may read the answers, ``*`` for any.
+        origins: Browser origins that may read the answers, `*` for any.
     """
 
     def __init__(self, *, origins: Sequence[str]) -> None:
@@ -95,7 +95,7 @@ def rest_resolver(*, origins: Sequence[str] | None = None) -> RestResolver:
     """A resolver with request validation, problem documents, CORS and the correlation id in logs and answers.
 
     Args:
-        origins: browser origins that may read the answers; default those of the variable ``CORS_ORIGINS``, separated
+        origins: Browser origins that may read the answers; default those of the variable `CORS_ORIGINS`, separated
             by commas, none without it.
     """
     if origins is None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Codes of errors, and of the reasons why a transaction was cancelled.
 CONFLICTS = frozenset(
     {"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"}
 )
+"""Codes of errors, and of the reasons why a transaction was cancelled."""
+
 THROTTLED = frozenset(
     {
         "ProvisionedThroughputExceeded",
@@ -57,13 +58,13 @@ def retry(
     Full jitter: writers of one hot item that wait equally long meet again.
 
     Args:
-        attempt: what to do; it is run from its beginning each time.
-        on: codes of the errors that another attempt can mend; of a cancelled transaction, of all its reasons.
-        attempts: how often it is tried.
-        sleep: how to wait in between, for tests.
+        attempt: What to do; it is run from its beginning each time.
+        on: Codes of the errors that another attempt can mend; of a cancelled transaction, of all its reasons.
+        attempts: How often it is tried.
+        sleep: How to wait in between, for tests.
 
     Raises:
-        ContentionError: every attempt met such an error.
+        ContentionError: Every attempt met such an error.
     """
     for number in range(attempts):
         if number:

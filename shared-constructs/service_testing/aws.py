@@ -18,7 +18,7 @@ def client(service: str) -> Any:
     """A boto3 client on moto, by botocore's name of the service.
 
     Made once, as it takes ten times as long as a call: moto intercepts requests when they are sent, so a client serves
-    every ``Deployment``.
+    every `Deployment`.
     """
     return _session().client(service)
 

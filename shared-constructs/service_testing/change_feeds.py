@@ -22,9 +22,9 @@ def passes(events: Sequence[DomainEvent], *, new: Item, old: Item | None = None)
     """Whether the pipe's filter lets a change pass to the enrichment.
 
     Args:
-        events: what the service declares, its ``EVENTS``.
-        new: the item after the change, DynamoDB-typed (``{"sku": {"S": "A"}}``).
-        old: the item before; None for a new item.
+        events: What the service declares, its `EVENTS`.
+        new: The item after the change, DynamoDB-typed (`{"sku": {"S": "A"}}`).
+        old: The item before; None for a new item.
     """
     return any(matches(pattern, _record(new, old)) for pattern in filter_patterns(events))
 
@@ -33,9 +33,9 @@ def meant(events: Sequence[DomainEvent], *, new: Item, old: Item | None = None) 
     """The detail types of the events that the enrichment would make of a change, whatever the filter says.
 
     Args:
-        events: see ``passes``.
-        new: see ``passes``.
-        old: see ``passes``.
+        events: See `passes`.
+        new: See `passes`.
+        old: See `passes`.
     """
     function = events_expression(events, service="service", stage="local")
     found = evaluate(f"($events := {function}; $events($records))", {"records": [_record(new, old)]})

@@ -38,8 +38,8 @@ class DeadLetter:
     """A message that ended in the DLQ.
 
     Attributes:
-        body: its body, parsed if it is JSON.
-        reason: why the handler sent it there itself, else None (it was received too often).
+        body: Its body, parsed if it is JSON.
+        reason: Why the handler sent it there itself, else None (it was received too often).
     """
 
     body: Any
@@ -51,12 +51,12 @@ class FeedResult:
     """What became of what a consumer was fed.
 
     Attributes:
-        handled: bodies of the messages that were handled.
-        ignored: events that no rule wanted, and messages that a filter dropped.
-        pending: bodies of the messages that failed and wait for their next receive.
-        dead_letters: messages in the DLQ.
-        executions: the workflow's executions, one per batch.
-        errors: what a function or workflow failed with as a whole.
+        handled: Bodies of the messages that were handled.
+        ignored: Events that no rule wanted, and messages that a filter dropped.
+        pending: Bodies of the messages that failed and wait for their next receive.
+        dead_letters: Messages in the DLQ.
+        executions: The workflow's executions, one per batch.
+        errors: What a function or workflow failed with as a whole.
     """
 
     handled: list[Any] = field(default_factory=list)
@@ -77,10 +77,10 @@ def feed(
     """Give a consumer events, as the bus would, and let it work until its queue is empty.
 
     Args:
-        stacks: the deployed templates.
-        consumer_id: construct id of the ``QueueConsumer`` or ``Projection`` (``"Catalogue"``), or its path.
-        events: ``service_runtime`` events or EventBridge events; none to work off what a route has put on the queue.
-        receives: how often a failing message is received; default the queue's limit, after which it is in the DLQ.
+        stacks: The deployed templates.
+        consumer_id: Construct id of the `QueueConsumer` or `Projection` (`"Catalogue"`), or its path.
+        events: `service_runtime` events or EventBridge events; none to work off what a route has put on the queue.
+        receives: How often a failing message is received; default the queue's limit, after which it is in the DLQ.
     """
     consumer = _Consumer(stacks, consumer_id)
     result = FeedResult()
@@ -104,10 +104,10 @@ def run_state_machine(stacks: Stacks, workflow_id: str, workflow_input: Any, **o
     """Run a deployed workflow.
 
     Args:
-        stacks: the deployed templates.
-        workflow_id: construct id or path of the workflow, or its ARN.
-        workflow_input: its input.
-        **options: see ``run_workflow``.
+        stacks: The deployed templates.
+        workflow_id: Construct id or path of the workflow, or its ARN.
+        workflow_input: Its input.
+        **options: See `run_workflow`.
     """
     machines = stacks.resources("AWS::StepFunctions::StateMachine")
     by_arn = [machine for machine in machines if machine.ref == workflow_id]
@@ -124,10 +124,10 @@ def events_of(
     """The events that a change feed makes of one change.
 
     Args:
-        stacks: the deployed templates.
-        feed_id: construct id or path of the ``ChangeFeed``.
-        new: the item after the change, DynamoDB-typed (``{"sku": {"S": "A"}}``).
-        old: the item before; None for a new item.
+        stacks: The deployed templates.
+        feed_id: Construct id or path of the `ChangeFeed`.
+        new: The item after the change, DynamoDB-typed (`{"sku": {"S": "A"}}`).
+        old: The item before; None for a new item.
     """
     images = {"NewImage": new} | ({"OldImage": old} if old is not None else {})
     record = {
@@ -152,8 +152,8 @@ def published(stacks: Stacks, feed_id: str) -> list[Event[Any]]:
     """The events that a change feed makes of everything that has happened to its table so far, in order.
 
     Args:
-        stacks: the deployed templates.
-        feed_id: construct id or path of the ``ChangeFeed``.
+        stacks: The deployed templates.
+        feed_id: Construct id or path of the `ChangeFeed`.
     """
     change_feed = _ChangeFeed(stacks, feed_id)
     return [event for record in change_feed.stream() for event in change_feed.events([record])]

@@ -1,7 +1,7 @@
 """The events a service publishes: JSON Schemas committed beside their models, and whether an event keeps to them.
 
-A service's models lie in ``<service>/contracts/published/__init__.py``, each a ``PublishedEvent``. The schemas are generated, committed and compared, so that a change of a contract is a change in
-review::
+A service's models lie in `<service>/contracts/published/__init__.py`, each a `PublishedEvent`. The schemas are generated, committed and compared, so that a change of a contract is a change in
+review:
 
     python -m service_testing.contracts product_service.contracts.published
 """
@@ -32,7 +32,7 @@ def schemas(package: ModuleType) -> dict[Path, str]:
     """The schema files that a package's published models call for, and their text.
 
     Args:
-        package: the module with the models.
+        package: The module with the models.
     """
     folder = Path(str(package.__file__)).parent
     return {
@@ -45,7 +45,7 @@ def check_schemas(package: ModuleType) -> None:
     """Compare the committed schemas with the models.
 
     Raises:
-        ContractError: names each file that is missing, stale or of no model any more, and the command that mends it.
+        ContractError: Names each file that is missing, stale or of no model any more, and the command that mends it.
     """
     wanted = schemas(package)
     present = {path: path.read_text() for path in Path(str(package.__file__)).parent.glob("*.json")}
@@ -63,7 +63,7 @@ def check_event(package: ModuleType, envelope: Mapping[str, Any]) -> None:
     """Check an event as EventBridge delivers it against the committed schema of its type.
 
     Raises:
-        ContractError: the package publishes no such type, or the data does not fit; says where.
+        ContractError: The package publishes no such type, or the data does not fit; says where.
     """
     detail_type = envelope["detail-type"]
     published = published_events(package)

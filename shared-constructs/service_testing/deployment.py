@@ -44,12 +44,12 @@ class Deployment(Stacks):
     """A service brought to life in moto from its templates; see `Stacks` for what exists and how references resolve.
 
     Args:
-        templates: stack name → template, from `synthesize`.
-        parameters: values of template parameters by name, and of SSM parameters by path.
-        backend: receives the integration requests instead of moto, for services that moto does not run.
+        templates: Stack name → template, from `synthesize`.
+        parameters: Values of template parameters by name, and of SSM parameters by path.
+        backend: Receives the integration requests instead of moto, for services that moto does not run.
 
     Attributes:
-        calls: every integration request sent, in order.
+        calls: Every integration request sent, in order.
 
     Example:
         >>> with Deployment(synthesize(build)) as d:                          # doctest: +SKIP
@@ -86,19 +86,19 @@ class Deployment(Stacks):
         """Send a request to the deployed API and return what its client would receive.
 
         Args:
-            method: the verb.
-            path: below the stage, percent-encoded as on the wire, with or without a query string.
-            headers: request headers.
-            query: query parameters, not encoded; added to those in `path`.
-            body: text as it is, anything else as JSON.
-            claims: of the caller's verified token; None is a request without a token. The authorizer's part that API
+            method: The verb.
+            path: Below the stage, percent-encoded as on the wire, with or without a query string.
+            headers: Request headers.
+            query: Query parameters, not encoded; added to those in `path`.
+            body: Text as it is, anything else as JSON.
+            claims: Of the caller's verified token; None is a request without a token. The authorizer's part that API
                 Gateway does after verifying, scopes, is done; a missing scope is 403.
-            identity: of an IAM caller (`userArn`, …); None is an unsigned request.
-            api: logical id prefix of the API, when the templates have several.
+            identity: Of an IAM caller (`userArn`, …); None is an unsigned request.
+            api: Logical id prefix of the API, when the templates have several.
 
         Raises:
-            UnknownRouteError: no such route; the message lists the routes.
-            UnsupportedFeatureError: the method needs what the engine does not know; the message names it.
+            UnknownRouteError: No such route; the message lists the routes.
+            UnsupportedFeatureError: The method needs what the engine does not know; the message names it.
         """
         request = _http_request(method, path, headers, query, body)
         return self._gateway(api).handle(request, claims=claims, identity=identity)

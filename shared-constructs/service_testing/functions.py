@@ -43,7 +43,7 @@ class LocalFunction:
     each Deployment, because clients and settings made at import belong to one environment.
 
     Args:
-        function: the AWS::Lambda::Function.
+        function: The AWS::Lambda::Function.
     """
 
     def __init__(self, function: DeployedResource) -> None:

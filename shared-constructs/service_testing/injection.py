@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from service_testing.deployment import Deployment
 
+# Texts that matter as the whole value: other types in disguise, blank, long.
 _WHOLE_VALUES: Final[Sequence[str]] = (
     "null", "true", "-1", "1e400", "1234567890123456789012345678901234567890", " ", "'" * 300, "🥐" * 150, "x" * 3000,
 )  # fmt: skip
-"""Texts that matter as the whole value: other types in disguise, blank, long."""
 
 HOSTILE_VALUES: Final[Sequence[str]] = (
     *_WHOLE_VALUES,
@@ -63,8 +63,9 @@ HOSTILE_VALUES: Final[Sequence[str]] = (
 )  # fmt: skip
 """Texts that have broken templates, parsers or keys somewhere."""
 
+# Characters of texts that are tried together first; short enough for the length limits of most fields.
 _TOGETHER_LENGTH: Final = 80
-"""Characters of texts that are tried together first; short enough for the length limits of most fields."""
+# Where a probe keeps the fields of each location.
 _ATTRIBUTES: Final = {
     "path": "path_parameters",
     "query": "query",
@@ -74,7 +75,6 @@ _ATTRIBUTES: Final = {
     "body-name": "body",
     "body-text": "body",
 }
-"""Where a probe keeps the fields of each location."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +82,9 @@ class Probe:
     """A request of one route that succeeds, each value occurring in one field only so that it can be told apart.
 
     Attributes:
-        path: the route's template, `/products/{sku}`.
-        path_parameters: a value for each placeholder, not encoded.
-        prepare: brings the tables into the state that the request needs; every request finds them so.
+        path: The route's template, `/products/{sku}`.
+        path_parameters: A value for each placeholder, not encoded.
+        prepare: Brings the tables into the state that the request needs; every request finds them so.
     """
 
     method: str
@@ -114,9 +114,9 @@ class InjectionCase:
     """One field of one probe.
 
     Attributes:
-        location: path, query, header, claim, body, or one of body-name (the name of a further field) and body-text (the
+        location: Path, query, header, claim, body, or one of body-name (the name of a further field) and body-text (the
             whole body).
-        name: of the parameter; for body the keys and indexes that lead to it.
+        name: Of the parameter; for body the keys and indexes that lead to it.
     """
 
     probe: Probe
@@ -131,7 +131,7 @@ class InjectionCase:
         """Send every value in this field.
 
         Raises:
-            AssertionError: listing every value for which more came of it than it should.
+            AssertionError: Listing every value for which more came of it than it should.
         """
         ledger = Ledger(deployment, self.probe.prepare)
         try:
@@ -226,8 +226,8 @@ def injection_cases(
     text, and the correlation id header, which every route takes.
 
     Args:
-        probes: one request per route.
-        values: what is sent.
+        probes: One request per route.
+        values: What is sent.
     """
     cases = []
     for probe in probes:

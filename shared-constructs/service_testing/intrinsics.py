@@ -44,9 +44,9 @@ class Resolver:
     """Computes the intrinsic functions of one template.
 
     Args:
-        stack: the template's stack name.
-        template: the template.
-        references: knows everything else.
+        stack: The template's stack name.
+        template: The template.
+        references: Knows everything else.
     """
 
     def __init__(self, stack: str, template: Template, references: References) -> None:

@@ -1,11 +1,11 @@
 """Fixtures for end-to-end tests: the running local cloud, reached through its public URLs as any client would.
 
-A service's ``tests/e2e/conftest.py`` imports them::
+A service's `tests/e2e/conftest.py` imports them:
 
     from service_testing.local_cloud import customer, local_cloud, operator  # noqa: F401 - fixtures
 
-and marks its tests ``pytest.mark.e2e``. They run on the local cloud that ``make test`` or ``make up`` brought up, found by
-its endpoints file (environment variable ``COMMERCE_ENDPOINTS``, else ``.local/endpoints.json`` of the workspace).
+and marks its tests `pytest.mark.e2e`. They run on the local cloud that `make test` or `make up` brought up, found by
+its endpoints file (environment variable `COMMERCE_ENDPOINTS`, else `.local/endpoints.json` of the workspace).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LocalCloud:
     """A running local cloud.
 
     Attributes:
-        endpoints: what its endpoints file says.
+        endpoints: What its endpoints file says.
     """
 
     endpoints: Mapping[str, Any]
@@ -49,7 +49,7 @@ class LocalCloud:
         """The local cloud that the environment names.
 
         Raises:
-            LookupError: there is no endpoints file; says how to get one.
+            LookupError: There is no endpoints file; says how to get one.
         """
         given = os.environ.get(ENDPOINTS_VARIABLE)
         here = Path.cwd()
@@ -78,13 +78,13 @@ class LocalCloud:
         """Send a request to a service's public URL.
 
         Args:
-            method: the verb.
-            service: the service's name, ``product``.
-            path: the route, percent-encoded.
-            token: an access token.
-            headers: more headers.
-            body: sent as JSON.
-            query: query parameters.
+            method: The verb.
+            service: The service's name, `product`.
+            path: The route, percent-encoded.
+            token: An access token.
+            headers: More headers.
+            body: Sent as JSON.
+            query: Query parameters.
         """
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self.endpoints['services'][service]['apiUrl'].rstrip('/')}{path}"
@@ -107,7 +107,7 @@ class LocalCloud:
         """Put events on the platform's bus, as if another service had.
 
         Args:
-            events: any number; each under its own service's source.
+            events: Any number; each under its own service's source.
         """
         bus, client = f"commerce-{self.endpoints['stage']}", self.client("events")
         entries = [
@@ -132,7 +132,7 @@ class LocalCloud:
         """An access token of a new user.
 
         Args:
-            group: a group of the user pool to join, ``operators``.
+            group: A group of the user pool to join, `operators`.
         """
         pool, client = self.endpoints["auth"]["userPoolId"], self.endpoints["auth"]["clientId"]
         user, password = f"e2e-{secrets.token_hex(8)}", f"{secrets.token_urlsafe(24)}aA1!"
@@ -155,12 +155,12 @@ def eventually(read: Callable[[], T], until: Callable[[T], bool], *, seconds: fl
     """Read until it is as it should be, since events take their time.
 
     Args:
-        read: what to look at.
-        until: whether it is as it should be.
-        seconds: how long it may take.
+        read: What to look at.
+        until: Whether it is as it should be.
+        seconds: How long it may take.
 
     Raises:
-        AssertionError: it never was; shows the last that was read.
+        AssertionError: It never was; shows the last that was read.
     """
     deadline = time.monotonic() + seconds
     while not until(seen := read()):

@@ -32,10 +32,10 @@ class Observation:
     """What came of a request.
 
     Attributes:
-        before: what tables and queues held.
-        left: what they hold now.
-        leaves: path → value of everything that can be seen: the response, the calls made, what is left.
-        ignored: paths that are the route's own (ids, times).
+        before: What tables and queues held.
+        left: What they hold now.
+        leaves: Path → value of everything that can be seen: the response, the calls made, what is left.
+        ignored: Paths that are the route's own (ids, times).
     """
 
     response: HttpResponse
@@ -48,10 +48,10 @@ class Observation:
         """What differs in an outcome beyond the hostile value in the place of the harmless one.
 
         Args:
-            other: what came of the hostile value.
-            harmless: the text in the probe's field.
-            value: the hostile one in its place.
-            as_given: the field had no text to look for (a number, a further name), so the hostile value itself may show.
+            other: What came of the hostile value.
+            harmless: The text in the probe's field.
+            value: The hostile one in its place.
+            as_given: The field had no text to look for (a number, a further name), so the hostile value itself may show.
         """
         expected = {
             _in_place(path, harmless, value): _in_place(leaf, harmless, value)
@@ -82,8 +82,8 @@ class Ledger:
     It asks moto's own stores: thousands of scans and receives as requests took most of the tests' time.
 
     Args:
-        deployment: whose tables and queues.
-        prepare: brings them into the state that every request is to find.
+        deployment: Whose tables and queues.
+        prepare: Brings them into the state that every request is to find.
     """
 
     def __init__(self, deployment: Deployment, prepare: Callable[[Deployment], object] | None) -> None:

@@ -19,7 +19,7 @@ _NUMERIC: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 _MISSING = object()
-#: Fields that pipes and event source mappings read as JSON when the pattern looks inside them.
+# Fields that pipes and event source mappings read as JSON when the pattern looks inside them.
 _PARSED_FIELDS = frozenset({"body", "data"})
 
 
@@ -27,11 +27,11 @@ def matches(pattern: Mapping[str, Any], event: Any) -> bool:
     """Whether an event matches a pattern.
 
     Args:
-        pattern: the pattern, as EventBridge takes it.
-        event: the event, parsed.
+        pattern: The pattern, as EventBridge takes it.
+        event: The event, parsed.
 
     Raises:
-        ValueError: the pattern uses an operator that EventBridge does not know.
+        ValueError: The pattern uses an operator that EventBridge does not know.
     """
     return all(_field(name, condition, event) for name, condition in pattern.items())
 

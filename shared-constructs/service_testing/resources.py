@@ -20,7 +20,7 @@ class DeployedResource(Resource):
     """A resource of a deployment.
 
     Attributes:
-        attributes: what `Fn::GetAtt` gives; others are made up from the id.
+        attributes: What `Fn::GetAtt` gives; others are made up from the id.
     """
 
     attributes: Mapping[str, str] = field(default_factory=dict)

@@ -7,8 +7,8 @@
         def test_there_is_one_function(self, template):
             …what only this service promises…
 
-Every rule runs for ``dev`` and ``prod``. A service adds its own tests to the class; the fixtures are ``stage``, ``stacks``
-(stack name → template), ``template`` (the stateless stack's) and ``data`` (the stateful one's).
+Every rule runs for `dev` and `prod`. A service adds its own tests to the class; the fixtures are `stage`, `stacks`
+(stack name → template), `template` (the stateless stack's) and `data` (the stateful one's).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class ServiceRules:
     """The shared rules of infrastructure tests; a service's test class inherits them.
 
     Attributes:
-        service: the service's name, ``cart``.
-        build: adds its stacks to an app.
-        settings: its own settings, if it has any.
+        service: The service's name, `cart`.
+        build: Adds its stacks to an app.
+        settings: Its own settings, if it has any.
     """
 
     service: ClassVar[str]

@@ -40,8 +40,8 @@ class Stacks:
     how to give it.
 
     Args:
-        templates: stack name → template, from `synthesize`.
-        parameters: values of template parameters by name, and of SSM parameters by path.
+        templates: Stack name → template, from `synthesize`.
+        parameters: Values of template parameters by name, and of SSM parameters by path.
     """
 
     def __init__(

@@ -30,11 +30,11 @@ def synthesize(
     """Synthesize an app in this process, without bundling code and without the CDK's template validation.
 
     Args:
-        build: adds the stacks to the app it is given.
-        service: the service's name.
-        settings: the service's own settings; none by default.
-        stage: the stage.
-        context: further CDK context.
+        build: Adds the stacks to the app it is given.
+        service: The service's name.
+        settings: The service's own settings; none by default.
+        stage: The stage.
+        context: Further CDK context.
 
     Returns:
         Stack name → template.
@@ -64,7 +64,7 @@ def masked(template: Template) -> Template:
 
 
 def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
-    """The properties of every resource of a type, such as ``AWS::SQS::Queue``."""
+    """The properties of every resource of a type, such as `AWS::SQS::Queue`."""
     return [each["Properties"] for each in template["Resources"].values() if each["Type"] == resource_type]
 
 
@@ -86,7 +86,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def actions_on(template: Template, service_prefix: str, role_prefix: str = "") -> set[str]:
-    """Actions of one service (``dynamodb:``) that those roles may do."""
+    """Actions of one service (`dynamodb:`) that those roles may do."""
     return {
         action
         for statement in statements(template, role_prefix)

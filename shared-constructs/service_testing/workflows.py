@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 State = dict[str, Any]
 
-# Step Functions quotas: a state's input or output has at most 256 KiB.
 MAX_STATE_BYTES = 262_144
-# A definition that loops for ever should fail a test, not hang it.
+"""Step Functions quotas: a state's input or output has at most 256 KiB."""
+
 MAX_STATES = 10_000
+"""A definition that loops for ever should fail a test, not hang it."""
 
 # Task tokens that runs in this process wait for, each with the answers it got: other runs answer them by
-# ``sendTaskSuccess``, as one workflow answers another's wait on AWS.
+# `sendTaskSuccess`, as one workflow answers another's wait on AWS.
 _WAITING: dict[str, list[Any]] = {}
 
 _CLIENTS = {"sfn": "stepfunctions", "states": "stepfunctions", "eventbridge": "events"}
@@ -44,8 +45,8 @@ class WorkflowError(Exception):
     """A state failed.
 
     Attributes:
-        error: the error's name (``DynamoDB.ConditionalCheckFailedException``, ``States.QueryEvaluationError``, …).
-        cause: its explanation.
+        error: The error's name (`DynamoDB.ConditionalCheckFailedException`, `States.QueryEvaluationError`, …).
+        cause: Its explanation.
     """
 
     def __init__(self, error: str, cause: str) -> None:
@@ -59,10 +60,10 @@ class Visit:
     """One state that was entered.
 
     Attributes:
-        state: its name.
-        input: its input.
-        output: what it gave on, None if it failed.
-        error: the error's name if it failed.
+        state: Its name.
+        input: Its input.
+        output: What it gave on, None if it failed.
+        error: The error's name if it failed.
     """
 
     state: str
@@ -76,11 +77,11 @@ class Execution:
     """What became of a run.
 
     Attributes:
-        status: ``SUCCEEDED`` or ``FAILED``.
-        output: the output of a successful run.
-        error: the error's name of a failed one.
-        cause: its explanation.
-        visits: the states in the order in which they ended, retries included.
+        status: `SUCCEEDED` or `FAILED`.
+        output: The output of a successful run.
+        error: The error's name of a failed one.
+        cause: Its explanation.
+        visits: The states in the order in which they ended, retries included.
     """
 
     status: str
@@ -100,9 +101,9 @@ class Callback:
     """A task that waits for a callback.
 
     Attributes:
-        state: its name.
-        token: the task token it gave away.
-        arguments: what it called with.
+        state: Its name.
+        token: The task token it gave away.
+        arguments: What it called with.
     """
 
     state: str
@@ -114,11 +115,11 @@ def aws_call(integration: TaskIntegration, arguments: dict[str, Any]) -> Any:
     """Make the AWS call of a task on moto, as Step Functions makes it.
 
     Args:
-        integration: service and action.
-        arguments: the evaluated Arguments; names in PascalCase, JSON where the API wants text.
+        integration: Service and action.
+        arguments: The evaluated Arguments; names in PascalCase, JSON where the API wants text.
 
     Raises:
-        WorkflowError: the call failed; named as Step Functions names it.
+        WorkflowError: The call failed; named as Step Functions names it.
     """
     service = _CLIENTS.get(integration.service, integration.service)
     if (service, integration.action) == ("stepfunctions", "sendTaskSuccess"):
@@ -161,13 +162,13 @@ def run_workflow(
     """Run a workflow to its end.
 
     Args:
-        definition: the state machine, substitutions and intrinsics resolved.
-        workflow_input: its input, any JSON.
-        call: makes a task's call; default `aws_call`.
-        on_callback: what happens while a task waits for a callback; called after the task's own call. It returns the
-            task's output, raises ``WorkflowError``, or returns None to leave the answer to a ``sendTaskSuccess`` that
+        definition: The state machine, substitutions and intrinsics resolved.
+        workflow_input: Its input, any JSON.
+        call: Makes a task's call; default `aws_call`.
+        on_callback: What happens while a task waits for a callback; called after the task's own call. It returns the
+            task's output, raises `WorkflowError`, or returns None to leave the answer to a `sendTaskSuccess` that
             another run made meanwhile (a consumer fed from here); a task that got no answer times out.
-        name: the execution's name; default a UUID.
+        name: The execution's name; default a UUID.
 
     Returns:
         The execution; a failure of the workflow is a result, not an exception.
@@ -314,7 +315,7 @@ class _Run:
 
 @dataclass(kw_only=True)
 class _Scope:
-    """What an expression sees: the machine's variables and ``$states``."""
+    """What an expression sees: the machine's variables and `$states`."""
 
     variables: dict[str, Any]
     states: dict[str, Any]

@@ -35,13 +35,13 @@ def alarm_above(
     Where the stage says so, it notifies the platform's alarm topic: when it fires and when all is well again.
 
     Args:
-        scope: where the alarm lives, inside a ``ServiceStack``.
-        construct_id: its id there.
-        metric: what is watched, at one-minute periods.
-        threshold: the last value that is still fine.
-        description: what it means and what to do, for whoever is woken by it.
-        periods: how many minutes in a row it must last.
-        customized: properties of the alarm that win over these; default none.
+        scope: Where the alarm lives, inside a `ServiceStack`.
+        construct_id: Its id there.
+        metric: What is watched, at one-minute periods.
+        threshold: The last value that is still fine.
+        description: What it means and what to do, for whoever is woken by it.
+        periods: How many minutes in a row it must last.
+        customized: Properties of the alarm that win over these; default none.
     """
     properties = {
         "threshold": threshold,
@@ -71,11 +71,11 @@ def dlq_alarm(
     """An alarm on the first visible message of a DLQ.
 
     Args:
-        scope: where the alarm lives.
-        construct_id: its id there.
-        dlq: the dead-letter queue; its visible messages count, since those in flight are being looked at.
-        what: what the messages are, for the description.
-        customized: see ``alarm_above``.
+        scope: Where the alarm lives.
+        construct_id: Its id there.
+        dlq: The dead-letter queue; its visible messages count, since those in flight are being looked at.
+        what: What the messages are, for the description.
+        customized: See `alarm_above`.
     """
     return alarm_above(
         scope,
@@ -93,10 +93,10 @@ def pipe_failure_alarm(
     """An alarm on a pipe that keeps failing: single failures are retried, three minutes of them are not passing.
 
     Args:
-        scope: where the alarm lives.
-        construct_id: its id there.
-        pipe_name: the pipe.
-        customized: see ``alarm_above``.
+        scope: Where the alarm lives.
+        construct_id: Its id there.
+        pipe_name: The pipe.
+        customized: See `alarm_above`.
     """
     return alarm_above(
         scope,

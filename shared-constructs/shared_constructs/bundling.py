@@ -1,7 +1,7 @@
 """What goes into a Lambda function's zip and layer: the same bytes on every machine, without Docker.
 
-Results are kept in a content-addressed cache, ``$COMMERCE_CACHE_DIR`` or ``commerce-platform`` in the user's cache
-directory (``$XDG_CACHE_HOME``, ``~/.cache``). Entries appear by an atomic rename, so processes share it safely, and
+Results are kept in a content-addressed cache, `$COMMERCE_CACHE_DIR` or `commerce-platform` in the user's cache
+directory (`$XDG_CACHE_HOME`, `~/.cache`). Entries appear by an atomic rename, so processes share it safely, and
 may be deleted at any time.
 """
 
@@ -51,9 +51,9 @@ class Target:
     """Where Python code is to run.
 
     Attributes:
-        python: version of the interpreter, ``major.minor``.
-        machine: ``arm64`` or ``x86_64``.
-        hosted_here: whether that is this very machine and interpreter, as on the local cloud; only then can
+        python: Version of the interpreter, `major.minor`.
+        machine: `arm64` or `x86_64`.
+        hosted_here: Whether that is this very machine and interpreter, as on the local cloud; only then can
             bytecode be made, since it belongs to one interpreter.
     """
 
@@ -95,7 +95,7 @@ def package_root(package: str) -> Path:
     """The directory of an importable top-level package, found without importing it.
 
     Raises:
-        BundlingError: there is no such package.
+        BundlingError: There is no such package.
     """
     spec = importlib.util.find_spec(package)
     if not spec or not spec.submodule_search_locations:
@@ -109,19 +109,19 @@ def package_root(package: str) -> Path:
 def bundle_code(*, package: str, include: Sequence[str]) -> Path:
     """Gather the part of a package that a function runs.
 
-    Paths are kept (``cart_service/api/runtime/handler.py``), with the ``__init__.py`` of every package above. Tests
+    Paths are kept (`cart_service/api/runtime/handler.py`), with the `__init__.py` of every package above. Tests
     and bytecode stay out, and so does everything not included; importing something of the package that is not
     there is an error here, not at the first invocation.
 
     Args:
-        package: a top-level package that can be found from here.
-        include: files and directories in it, relative, ``/`` between names; ``.`` is all of it.
+        package: A top-level package that can be found from here.
+        include: Files and directories in it, relative, `/` between names; `.` is all of it.
 
     Returns:
         A directory whose name is the hash of its content.
 
     Raises:
-        BundlingError: something included does not exist, or something imported is not included.
+        BundlingError: Something included does not exist, or something imported is not included.
     """
     root = package_root(package)
     files = {f"{package}/{file.relative_to(root).as_posix()}": file for file in _included(root, include)}
@@ -196,9 +196,9 @@ def layer_key(*, lock_file: Path, packages: Sequence[str], target: Target) -> st
     """What the content of a layer depends on, as one hash; known without building it.
 
     Args:
-        lock_file: requirements with hashes.
-        packages: top-level packages whose source goes in as well.
-        target: where the layer is to run.
+        lock_file: Requirements with hashes.
+        packages: Top-level packages whose source goes in as well.
+        target: Where the layer is to run.
     """
     roots = {package: package_root(package) for package in packages}
     sources = [
@@ -214,22 +214,22 @@ def build_layer(*, lock_file: Path, packages: Sequence[str], target: Target) -> 
     """Build the content of a layer: locked packages, and source of our own.
 
     Only wheels whose hash is in the lock file are installed, for the target and not for this machine. Traces of the
-    installation (``bin``, ``RECORD``, ``INSTALLER`` …) are dropped and modes set, which is what differs between
+    installation (`bin`, `RECORD`, `INSTALLER` …) are dropped and modes set, which is what differs between
     machines. Bytecode is made where this interpreter is the target's.
 
-    Where the packages come from is the user's own configuration: uv's, or pip's variables ``PIP_INDEX_URL``,
-    ``PIP_EXTRA_INDEX_URL``, ``PIP_FIND_LINKS`` and ``PIP_CERT``.
+    Where the packages come from is the user's own configuration: uv's, or pip's variables `PIP_INDEX_URL`,
+    `PIP_EXTRA_INDEX_URL`, `PIP_FIND_LINKS` and `PIP_CERT`.
 
     Args:
-        lock_file: requirements with hashes.
-        packages: top-level packages whose source goes in as well.
-        target: where the layer is to run.
+        lock_file: Requirements with hashes.
+        packages: Top-level packages whose source goes in as well.
+        target: Where the layer is to run.
 
     Returns:
-        A directory that holds ``python/``.
+        A directory that holds `python/`.
 
     Raises:
-        BundlingError: uv is missing or refuses; its words are in the message.
+        BundlingError: Uv is missing or refuses; its words are in the message.
     """
 
     def fill(directory: Path) -> None:

@@ -1,6 +1,6 @@
 """The escape hatch that every construct has: a caller's own properties for each resource that it builds.
 
-Precedence, lowest first: the library's default < the stage < the caller's argument < the caller's ``customize`` <
+Precedence, lowest first: the library's default < the stage < the caller's argument < the caller's `customize` <
 what the construct must enforce (encryption, least privilege, what its parts agree on).
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Customize = Mapping[str, Mapping[str, Any]]
-"""Properties by resource, named as in the construct's ``resources``: ``{"queue": {"max_message_size_bytes": 65536}}``.
+"""Properties by resource, named as in the construct's `resources`: `{"queue": {"max_message_size_bytes": 65536}}`.
 
 The properties are those of the CDK's construct for the resource, in snake_case; unknown ones are refused by it.
 """
@@ -20,11 +20,11 @@ class Customization:
     """What a caller wants to be different, looked up while a construct builds its resources.
 
     Args:
-        customize: properties by resource; None for none.
-        resources: names of the resources that the construct builds and that can be customized.
+        customize: Properties by resource; None for none.
+        resources: Names of the resources that the construct builds and that can be customized.
 
     Raises:
-        ValueError: a resource that the construct does not build; the message lists those that it does.
+        ValueError: A resource that the construct does not build; the message lists those that it does.
     """
 
     def __init__(self, customize: Customize | None, *resources: str) -> None:
@@ -38,12 +38,12 @@ class Customization:
         """The properties to build one resource with.
 
         Args:
-            resource: its name.
-            enforced: what the construct must decide.
-            **defaults: what applies unless the caller says otherwise.
+            resource: Its name.
+            enforced: What the construct must decide.
+            **defaults: What applies unless the caller says otherwise.
 
         Raises:
-            ValueError: the caller customizes what is enforced.
+            ValueError: The caller customizes what is enforced.
         """
         wanted = self._customize.get(resource, {})
         if clash := sorted(set(wanted) & set(enforced)):

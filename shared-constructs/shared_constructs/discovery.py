@@ -14,15 +14,15 @@ _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}[a-z0-9]$")
 
 @dataclass(frozen=True, kw_only=True)
 class Discoverable:
-    """The address of one published value: ``/commerce/<stage>/<service>/<name>/v<major>``.
+    """The address of one published value: `/commerce/<stage>/<service>/<name>/v<major>`.
 
     The major version is the contract of the value's meaning: an incompatible change is published beside the old one.
 
     Attributes:
-        stage: the stage that the value belongs to.
-        service: who publishes it, for example ``platform``.
-        name: what it is, in lower-case words joined by hyphens, for example ``event-bus-arn``.
-        major: version of its meaning, from 1.
+        stage: The stage that the value belongs to.
+        service: Who publishes it, for example `platform`.
+        name: What it is, in lower-case words joined by hyphens, for example `event-bus-arn`.
+        major: Version of its meaning, from 1.
     """
 
     stage: StageName

@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     Plain: TypeAlias = str | float | Sequence[Any] | Mapping[str, Any] | None
     Substitution: TypeAlias = "Plain | Resource | ServiceTable | ServiceFunction | Workflow"
 
-# AWS Step Functions quotas: an Express execution lasts at most five minutes, and so does a synchronous one behind a
-# pipe; API Gateway gives up on its integration after 29 seconds.
 MAX_EXPRESS_TIMEOUT = Duration.minutes(5)
+"""AWS Step Functions quotas: an Express execution lasts at most five minutes, and so does a synchronous one behind a
+pipe; API Gateway gives up on its integration after 29 seconds."""
+
 DEFAULT_TIMEOUT = Duration.seconds(25)
 
 
@@ -51,10 +52,10 @@ class WorkflowResources:
     """What a workflow consists of.
 
     Attributes:
-        state_machine: the state machine.
-        role: its execution role.
-        log_group: where it logs.
-        alarms: failed, timed out, throttled.
+        state_machine: The state machine.
+        role: Its execution role.
+        log_group: Where it logs.
+        alarms: Failed, timed out, throttled.
     """
 
     state_machine: StateMachine
@@ -64,39 +65,39 @@ class WorkflowResources:
 
 
 class Workflow(Construct):
-    """What ``ExpressWorkflow`` and ``StandardWorkflow`` have in common.
+    """What `ExpressWorkflow` and `StandardWorkflow` have in common.
 
-    Builds the state machine with a role of its own, a log group under ``/aws/vendedlogs/`` (every event; execution
+    Builds the state machine with a role of its own, a log group under `/aws/vendedlogs/` (every event; execution
     data only where the stage says), X-Ray tracing, and alarms on failed, timed-out and throttled executions. The
-    definition is checked at synth (``states_language.rules``), beyond what CloudFormation's schema knows.
+    definition is checked at synth (`states_language.rules`), beyond what CloudFormation's schema knows.
 
     The role gets exactly the actions of the service integrations that the definition uses, each on the resources
-    that the state names through substitutions: DynamoDB on those tables (and the literal indexes), ``events:PutEvents``
+    that the state names through substitutions: DynamoDB on those tables (and the literal indexes), `events:PutEvents`
     on that bus and for this service's own source only, SQS, Lambda, Step Functions.
 
     Args:
-        scope: construct inside a ``ServiceStack``.
-        construct_id: its id.
-        definition: a ``.asl.json`` or ``.asl.yaml`` file in JSONata, or the definition itself.
-        substitutions: value of each ``${Name}`` in it: plain JSON values (typed when alone in their string, whole
+        scope: Construct inside a `ServiceStack`.
+        construct_id: Its id.
+        definition: A `.asl.json` or `.asl.yaml` file in JSONata, or the definition itself.
+        substitutions: Value of each `${Name}` in it: plain JSON values (typed when alone in their string, whole
             states included, which may use the other names), or the resources themselves (a table stands for its name,
             a bus for its name, a queue for its URL, a function or state machine for its ARN), which also grants what
             the states do with them.
-        timeout: of the whole execution.
-        callback_targets: workflows whose task tokens this one answers.
-        unmanaged_services: services whose permissions the caller grants on ``.resources.role``.
-        per_record: the definition says what to do with one event; it is wrapped so that a ``QueueConsumer`` can
+        timeout: Of the whole execution.
+        callback_targets: Workflows whose task tokens this one answers.
+        unmanaged_services: Services whose permissions the caller grants on `.resources.role`.
+        per_record: The definition says what to do with one event; it is wrapped so that a `QueueConsumer` can
             give it batches and learn which messages failed. Express workflows only.
-        customize: properties of ``state_machine``, ``role``, ``log_group`` and of all ``alarms``.
+        customize: Properties of `state_machine`, `role`, `log_group` and of all `alarms`.
 
     Attributes:
-        resources: state machine, role, log group and alarms, as the CDK knows them.
-        definition: the definition as deployed.
-        timeout: of the whole execution; None for the service's limit, a year.
-        per_record: as given.
+        resources: State machine, role, log group and alarms, as the CDK knows them.
+        definition: The definition as deployed.
+        timeout: Of the whole execution; None for the service's limit, a year.
+        per_record: As given.
 
     Raises:
-        ValueError: unknown or unused substitutions, a timeout beyond the limit, a task without a resource to limit
+        ValueError: Unknown or unused substitutions, a timeout beyond the limit, a task without a resource to limit
             its permission to, or a customized property that the construct enforces.
     """
 
@@ -245,13 +246,13 @@ class Workflow(Construct):
 
 
 class StandardWorkflow(Workflow):
-    """A ``Workflow`` of up to a year, exactly-once, that may wait for callbacks."""
+    """A `Workflow` of up to a year, exactly-once, that may wait for callbacks."""
 
     _TYPE = StateMachineType.STANDARD
 
 
 class ExpressWorkflow(Workflow):
-    """A ``Workflow`` of at most five minutes, at-least-once, synchronous behind an API or a pipe.
+    """A `Workflow` of at most five minutes, at-least-once, synchronous behind an API or a pipe.
 
     Its timeout is 25 seconds by default, below API Gateway's 29.
 

@@ -62,7 +62,7 @@ class Dependencies(Enum):
 
 
 PLATFORM_LAYER = Dependencies.PLATFORM_LAYER
-"""Powertools, pydantic and ``service_runtime``, from the layer that the platform publishes."""
+"""Powertools, pydantic and `service_runtime`, from the layer that the platform publishes."""
 
 NO_DEPENDENCIES = Dependencies.NONE
 """The standard library, and the boto3 that Lambda brings."""
@@ -75,10 +75,10 @@ class OwnLayer:
     Functions of one stack that name the same lock file share the layer.
 
     Attributes:
-        lock_file: requirements with hashes, as ``uv pip compile --universal --generate-hashes
-            --no-emit-index-url`` writes them.
-        packages: top-level packages whose source goes in as well.
-        with_platform_layer: whether the function has the platform's layer too; then the lock file should leave
+        lock_file: Requirements with hashes, as `uv pip compile --universal --generate-hashes
+            --no-emit-index-url` writes them.
+        packages: Top-level packages whose source goes in as well.
+        with_platform_layer: Whether the function has the platform's layer too; then the lock file should leave
             out what is there. True by default.
     """
 
@@ -89,10 +89,10 @@ class OwnLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerResources:
-    """What a ``DependencyLayer`` consists of.
+    """What a `DependencyLayer` consists of.
 
     Attributes:
-        layer: the layer's version.
+        layer: The layer's version.
     """
 
     layer: LayerVersion
@@ -101,23 +101,23 @@ class LayerResources:
 class DependencyLayer(Construct):
     """A Lambda layer made of locked packages, without Docker, the same bytes on every machine.
 
-    Where the CDK CLI asks for no bundling (``cdk list``, ``cdk destroy``, tests with the context
-    ``aws:cdk:bundling-stacks`` empty) nothing is built and the asset is a placeholder.
+    Where the CDK CLI asks for no bundling (`cdk list`, `cdk destroy`, tests with the context
+    `aws:cdk:bundling-stacks` empty) nothing is built and the asset is a placeholder.
 
     Args:
-        scope: a ``ServiceStack``, or a construct in one.
-        construct_id: the id there.
-        lock_file: requirements with hashes.
-        packages: top-level packages whose source goes in as well.
-        description: shown in the console.
-        retain: whether versions outlive their replacement, for layers that other stacks refer to. False by default.
+        scope: A `ServiceStack`, or a construct in one.
+        construct_id: The id there.
+        lock_file: Requirements with hashes.
+        packages: Top-level packages whose source goes in as well.
+        description: Shown in the console.
+        retain: Whether versions outlive their replacement, for layers that other stacks refer to. False by default.
 
     Raises:
-        FileNotFoundError: there is no such lock file.
+        FileNotFoundError: There is no such lock file.
 
     Attributes:
-        layer: the L2 layer version.
-        unzipped_bytes: its size; 0 where it was not built.
+        layer: The L2 layer version.
+        unzipped_bytes: Its size; 0 where it was not built.
     """
 
     def __init__(
@@ -155,12 +155,12 @@ class DependencyLayer(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionResources:
-    """What a ``ServiceFunction`` consists of.
+    """What a `ServiceFunction` consists of.
 
     Attributes:
-        function: the function.
-        role: its execution role, to which callers grant what it needs.
-        log_group: where it logs.
+        function: The function.
+        role: Its execution role, to which callers grant what it needs.
+        log_group: Where it logs.
     """
 
     function: Function
@@ -185,29 +185,29 @@ class ServiceFunction(Construct):
         ... )
 
     Args:
-        scope: a ``ServiceStack``, or a construct in one.
-        construct_id: the id there.
-        package: the service's top-level package.
-        include: files and directories of the package that the function runs, see ``bundling.bundle_code``.
-        handler: full dotted path of the handler, the same that tests import.
-        description: shown in the console.
+        scope: A `ServiceStack`, or a construct in one.
+        construct_id: The id there.
+        package: The service's top-level package.
+        include: Files and directories of the package that the function runs, see `bundling.bundle_code`.
+        handler: Full dotted path of the handler, the same that tests import.
+        description: Shown in the console.
         timeout: 10 s by default, of at most 15 min; an API waits 29 s for its function.
         memory_mb: 128 to 10240; the stage's by default.
-        environment: more variables; ``POWERTOOLS_*`` given here win.
-        dependencies: ``PLATFORM_LAYER`` by default, ``NO_DEPENDENCIES`` or an ``OwnLayer``.
-        layers: more layers, such as an extension's; five in all, which the CDK checks.
-        reserved_concurrency: taken from the account's for this function alone; unreserved by default.
-        customize: properties of the ``function`` and its ``log_group`` that have no argument here.
+        environment: More variables; `POWERTOOLS_*` given here win.
+        dependencies: `PLATFORM_LAYER` by default, `NO_DEPENDENCIES` or an `OwnLayer`.
+        layers: More layers, such as an extension's; five in all, which the CDK checks.
+        reserved_concurrency: Taken from the account's for this function alone; unreserved by default.
+        customize: Properties of the `function` and its `log_group` that have no argument here.
 
     Raises:
-        BundlingError: included code does not exist or imports code that is not included.
-        ValueError: a handler that is not in the code, a timeout or memory out of range, a reserved variable;
+        BundlingError: Included code does not exist or imports code that is not included.
+        ValueError: A handler that is not in the code, a timeout or memory out of range, a reserved variable;
             a customized property that the construct enforces.
 
     Attributes:
-        resources: function, role and log group, as the CDK knows them.
-        timeout: its timeout, from which a queue's visibility timeout follows.
-        reserved_concurrency: as given.
+        resources: Function, role and log group, as the CDK knows them.
+        timeout: Its timeout, from which a queue's visibility timeout follows.
+        reserved_concurrency: As given.
     """
 
     def __init__(

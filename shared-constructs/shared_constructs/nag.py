@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def add_rules(app: App) -> None:
     """Check every resource of an app; a finding fails synthesis.
 
-    A finding that does not apply is acknowledged on the very resource, by its granular id and with the reason::
+    A finding that does not apply is acknowledged on the very resource, by its granular id and with the reason:
 
         Validations.of(role).acknowledge(Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason="…"))
 
     Args:
-        app: the app, before anything is in it.
+        app: The app, before anything is in it.
     """
     app.node.set_context(
         "@aws-cdk/core:validateAgainstDefaultRules", True

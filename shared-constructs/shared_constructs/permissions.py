@@ -48,10 +48,10 @@ def reference(resource: Resource) -> str:
     """What a definition writes to name a resource: a table's name, a queue's URL, ….
 
     Args:
-        resource: a table, bus, queue, function or state machine.
+        resource: A table, bus, queue, function or state machine.
 
     Raises:
-        ValueError: anything else.
+        ValueError: Anything else.
     """
     for attribute in _REFERENCES:
         if hasattr(resource, attribute):
@@ -71,13 +71,13 @@ def statements_for(
     """The statements that one task needs.
 
     Args:
-        integration: the task.
-        resources: what the substitutions of the whole definition stand for; only those that the task uses are granted.
-        callbacks: ARNs of the state machines whose waits the task may answer (``sendTaskSuccess`` and the like).
-        event_source: the only source that ``events:PutEvents`` may use.
+        integration: The task.
+        resources: What the substitutions of the whole definition stand for; only those that the task uses are granted.
+        callbacks: ARNs of the state machines whose waits the task may answer (`sendTaskSuccess` and the like).
+        event_source: The only source that `events:PutEvents` may use.
 
     Raises:
-        ValueError: the task names no resource that its permission could be limited to, or calls a service that this
+        ValueError: The task names no resource that its permission could be limited to, or calls a service that this
             library derives no permissions for.
     """
     actions = _actions(integration)

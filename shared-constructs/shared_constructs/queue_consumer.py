@@ -36,21 +36,28 @@ if TYPE_CHECKING:
 
     from shared_constructs.function import ServiceFunction
 
-# AWS Lambda developer guide, "Using Lambda with Amazon SQS": the visibility timeout should be six times the
-# function's timeout plus the batch window, so that a throttled batch can be retried before it is seen again.
 VISIBILITY_FACTOR = 6
-# The same page: at least five receives, so that throttling alone does not fill the DLQ.
+"""AWS Lambda developer guide, "Using Lambda with Amazon SQS": the visibility timeout should be six times the
+function's timeout plus the batch window, so that a throttled batch can be retried before it is seen again."""
+
 MAX_RECEIVE_COUNT = 5
-# SQS's longest retention: a fortnight to repair and redrive.
+"""The same page: at least five receives, so that throttling alone does not fill the DLQ."""
+
 DLQ_RETENTION = Duration.days(14)
-# SQS: 1 to 10 messages per batch without a batch window.
+"""SQS's longest retention: a fortnight to repair and redrive."""
+
 MAX_BATCH_SIZE = 10
-# SQS and pipes: a batch window has at most 5 minutes. With a function's 15, visibility stays below SQS's 12 hours.
+"""SQS: 1 to 10 messages per batch without a batch window."""
+
 MAX_WINDOW_SECONDS = 300
-# AWS Lambda: an event source mapping's maximum concurrency is at least 2 (and at most 1000).
+"""SQS and pipes: a batch window has at most 5 minutes. With a function's 15, visibility stays below SQS's 12 hours."""
+
 MIN_CONCURRENCY = 2
-# EventBridge keeps retrying a target for up to 24 hours and 185 times; then the event goes to the target's DLQ.
+"""AWS Lambda: an event source mapping's maximum concurrency is at least 2 (and at most 1000)."""
+
 RULE_MAX_EVENT_AGE = Duration.hours(24)
+"""EventBridge keeps retrying a target for up to 24 hours and 185 times; then the event goes to the target's DLQ."""
+
 RULE_RETRY_ATTEMPTS = 185
 
 
@@ -58,13 +65,13 @@ RULE_RETRY_ATTEMPTS = 185
 class Subscription:
     """Which events a consumer wants.
 
-    Args:
-        source: the producer's event source, ``commerce.<service>``.
-        detail_type: ``<Fact>.v<major>``.
-        pattern: further conditions on ``detail``, an EventBridge content filter; default none.
+    Attributes:
+        source: The producer's event source, `commerce.<service>`.
+        detail_type: `<Fact>.v<major>`.
+        pattern: Further conditions on `detail`, an EventBridge content filter; default none.
 
     Raises:
-        ValueError: a source or detail type of another form.
+        ValueError: A source or detail type of another form.
     """
 
     source: str
@@ -84,10 +91,10 @@ class Subscription:
 class Batching:
     """How messages are read from the queue.
 
-    Args:
-        size: messages per batch, 1 to 10.
-        window: how long to wait for a fuller batch, 0 to 300 seconds; default none, for latency.
-        max_concurrency: batches handled at once by a function, at least 2; default the stage's value. A pipe to a
+    Attributes:
+        size: Messages per batch, 1 to 10.
+        window: How long to wait for a fuller batch, 0 to 300 seconds; default none, for latency.
+        max_concurrency: Batches handled at once by a function, at least 2; default the stage's value. A pipe to a
             workflow has no such setting.
     """
 
@@ -111,14 +118,14 @@ class Batching:
 
 @dataclass(frozen=True, kw_only=True)
 class QueueConsumerResources:
-    """What a ``QueueConsumer`` consists of.
+    """What a `QueueConsumer` consists of.
 
     Attributes:
-        queue: the queue.
-        dlq: its dead-letter queue.
-        rules: what fills the queue: one per subscription, then those of ``add_rule``.
+        queue: The queue.
+        dlq: Its dead-letter queue.
+        rules: What fills the queue: one per subscription, then those of `add_rule`.
         alarms: DLQ depth, age of the oldest message, and the pipe's failures.
-        pipe: the pipe to a workflow, else None.
+        pipe: The pipe to a workflow, else None.
     """
 
     queue: Queue
@@ -136,31 +143,31 @@ class QueueConsumer(Construct):
     partial batch responses; and alarms on the first message in the DLQ, on the age of the oldest message, and on a
     failing pipe. What a rule cannot deliver within 24 hours goes to the same DLQ, so that one redrive serves all.
 
-    Precedence: the library's defaults, then the stage's, then the arguments, then ``customize``. Checked at synth: the
+    Precedence: the library's defaults, then the stage's, then the arguments, then `customize`. Checked at synth: the
     visibility timeout against six times the target's timeout plus the window, and the maximum concurrency against the
     function's reserved concurrency.
 
     Args:
-        scope: construct inside a ``ServiceStack``.
-        construct_id: its id; tests feed the consumer by it.
-        target: an ``ExpressWorkflow`` made with ``per_record=True``, or a ``ServiceFunction`` whose handler is a
-            ``service_runtime`` consumer (it gets ``CONSUMER_QUEUE_URL`` and ``CONSUMER_DLQ_URL``). A function reads
+        scope: Construct inside a `ServiceStack`.
+        construct_id: Its id; tests feed the consumer by it.
+        target: An `ExpressWorkflow` made with `per_record=True`, or a `ServiceFunction` whose handler is a
+            `service_runtime` consumer (it gets `CONSUMER_QUEUE_URL` and `CONSUMER_DLQ_URL`). A function reads
             one queue.
-        subscriptions: the events; none for a queue that an API or another service fills.
-        batching: size, window, concurrency.
-        filters: conditions on messages (a pattern over the SQS record, ``{"body": {"detail": …}}``); what does not
+        subscriptions: The events; none for a queue that an API or another service fills.
+        batching: Size, window, concurrency.
+        filters: Conditions on messages (a pattern over the SQS record, `{"body": {"detail": …}}`); what does not
             match is deleted unseen. Prefer a subscription's pattern.
-        max_receive_count: how often a message is received before it goes to the DLQ, at least 1.
-        max_age: age of the oldest message at which someone should look; default 15 minutes.
-        customize: properties of ``queue``, ``dlq``, ``event_source`` (a function's), ``pipe`` (a workflow's) and of
-            all ``alarms``.
+        max_receive_count: How often a message is received before it goes to the DLQ, at least 1.
+        max_age: Age of the oldest message at which someone should look; default 15 minutes.
+        customize: Properties of `queue`, `dlq`, `event_source` (a function's), `pipe` (a workflow's) and of
+            all `alarms`.
 
     Attributes:
-        resources: queue, DLQ, rules, pipe and alarms, as the CDK knows them.
-        target: as given.
+        resources: Queue, DLQ, rules, pipe and alarms, as the CDK knows them.
+        target: As given.
 
     Raises:
-        ValueError: the workflow was not made for single messages, the function already reads another queue, or a
+        ValueError: The workflow was not made for single messages, the function already reads another queue, or a
             customized property that the construct enforces.
 
     Example:
@@ -207,7 +214,7 @@ class QueueConsumer(Construct):
         """Let a further rule fill the queue, with the retries and the DLQ that every rule of a consumer has.
 
         Args:
-            rule: any rule, of any bus of this account: AWS services tell of themselves on the default one.
+            rule: Any rule, of any bus of this account: AWS services tell of themselves on the default one.
         """
         rule.add_target(
             SqsQueue(
@@ -370,8 +377,8 @@ def pipe_filter(
     """A pipe's filter: records that match one of the patterns pass.
 
     Args:
-        stack: the stack, for its JSON with tokens.
-        patterns: event patterns over the source's records; none lets everything pass.
+        stack: The stack, for its JSON with tokens.
+        patterns: Event patterns over the source's records; none lets everything pass.
     """
     if not patterns:
         return None
@@ -383,8 +390,8 @@ def pipe_logs(scope: Construct, role: IRole) -> CfnPipe.PipeLogConfigurationProp
     """A pipe's error log: which step failed and why, without the data.
 
     Args:
-        scope: the construct that owns the pipe.
-        role: the pipe's, which writes the log.
+        scope: The construct that owns the pipe.
+        role: The pipe's, which writes the log.
     """
     stack = ServiceStack.of(scope)
     name = f"commerce-{stack.stage.name}-{Names.unique_resource_name(scope, max_length=64, separator='-')}"

@@ -58,8 +58,8 @@ def synthesizing(*, stage: str, outdir: str) -> Iterator[None]:
     The CDK CLI's own choice reaches only the first app of a process: the CDK's kernel has its environment from the start.
 
     Args:
-        stage: the stage.
-        outdir: where the cloud assembly goes.
+        stage: The stage.
+        outdir: Where the cloud assembly goes.
     """
     token = _CHOSEN.set((stage, outdir))
     try:
@@ -78,12 +78,12 @@ class StackKind(StrEnum):
 class ServiceApp(App):
     """The app of one service at one stage: the one place where a service says who it is.
 
-    It reads the CDK context: ``stage`` (``cdk synth -c stage=prod``; ``local`` when absent) and ``stages``, what this
-    service overrides per stage, of the library's settings (``Stage``) and of its own (``ServiceSettings``). Everything
-    in it is tagged ``commerce:service`` and ``commerce:stage``.
+    It reads the CDK context: `stage` (`cdk synth -c stage=prod`; `local` when absent) and `stages`, what this
+    service overrides per stage, of the library's settings (`Stage`) and of its own (`ServiceSettings`). Everything
+    in it is tagged `commerce:service` and `commerce:stage`.
 
     Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
-    unless the environment has ``CDK_VALIDATION=false``, as tests and the inner loop do: it takes three times as long.
+    unless the environment has `CDK_VALIDATION=false`, as tests and the inner loop do: it takes three times as long.
 
     Example:
         >>> app = ServiceApp(service="cart", stage="dev")
@@ -91,20 +91,20 @@ class ServiceApp(App):
         7
 
     Args:
-        service: the service's name, lower-case letters, digits and hyphens; part of stack names, SSM paths, tags
+        service: The service's name, lower-case letters, digits and hyphens; part of stack names, SSM paths, tags
             and the source of its events.
-        settings: the service's own settings, beside the library's; none by default.
-        stage: overrides the context's stage; for tests.
-        outdir: where the cloud assembly goes; the CLI's choice by default.
-        context: more context, for tests; the CLI's own context comes on top.
+        settings: The service's own settings, beside the library's; none by default.
+        stage: Overrides the context's stage; for tests.
+        outdir: Where the cloud assembly goes; the CLI's choice by default.
+        context: More context, for tests; the CLI's own context comes on top.
 
     Raises:
-        StageError: unknown stage or setting, in any entry of ``stages``.
-        ValueError: a service name that cannot be part of an SSM path.
+        StageError: Unknown stage or setting, in any entry of `stages`.
+        ValueError: A service name that cannot be part of an SSM path.
 
     Attributes:
-        stage: the library's settings of the stage.
-        settings: the service's own; constructs ask for them by ``OrderSettings.of(construct)``.
+        stage: The library's settings of the stage.
+        settings: The service's own; constructs ask for them by `OrderSettings.of(construct)`.
     """
 
     def __init__(
@@ -141,15 +141,15 @@ class ServiceApp(App):
 
 
 class ServiceStack(Stack):
-    """One of a service's two stacks: ``commerce-<stage>-<service>-data`` or ``commerce-<stage>-<service>``.
+    """One of a service's two stacks: `commerce-<stage>-<service>-data` or `commerce-<stage>-<service>`.
 
     Stateful resources (tables, pools, buses, archives, buckets, keys) belong into the stateful stack, so that
     the other one can be deleted and deployed again; a stateless stack with one of them fails synthesis.
 
     Args:
-        app: the service's app.
-        kind: which of the two.
-        description: for people who look at the account; says the service and stage by default.
+        app: The service's app.
+        kind: Which of the two.
+        description: For people who look at the account; says the service and stage by default.
     """
 
     def __init__(self, app: ServiceApp, *, kind: StackKind, description: str | None = None) -> None:
@@ -184,7 +184,7 @@ class ServiceStack(Stack):
         """The service stack that a construct belongs to.
 
         Raises:
-            TypeError: it is in no service stack, so no stage or service is known.
+            TypeError: It is in no service stack, so no stage or service is known.
         """
         stack = Stack.of(construct)
         if not isinstance(stack, ServiceStack):
@@ -198,9 +198,9 @@ class ServiceStack(Stack):
         """Let other services discover a value.
 
         Args:
-            name: what it is, for example ``api-url``.
-            value: the value; a token is fine.
-            major: version of its meaning.
+            name: What it is, for example `api-url`.
+            value: The value; a token is fine.
+            major: Version of its meaning.
 
         Returns:
             The SSM parameter, a String of the Standard tier (at most 4 KB).
@@ -215,9 +215,9 @@ class ServiceStack(Stack):
         """What another service published, read from SSM when the stack is deployed.
 
         Args:
-            service: who publishes it.
-            name: what it is, for example ``event-bus-arn``.
-            major: version of its meaning.
+            service: Who publishes it.
+            name: What it is, for example `event-bus-arn`.
+            major: Version of its meaning.
 
         Returns:
             A token: a CloudFormation parameter of an SSM type, one per value and stack.
@@ -239,7 +239,7 @@ class ServiceStack(Stack):
 
     @cached_property
     def alarm_topic(self) -> ITopic:
-        """Where the alarms of this account and stage go; there is one only where ``Stage.alarms`` says so."""
+        """Where the alarms of this account and stage go; there is one only where `Stage.alarms` says so."""
         return Topic.from_topic_arn(self, "AlarmTopic", self.import_parameter(PLATFORM, "alarm-topic-arn"))
 
     @cached_property

@@ -135,11 +135,11 @@ class Stage(BaseModel):
         """The stage of that name, with a caller's overrides.
 
         Args:
-            name: one of ``local``, ``dev``, ``staging``, ``prod``.
-            overrides: settings of this class, by name.
+            name: One of `local`, `dev`, `staging`, `prod`.
+            overrides: Settings of this class, by name.
 
         Raises:
-            StageError: the stage or a setting is unknown, or a value is not allowed; the message lists what is.
+            StageError: The stage or a setting is unknown, or a value is not allowed; the message lists what is.
         """
         return resolve(name, overrides or {}, ServiceSettings)[0]
 
@@ -171,7 +171,7 @@ class ServiceSettings(BaseModel):
         """The settings of the app that a construct is in.
 
         Raises:
-            TypeError: the app was not made with this class.
+            TypeError: The app was not made with this class.
         """
         settings = getattr(construct.node.root, "settings", None)
         if not isinstance(settings, cls):
@@ -190,13 +190,13 @@ def resolve(name: str, overrides: Mapping[str, Any], settings: type[SettingsT]) 
     """The library's and a service's settings of a stage.
 
     Args:
-        name: of the stage.
-        overrides: the caller's, of both kinds.
-        settings: the service's.
+        name: Of the stage.
+        overrides: The caller's, of both kinds.
+        settings: The service's.
 
     Raises:
-        StageError: the stage or a setting is unknown, or a value is not allowed; the message lists what is.
-        TypeError: the service has a setting of a name that the library has.
+        StageError: The stage or a setting is unknown, or a value is not allowed; the message lists what is.
+        TypeError: The service has a setting of a name that the library has.
     """
     try:
         stage = StageName(name)

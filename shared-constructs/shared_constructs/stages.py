@@ -1,6 +1,6 @@
-"""Synthesize an app for several stages in one process: ``python -m shared_constructs.stages app.py dev=OUT prod=OUT``.
+"""Synthesize an app for several stages in one process: `python -m shared_constructs.stages app.py dev=OUT prod=OUT`.
 
-Given to the CDK CLI as ``--app``. The app runs first as the CLI asks, then for every further stage into its folder.
+Given to the CDK CLI as `--app`. The app runs first as the CLI asks, then for every further stage into its folder.
 Starting the CDK and its rules takes ten times as long as synthesizing one more stage.
 """
 
@@ -16,8 +16,8 @@ def main(script: str, *further: str) -> None:
     """Run an app's script for the stage that the CDK CLI has chosen, then for others.
 
     Args:
-        script: the app's entry point.
-        further: ``stage=folder`` of every other cloud assembly.
+        script: The app's entry point.
+        further: `stage=folder` of every other cloud assembly.
     """
     runpy.run_path(script, run_name="__main__")
     for each in further:

@@ -38,10 +38,10 @@ TTL_ATTRIBUTE = "expiresAtEpoch"
 
 @dataclass(frozen=True, kw_only=True)
 class TableResources:
-    """What a ``ServiceTable`` consists of.
+    """What a `ServiceTable` consists of.
 
     Attributes:
-        table: the table with its indexes.
+        table: The table with its indexes.
     """
 
     table: Table
@@ -50,12 +50,12 @@ class TableResources:
 class ServiceTable(Construct):
     """A DynamoDB table with the platform's conventions.
 
-    Keys ``pk`` and ``sk``, both strings; each index ``gsi<n>`` has ``gsi<n>pk`` and ``gsi<n>sk`` and projects every
+    Keys `pk` and `sk`, both strings; each index `gsi<n>` has `gsi<n>pk` and `gsi<n>sk` and projects every
     attribute. On-demand, encrypted with DynamoDB's own key (no cost per request, no key policy to lock oneself out
     with), point-in-time recovery, deletion protection and removal policy per stage, no physical name. Streams carry
-    new and old images, as ``ChangeFeed`` needs them.
+    new and old images, as `ChangeFeed` needs them.
 
-    An ``AWS::DynamoDB::Table`` and not a global table: the platform is of one region, and the type decides at
+    An `AWS::DynamoDB::Table` and not a global table: the platform is of one region, and the type decides at
     creation only.
 
     Example:
@@ -64,18 +64,18 @@ class ServiceTable(Construct):
         >>> carts = ServiceTable(stack, "Carts", indexes=("gsi1",), ttl=True)
 
     Args:
-        scope: a stateful ``ServiceStack``, or a construct in one.
-        construct_id: the id there.
-        indexes: names of global secondary indexes, ``gsi1`` to ``gsi20``.
-        stream: whether changes are streamed; ``ChangeFeed`` is to be a stream's only reader.
-        ttl: whether items may carry ``expiresAtEpoch``.
-        customize: properties of the ``table`` that the conventions leave open.
+        scope: A stateful `ServiceStack`, or a construct in one.
+        construct_id: The id there.
+        indexes: Names of global secondary indexes, `gsi1` to `gsi20`.
+        stream: Whether changes are streamed; `ChangeFeed` is to be a stream's only reader.
+        ttl: Whether items may carry `expiresAtEpoch`.
+        customize: Properties of the `table` that the conventions leave open.
 
     Raises:
-        ValueError: an index name other than ``gsi1`` to ``gsi20``, or one given twice; a customized convention.
+        ValueError: An index name other than `gsi1` to `gsi20`, or one given twice; a customized convention.
 
     Attributes:
-        resources: the table, as the CDK knows it.
+        resources: The table, as the CDK knows it.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ def cdk_table(table: ServiceTable | ITable) -> ITable:
     """The CDK's table, whichever of both a construct was given.
 
     Args:
-        table: a ``ServiceTable`` or a table.
+        table: A `ServiceTable` or a table.
     """
     return table.resources.table if isinstance(table, ServiceTable) else table
 

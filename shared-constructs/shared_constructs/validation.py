@@ -23,10 +23,10 @@ class _Check:
 
 
 def check_at_synth(construct: Construct, check: Callable[[], list[str]]) -> None:
-    """Fail synthesis with what a check finds; unlike annotations this also fails a direct ``app.synth()``.
+    """Fail synthesis with what a check finds; unlike annotations this also fails a direct `app.synth()`.
 
     Args:
-        construct: the construct that the findings are reported for.
-        check: returns one sentence per fault; nothing when all is well.
+        construct: The construct that the findings are reported for.
+        check: Returns one sentence per fault; nothing when all is well.
     """
     construct.node.add_validation(_Check(check))

@@ -1,8 +1,8 @@
 """Amazon States Language as data: load a definition, fill its named substitutions, see which integrations it uses.
 
-Definitions are JSON or YAML files (``.asl.json``, ``.asl.yaml``) in JSONata. A substitution is written ``${Name}``:
+Definitions are JSON or YAML files (`.asl.json`, `.asl.yaml`) in JSONata. A substitution is written `${Name}`:
 alone in a string it takes the value's own type, inside a longer string or a JSONata expression its text. Longer
-expressions lie in ``.jsonata`` files.
+expressions lie in `.jsonata` files.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class TaskIntegration:
     """One task of a definition and the AWS call it makes.
 
     Attributes:
-        state: name of the Task state.
-        resource: its ``Resource`` as written.
-        service: the service's name in the ARN (``dynamodb``, ``sfn``, …).
-        action: the action in camelCase (``updateItem``).
-        pattern: ``""``, ``".sync"``, ``".sync:2"`` or ``".waitForTaskToken"``.
-        sdk: whether it is an ``aws-sdk:`` integration rather than an optimized one.
-        body: the whole state.
+        state: Name of the Task state.
+        resource: Its `Resource` as written.
+        service: The service's name in the ARN (`dynamodb`, `sfn`, …).
+        action: The action in camelCase (`updateItem`).
+        pattern: `""`, `".sync"`, `".sync:2"` or `".waitForTaskToken"`.
+        sdk: Whether it is an `aws-sdk:` integration rather than an optimized one.
+        body: The whole state.
     """
 
     state: str
@@ -59,10 +59,10 @@ def load(source: Path | Mapping[str, Any]) -> Definition:
     """Read a definition.
 
     Args:
-        source: path of a ``.json``, ``.yaml`` or ``.yml`` file, or the definition itself.
+        source: Path of a `.json`, `.yaml` or `.yml` file, or the definition itself.
 
     Raises:
-        ValueError: the file has another suffix or does not hold an object.
+        ValueError: The file has another suffix or does not hold an object.
     """
     if isinstance(source, Mapping):
         return json.loads(json.dumps(source))  # type: ignore[no-any-return]
@@ -84,21 +84,21 @@ def expression(source: Path, **values: Any) -> str:
     """Read a JSONata file and fill its named substitutions.
 
     Args:
-        source: path of a ``.jsonata`` file.
-        **values: as in ``substitute``.
+        source: Path of a `.jsonata` file.
+        **values: As in `substitute`.
 
     Raises:
-        ValueError: as in ``substitute``.
+        ValueError: As in `substitute`.
     """
     text: str = substitute({"expression": source.read_text(encoding="utf-8").strip()}, values)["expression"]
     return text
 
 
 def library(name: Literal["plain", "typed"]) -> str:
-    """A JSONata function that definitions share, as an expression to bind: ``$plain := <it>;``.
+    """A JSONata function that definitions share, as an expression to bind: `$plain := <it>;`.
 
     Args:
-        name: ``plain`` turns a map of DynamoDB's typed attributes into plain JSON; ``typed`` turns any JSON value into
+        name: `plain` turns a map of DynamoDB's typed attributes into plain JSON; `typed` turns any JSON value into
             a typed attribute.
     """
     return expression(_HERE / f"{name}.jsonata")
@@ -108,12 +108,12 @@ def substitute(definition: Definition, values: Mapping[str, Any], *, partial: bo
     """Fill the named substitutions of a definition.
 
     Args:
-        definition: with ``${Name}`` in strings and keys.
-        values: by name; strings, numbers, booleans, lists or objects. Inside a longer string only scalars fit.
-        partial: whether names without a value may stay, to be filled later.
+        definition: With `${Name}` in strings and keys.
+        values: By name; strings, numbers, booleans, lists or objects. Inside a longer string only scalars fit.
+        partial: Whether names without a value may stay, to be filled later.
 
     Raises:
-        ValueError: a name without a value, a value without its name in the definition, or a list or object inside a
+        ValueError: A name without a value, a value without its name in the definition, or a list or object inside a
             longer string.
     """
     used = set(_PLACEHOLDER.findall(json.dumps(definition)))
@@ -141,7 +141,7 @@ def integrations(definition: Mapping[str, Any]) -> Iterator[TaskIntegration]:
     """The AWS calls that a definition makes, one per Task state.
 
     Raises:
-        ValueError: a Task's resource is not a service integration (``arn:aws:states:::…``).
+        ValueError: A Task's resource is not a service integration (`arn:aws:states:::…`).
     """
     for name, state in states(definition):
         if state.get("Type") == "Task":
@@ -152,11 +152,11 @@ def integration_of(name: str, state: Definition) -> TaskIntegration:
     """The AWS call that a Task state makes.
 
     Args:
-        name: the state's name.
-        state: the state.
+        name: The state's name.
+        state: The state.
 
     Raises:
-        ValueError: its resource is not a service integration (``arn:aws:states:::…``).
+        ValueError: Its resource is not a service integration (`arn:aws:states:::…`).
     """
     match = _RESOURCE.fullmatch(str(state.get("Resource")))
     if match is None:
@@ -176,10 +176,10 @@ def integration_of(name: str, state: Definition) -> TaskIntegration:
 
 
 def per_record_definition(definition: Definition) -> Definition:
-    """Wrap what to do with one event into what to do with a batch of SQS messages (see ``per_record.asl.yaml``).
+    """Wrap what to do with one event into what to do with a batch of SQS messages (see `per_record.asl.yaml`).
 
     Args:
-        definition: starts with the EventBridge event as its input; its output is ignored.
+        definition: Starts with the EventBridge event as its input; its output is ignored.
     """
     wrapper = substitute(load(_HERE / "per_record.asl.yaml"), {"FirstState": definition["StartAt"]})
     (branch,) = wrapper["States"]["Each message"]["ItemProcessor"]["States"]["Handle"]["Branches"]

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemUpdate:
-    """Attributes that an ``UpdateItem`` writes, DynamoDB-typed: ``{"status": {"S": "{% $status %}"}}``.
+    """Attributes that an `UpdateItem` writes, DynamoDB-typed: `{"status": {"S": "{% $status %}"}}`.
 
-    Args:
-        values: attributes to set.
-        append: elements to append to lists, which must exist.
+    Attributes:
+        values: Attributes to set.
+        append: Elements to append to lists, which must exist.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -27,10 +27,10 @@ class ItemUpdate:
         """An UpdateItem's arguments that write this, too.
 
         Args:
-            arguments: what the state writes besides; its ``UpdateExpression`` ends with the SET clause.
+            arguments: What the state writes besides; its `UpdateExpression` ends with the SET clause.
 
         Raises:
-            ValueError: both write an attribute, or use one placeholder for two things.
+            ValueError: Both write an attribute, or use one placeholder for two things.
         """
         written = {**self.values, **{name: {"L": [element]} for name, element in self.append.items()}}
         placeholders = {f":{name}": value for name, value in written.items()}

@@ -1,8 +1,8 @@
-"""JSONata as AWS Step Functions evaluates it: the language of jsonata.org plus its own functions, minus ``$eval``.
+"""JSONata as AWS Step Functions evaluates it: the language of jsonata.org plus its own functions, minus `$eval`.
 
-Two engines stand behind ``evaluate``: ``jlens``, written in Rust, where it has a wheel, and ``jsonata-python``
+Two engines stand behind `evaluate`: `jlens`, written in Rust, where it has a wheel, and `jsonata-python`
 elsewhere. Both are held to the reference implementation over every expression of the platform's templates
-(``tests/contracts/test_jsonata_engines.py``).
+(`tests/contracts/test_jsonata_engines.py`).
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "s
 _MAX_RANGE = 1_000
 
 UNDEFINED = object()
-"""What ``evaluate`` returns when an expression gives nothing at all (JSON's null is ``None``)."""
+"""What `evaluate` returns when an expression gives nothing at all (JSON's null is `None`)."""
 
-# The service gives an expression a second of its own hardware; two hundred executions may share two cores here.
 TIME_LIMIT_SECONDS = 30.0
-"""How long an expression may take."""
+"""How long an expression may take. The service gives it a second of its own hardware; two hundred may share two cores here."""
 
 
 class QueryEvaluationError(Exception):
@@ -48,14 +47,14 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     """Evaluate one expression; any number of threads may do so at once.
 
     Args:
-        expression: JSONata, without ``{% %}``.
-        variables: JSON values by name, without ``$``.
+        expression: JSONata, without `{% %}`.
+        variables: JSON values by name, without `$`.
 
     Returns:
-        The result, or ``UNDEFINED``.
+        The result, or `UNDEFINED`.
 
     Raises:
-        QueryEvaluationError: it does not parse, fails, or takes longer than ``TIME_LIMIT_SECONDS``; begins with
+        QueryEvaluationError: It does not parse, fails, or takes longer than `TIME_LIMIT_SECONDS`; begins with
             JSONata's error code where there is one.
     """
     try:
@@ -66,7 +65,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
 
 
 def with_jlens(expression: str, variables: Mapping[str, Any]) -> Any:
-    """Evaluate with ``jlens``; see ``evaluate``."""
+    """Evaluate with `jlens`; see `evaluate`."""
     compiled = _compiled_by_jlens(expression)
     bindings = dict(variables)
     found = compiled.evaluate(None, bindings, timeout=TIME_LIMIT_SECONDS)
@@ -77,7 +76,7 @@ def with_jlens(expression: str, variables: Mapping[str, Any]) -> Any:
 
 
 def with_jsonata_python(expression: str, variables: Mapping[str, Any]) -> Any:
-    """Evaluate with ``jsonata-python``; see ``evaluate``."""
+    """Evaluate with `jsonata-python`; see `evaluate`."""
     # Parsed once; with an environment of its own for each evaluation, since threads share it.
     compiled = copy(_compiled_by_jsonata_python(expression))
     compiled.environment = compiled.create_frame(Jsonata.static_frame)
@@ -144,7 +143,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "uuid": lambda: str(uuid.uuid4()),
     "eval": _eval,
 }
-"""What Step Functions adds to JSONata, and ``$eval``, which it refuses."""
+"""What Step Functions adds to JSONata, and `$eval`, which it refuses."""
 
 
 def _to_millis(timestamp: str | None = None, picture: str | None = None) -> Any:

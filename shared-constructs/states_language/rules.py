@@ -1,6 +1,6 @@
 """Rules of Amazon States Language that AWS enforces at deployment or run time and that cfn-lint does not know.
 
-Everything is judged from the definition alone, so the same check serves constructs at synth, ``make lint`` over
+Everything is judged from the definition alone, so the same check serves constructs at synth, `make lint` over
 synthesized templates, and tests. Definitions are JSONata throughout: a state in JSONPath is a fault here.
 """
 
@@ -72,8 +72,8 @@ def check_definition(definition: Mapping[str, Any], *, workflow_type: str = "STA
     """Find what AWS would refuse, or accept and then fail on.
 
     Args:
-        definition: the state machine, substitutions filled (CDK tokens may stand for values).
-        workflow_type: ``STANDARD`` or ``EXPRESS``; Express workflows cannot wait for callbacks or jobs.
+        definition: The state machine, substitutions filled (CDK tokens may stand for values).
+        workflow_type: `STANDARD` or `EXPRESS`; Express workflows cannot wait for callbacks or jobs.
 
     Returns:
         One sentence per fault, each starting with the state's name; empty when the definition is sound.
@@ -92,7 +92,7 @@ def advise(definition: Mapping[str, Any]) -> list[str]:
     """What AWS accepts but an experienced reader would question: tasks without Retry or Catch.
 
     Args:
-        definition: the state machine.
+        definition: The state machine.
 
     Returns:
         One sentence per remark.

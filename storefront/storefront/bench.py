@@ -49,7 +49,7 @@ CONFIRMED = "CONFIRMED"
 class Measured:
     """One order of a run.
 
-    Args:
+    Attributes:
         sent: When the customer sent it, seconds since the epoch.
         answered: When the customer had the answer.
         reached: When each status was reached, by its service's own record.
@@ -82,7 +82,7 @@ class Measured:
 class Result:
     """What a run of orders at once gave.
 
-    Args:
+    Attributes:
         placed: Its orders.
     """
 

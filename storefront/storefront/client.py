@@ -56,7 +56,7 @@ class StorefrontError(Exception):
 class Commerce:
     """A platform that runs.
 
-    Args:
+    Attributes:
         endpoints: Where everything is, as the endpoints file has it.
         folder: The endpoints file's folder.
         patience: For how many seconds a request is sent again that was refused for what passes by itself.

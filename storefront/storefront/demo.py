@@ -41,7 +41,7 @@ ONE_ORDER_PATIENCE_SECONDS = 5.0
 class Scenario:
     """One order of the demo.
 
-    Args:
+    Attributes:
         title: What it shows.
         pay: The payment provider's token.
         quantity: How many pieces.

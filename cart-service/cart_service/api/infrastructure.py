@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 CUSTOMERS: Final = Scopes("commerce/shop")
 CART_ID: Final = path("cartId", pattern="[A-Za-z0-9_-]{1,64}")
-# An expired cart is deleted some time later, and a merged one is a tombstone: both read as empty at once.
 LIVE: Final = all_of(greater_than("expiresAtEpoch", request_epoch()), not_exists("mergedInto"))
+"""An expired cart is deleted some time later, and a merged one is a tombstone: both read as empty at once."""
 
 
 class CartApi(Construct):
     """Fill a cart without a token; keep it, and take the anonymous one over, as a customer.
 
     Attributes:
-        writes: the one function that writes carts.
+        writes: The one function that writes carts.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, carts: ServiceTable) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Orders(QueueConsumer):
-    """``OrderConfirmed`` to the one function that writes carts."""
+    """`OrderConfirmed` to the one function that writes carts."""
 
     def __init__(self, scope: Construct, construct_id: str, *, writes: ServiceFunction) -> None:
         super().__init__(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Products(Projection):
-    """``ProductChanged`` into one item per sku."""
+    """`ProductChanged` into one item per sku."""
 
     def __init__(self, scope: Construct, construct_id: str, *, table: ServiceTable) -> None:
         super().__init__(

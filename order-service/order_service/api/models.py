@@ -9,8 +9,8 @@ from shared_constructs.direct_api import Stored
 Status = Literal["PLACED", "STOCK_RESERVED", "PAID", "CONFIRMED", "FULFILLED", "CANCELLED"]
 STATUS_PATTERN = "PLACED|STOCK_RESERVED|PAID|CONFIRMED|FULFILLED|CANCELLED"
 ORDER_ID_PATTERN = "[0-9a-f]{32}"
-# One order changes at most 50 stock items in one DynamoDB transaction (whose limit is 100 actions).
 MAX_LINES = 50
+"""One order changes at most 50 stock items in one DynamoDB transaction (whose limit is 100 actions)."""
 
 
 class Amount(WireModel, extra="forbid"):

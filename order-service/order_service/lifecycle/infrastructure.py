@@ -25,10 +25,10 @@ HERE = Path(__file__).parent
 
 
 class Lifecycle(Construct):
-    """From ``OrderPlaced`` to CONFIRMED or CANCELLED.
+    """From `OrderPlaced` to CONFIRMED or CANCELLED.
 
     Attributes:
-        requests: the events that ask other services, for the change feed.
+        requests: The events that ask other services, for the change feed.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, orders: ServiceTable) -> None:

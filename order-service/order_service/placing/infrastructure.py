@@ -8,7 +8,7 @@ from shared_constructs import ExpressWorkflow, ServiceTable
 
 
 class PlaceOrder(ExpressWorkflow):
-    """Validate, price and write an order; see ``place_order.asl.yaml``."""
+    """Validate, price and write an order; see `place_order.asl.yaml`."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, orders: ServiceTable, catalogue: ServiceTable

@@ -41,19 +41,21 @@ if TYPE_CHECKING:
     from shared_constructs import ServiceTable
 
 
-# Stripe's library comes in a layer of this service's own.
 DEPENDENCIES: Final[Mapping[str, Dependencies | OwnLayer]] = {
     "sandbox": PLATFORM_LAYER,
     "stripe": OwnLayer(lock_file=Path(__file__).with_name("requirements.lock")),
 }
+"""Stripe's library comes in a layer of this service's own."""
 
-# SQS's highest. A payment's outcome is awaited until it is definite: with the consumer's own backoff, that many
-# receives outlast the 14 days that SQS keeps a message.
 MAX_RECEIVES: Final = 1000
-# Three calls to the provider, each with one repetition, of 8 s; see stripe_provider.
+"""SQS's highest. A payment's outcome is awaited until it is definite: with the consumer's own backoff, that many
+receives outlast the 14 days that SQS keeps a message."""
+
 TIMEOUT: Final = Duration.seconds(60)
-# One message at a time: an order whose provider is slow holds up no other.
+"""Three calls to the provider, each with one repetition, of 8 s; see stripe_provider."""
+
 ONE_BY_ONE: Final = Batching(size=1)
+"""One message at a time: an order whose provider is slow holds up no other."""
 
 WEBHOOK_THROTTLE: Final = Throttle(rate=20, burst=50)
 MAX_WEBHOOK_BYTES: Final = 64 * 1024

@@ -16,7 +16,7 @@ class AlarmTopic(Construct):
     CloudWatch cannot use the key of SNS and an alarm says nothing secret.
 
     Attributes:
-        topic: the topic.
+        topic: The topic.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

@@ -14,7 +14,7 @@ class ApiGatewayLogging(Construct):
     Both outlive the stack: the setting belongs to the account, where another stage's APIs may be using it.
 
     Attributes:
-        role: the role that API Gateway writes logs with.
+        role: The role that API Gateway writes logs with.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

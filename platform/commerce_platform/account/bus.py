@@ -9,13 +9,13 @@ from shared_constructs import ServiceStack
 
 
 class Bus(Construct):
-    """``commerce-<stage>`` and its archive, published for discovery.
+    """`commerce-<stage>` and its archive, published for discovery.
 
     Services reach the bus of their own account only; forwarding between accounts is this platform's configuration
     and not the services'. Undelivered events are the business of each rule, which has its own DLQ.
 
     Attributes:
-        bus: the event bus.
+        bus: The event bus.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

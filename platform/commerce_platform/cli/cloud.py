@@ -39,7 +39,7 @@ PUBLIC_API_URL = re.compile(r"https://(?P<id>[^./]+)\.execute-api\.[^/]+/(?P<sta
 class Cloud:
     """An AWS-compatible endpoint and the credentials for it.
 
-    Args:
+    Attributes:
         endpoint: The URL that every AWS API answers on; None for AWS itself.
         ours: Whether we started it; the user's own is used with the user's credentials, where there are any.
     """

@@ -31,7 +31,7 @@ START_SECONDS = 60.0
 class Instance:
     """A server that was started from this folder.
 
-    Args:
+    Attributes:
         pid: Its process, also its process group.
         port: The loopback port it serves.
         code: Digest of the code it runs.

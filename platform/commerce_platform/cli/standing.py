@@ -79,7 +79,7 @@ async def ensure(workspace: Workspace, board: Board, port: int | None) -> tuple[
 class Rollout:
     """One deployment run over some apps.
 
-    Args:
+    Attributes:
         workspace: Where the apps are.
         board: Where progress is shown.
         slots: As many as there are processors; a synthesis or a deployment keeps one busy.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Deployed:
     """An app as it was deployed.
 
-    Args:
+    Attributes:
         inputs: Digest of what its assembly was made of.
         content: Digest of the assembly.
         at: When, in seconds since the epoch.
@@ -29,7 +29,7 @@ class Deployed:
 class State:
     """Deployments by app, for one identity of the cloud: a cloud that was restarted or reset has none of them.
 
-    Args:
+    Attributes:
         cloud: The identity.
         apps: What was deployed, by folder.
     """

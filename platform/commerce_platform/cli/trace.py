@@ -45,9 +45,9 @@ Json = dict[str, Any]
 class Step:
     """Something that happened.
 
-    Args:
+    Attributes:
         at: Milliseconds since the epoch.
-        kind: request, event, queue, workflow or log.
+        kind: Request, event, queue, workflow or log.
         service: Which service's; empty where it is nobody's.
         what: In words.
     """
@@ -62,7 +62,7 @@ class Step:
 class Trail:
     """What the events about something say of where to look on.
 
-    Args:
+    Attributes:
         identifier: An aggregate's id (an order's, a payment's) or a correlation's.
         events: Archived events, of it or of others.
     """

@@ -64,7 +64,7 @@ class App:
 class Workspace:
     """The repository as this machine has it, and one instance of the local cloud in it.
 
-    Args:
+    Attributes:
         root: The repository's folder.
         local: The instance's folder: process, logs, state, endpoints file.
     """

@@ -30,7 +30,7 @@ class Overdue(BaseException):
 class Scope:
     """An execution or one branch of it, as far as waiting is concerned.
 
-    Args:
+    Attributes:
         parent: The scope around a branch or a nested execution.
     """
 

@@ -28,9 +28,9 @@ OPERATORS = Scopes("commerce/operate")
 
 SKU = path("sku", pattern=SKU_PATTERN)
 KEY: Mapping[str, Value] = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
-# Every product on sale is in one partition of the index, sorted by category: the whole catalogue and one category
-# are the same query. A retired product leaves the index.
 ON_SALE = "CATALOGUE"
+"""Every product on sale is in one partition of the index, sorted by category: the whole catalogue and one category
+are the same query. A retired product leaves the index."""
 
 
 class CatalogueApi(Construct):

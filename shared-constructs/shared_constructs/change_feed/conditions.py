@@ -20,16 +20,16 @@ _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 @dataclass(frozen=True)
 class Condition:
-    """Whether a change means an event; conditions combine by ``&``, ``|`` and ``~``.
+    """Whether a change means an event; conditions combine by `&`, `|` and `~`.
 
     A pipe's filter compares single attributes with values and knows no functions, so it sees less than JSONata does.
     What it sees errs on one side: a record for which the condition holds always passes.
 
-    Args:
-        jsonata: the condition over ``$new`` and ``$old``, the item's images as plain JSON (``$old`` is absent for a new
+    Attributes:
+        jsonata: The condition over `$new` and `$old`, the item's images as plain JSON (`$old` is absent for a new
             item and when an event is republished); true or false.
-        holds: what records look like for which it may hold, as alternatives; default any.
-        fails: what records look like for which it may fail; default any.
+        holds: What records look like for which it may hold, as alternatives; default any.
+        fails: What records look like for which it may fail; default any.
     """
 
     jsonata: str
@@ -61,8 +61,8 @@ def equals(field: str, value: str | int) -> Condition:
     """A field has this value.
 
     Args:
-        field: an attribute's name, or the path of one inside maps (``wait.name``).
-        value: text, a whole number, true or false; stored as S, N or BOOL.
+        field: An attribute's name, or the path of one inside maps (`wait.name`).
+        value: Text, a whole number, true or false; stored as S, N or BOOL.
     """
     return _compare("NewImage", field, value)
 
@@ -71,8 +71,8 @@ def was(field: str, value: str | int) -> Condition:
     """A field had this value before; it had none when the item is new or republished.
 
     Args:
-        field: see ``equals``.
-        value: see ``equals``.
+        field: See `equals`.
+        value: See `equals`.
     """
     return _compare("OldImage", field, value)
 
@@ -81,8 +81,8 @@ def became(field: str, value: str | int) -> Condition:
     """A field has this value now and had not before.
 
     Args:
-        field: see ``equals``.
-        value: see ``equals``.
+        field: See `equals`.
+        value: See `equals`.
     """
     return equals(field, value) & ~was(field, value)
 
@@ -91,7 +91,7 @@ def changed(field: str) -> Condition:
     """A field differs from what it was; a filter cannot see this, so combine it with what it can.
 
     Args:
-        field: see ``equals``; of any type.
+        field: See `equals`; of any type.
     """
     _check(field)
     return Condition(f"$differ($new.{field}, $old.{field})")
@@ -101,7 +101,7 @@ def exists(field: str, stored_as: Literal["S", "N", "BOOL"] | None = None) -> Co
     """A field is there.
 
     Args:
-        field: see ``equals``; of any type.
+        field: See `equals`; of any type.
         stored_as: DynamoDB's type of it, with which a filter can see it; default None, any type and unseen.
     """
     _check(field)
@@ -122,9 +122,9 @@ def raw(jsonata: str, *, implies: Condition | None = None) -> Condition:
     """Whatever the helpers cannot say.
 
     Args:
-        jsonata: see ``Condition``. A comparison with something absent is false either way: write
-            ``$not($old.status = 'PAID')``, not ``$old.status != 'PAID'``.
-        implies: a condition that always holds when this one does, for the filter; default none.
+        jsonata: See `Condition`. A comparison with something absent is false either way: write
+            `$not($old.status = 'PAID')`, not `$old.status != 'PAID'`.
+        implies: A condition that always holds when this one does, for the filter; default none.
     """
     return Condition(f"({jsonata})", holds=implies.holds if implies else _ANY)
 

@@ -26,22 +26,22 @@ class DomainEvent:
     """An event that a change of the table means.
 
     Its detail type and its data come from the published model, the data as a route's answer comes from its response
-    model: each field from the attribute of its JSON name (or of the name that ``Stored`` gives), nested models from
+    model: each field from the attribute of its JSON name (or of the name that `Stored` gives), nested models from
     maps and lists of maps. A field whose attribute is absent is absent.
 
-    Args:
-        model: the published model of the event's data.
-        aggregate_id: the attribute that says what the event is about (``sku``).
-        when: whether the change means this event; default always.
-        version: the attribute with the aggregate's version that made the event, or that version itself. An event that
+    Attributes:
+        model: The published model of the event's data.
+        aggregate_id: The attribute that says what the event is about (`sku`).
+        when: Whether the change means this event; default always.
+        version: The attribute with the aggregate's version that made the event, or that version itself. An event that
             is republished keeps its id only if this still gives the same number.
-        data: fields that come from elsewhere, by JSON name: ``Stored("lines")`` from another attribute, text from
-            JSONata over ``$new`` and ``$old`` (see ``Condition``; in JSONata an array built from one element
-            collapses to it: write ``[...]`` around it).
+        data: Fields that come from elsewhere, by JSON name: `Stored("lines")` from another attribute, text from
+            JSONata over `$new` and `$old` (see `Condition`; in JSONata an array built from one element
+            collapses to it: write `[...]` around it).
 
     Raises:
-        ValueError: the model has no detail type, or ``data`` names a field that it does not have.
-        ModelError: the model has a field that no expression can be made for.
+        ValueError: The model has no detail type, or `data` names a field that it does not have.
+        ModelError: The model has a field that no expression can be made for.
 
     Example:
         >>> event = DomainEvent(OrderConfirmed, aggregate_id="orderId", when=became("status", "CONFIRMED"))
@@ -66,7 +66,7 @@ class DomainEvent:
 
     @property
     def detail_type(self) -> str:
-        """``<Fact>.v<major>``."""
+        """`<Fact>.v<major>`."""
         return self.model.detail_type()
 
     def expression(self) -> str:

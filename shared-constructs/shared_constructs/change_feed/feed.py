@@ -33,15 +33,19 @@ if TYPE_CHECKING:
     from shared_constructs.customize import Customize
     from shared_constructs.table import ServiceTable
 
-# EventBridge Pipes: a bus takes at most ten entries at once; if the enrichment returns more, the target is not called.
 MAX_ENTRIES = 10
-# Pipes: at most ten batches of a shard at once, those of one partition key still in order.
+"""EventBridge Pipes: a bus takes at most ten entries at once; if the enrichment returns more, the target is not called."""
+
 MAX_PARALLEL = 10
-# Pipes: at most five filter patterns; more alternatives are one pattern with $or
-# (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html).
+"""Pipes: at most ten batches of a shard at once, those of one partition key still in order."""
+
 MAX_PATTERNS = 5
-# How many items republish reads at a time: at 10 KB each still below Step Functions' 256 KiB per state.
+"""Pipes: at most five filter patterns; more alternatives are one pattern with $or
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html)."""
+
 REPUBLISH_PAGE = 20
+"""How many items republish reads at a time: at 10 KB each still below Step Functions' 256 KiB per state."""
+
 # A Standard execution's history ends at 25,000 events; republish stops well before and leaves the rest to the next.
 _HISTORY_EVENTS = 20_000
 _HISTORY_EVENTS_PER_PAGE = 15
@@ -54,9 +58,9 @@ _HERE = Path(__file__).parent
 class StreamRetry:
     """When the feed gives a record up. Both are finite: a record that can never pass must not block its shard.
 
-    Args:
-        attempts: deliveries of a batch after the first, 0 to 10,000.
-        max_age: age at which a record is given up, 60 seconds to 24 hours (the stream's own retention).
+    Attributes:
+        attempts: Deliveries of a batch after the first, 0 to 10,000.
+        max_age: Age at which a record is given up, 60 seconds to 24 hours (the stream's own retention).
     """
 
     attempts: int = 20
@@ -65,14 +69,14 @@ class StreamRetry:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedResources:
-    """What a ``ChangeFeed`` consists of.
+    """What a `ChangeFeed` consists of.
 
     Attributes:
-        table: the table that is read.
-        pipe: the pipe.
-        enrichment: the workflow that makes the events.
-        republish: the operator's workflow.
-        dlq: positions of records that were given up.
+        table: The table that is read.
+        pipe: The pipe.
+        enrichment: The workflow that makes the events.
+        republish: The operator's workflow.
+        dlq: Positions of records that were given up.
         alarms: DLQ depth and the pipe's failures.
     """
 
@@ -88,33 +92,33 @@ class ChangeFeed(Construct):
     """Every change of a table as events on the service's bus; nothing else publishes.
 
     Builds a pipe from the table's stream through an Express workflow, which turns each record into envelopes (see
-    ``DomainEvent``), to the bus; a DLQ; a log; alarms on the DLQ and the pipe; and ``republish``. Only inserts and
+    `DomainEvent`), to the bus; a DLQ; a log; alarms on the DLQ and the pipe; and `republish`. Only inserts and
     modifications are read, and the pipe's filter drops what can mean no event, as far as the events' conditions show
-    it; of the rest only those count that change the item's ``version``: a service ends an item's life by a state, and
+    it; of the rest only those count that change the item's `version`: a service ends an item's life by a state, and
     two events never share an id. Correlation and causation come from the new image's
-    ``correlationId`` and ``causationId`` (default: the event's own id), ``occurredAt`` from its ``updatedAt``
+    `correlationId` and `causationId` (default: the event's own id), `occurredAt` from its `updatedAt`
     (default: the stream's time).
 
     Batches hold as many records as can never exceed a bus's ten entries, and ten batches of a shard are handled at
     once; changes with the same partition key stay in order. A batch that fails is bisected, retried
-    within ``retry`` and then described in the DLQ: positions in the stream, not records; after the repair, start
-    ``republish`` (input ``{}`` for the whole table, ``{"pk": "…"}`` for one partition key), which emits the present
-    state's events again, with the same ids. Its output's ``startKey`` continues in a further execution.
+    within `retry` and then described in the DLQ: positions in the stream, not records; after the repair, start
+    `republish` (input `{}` for the whole table, `{"pk": "…"}` for one partition key), which emits the present
+    state's events again, with the same ids. Its output's `startKey` continues in a further execution.
 
     Args:
-        scope: construct inside a ``ServiceStack``.
-        construct_id: its id.
-        table: a ``ServiceTable`` or table with a stream of new and old images. A feed must be the stream's only
+        scope: Construct inside a `ServiceStack`.
+        construct_id: Its id.
+        table: A `ServiceTable` or table with a stream of new and old images. A feed must be the stream's only
             reader (DynamoDB allows two per shard; the second is the operator's).
-        events: what changes mean.
-        retry: when a record is given up.
-        customize: properties of the ``dlq``, the ``pipe`` and of both ``alarms`` that have no argument here.
+        events: What changes mean.
+        retry: When a record is given up.
+        customize: Properties of the `dlq`, the `pipe` and of both `alarms` that have no argument here.
 
     Attributes:
-        resources: table, pipe, workflows, DLQ and alarms.
+        resources: Table, pipe, workflows, DLQ and alarms.
 
     Raises:
-        ValueError: no events, more than ten, two of one type, no stream, or a second feed of the same table.
+        ValueError: No events, more than ten, two of one type, no stream, or a second feed of the same table.
 
     Example:
         >>> feed = ChangeFeed(stack, "Feed", table=table, events=[
@@ -284,12 +288,12 @@ class ChangeFeed(Construct):
 
 
 def events_expression(events: Sequence[DomainEvent], *, service: str, stage: str) -> str:
-    """The JSONata function that turns stream records into events, ``{detailType, detail}`` each.
+    """The JSONata function that turns stream records into events, `{detailType, detail}` each.
 
     Args:
-        events: what changes mean.
-        service: the producing service.
-        stage: the stage's name.
+        events: What changes mean.
+        service: The producing service.
+        stage: The stage's name.
     """
     return expression(
         _HERE / "events.jsonata",
@@ -304,7 +308,7 @@ def filter_patterns(events: Sequence[DomainEvent]) -> list[dict[str, Any]]:
     """What a pipe's filter must let pass: every record that can mean one of the events.
 
     Args:
-        events: what changes mean.
+        events: What changes mean.
 
     Returns:
         Event patterns over stream records, at most five.

@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from shared_constructs.customize import Customize
     from shared_constructs.direct_api.integration import Operation
 
-#: Resources of one API, a quota: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_RESOURCES: Final = 300
-#: The name of the only API Gateway stage; the platform's stages are accounts or stacks of their own.
+"""Resources of one API, a quota: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
+
 STAGE_NAME: Final = "live"
+"""The name of the only API Gateway stage; the platform's stages are accounts or stacks of their own."""
 
 _SEGMENT: Final = re.compile(r"\{[A-Za-z][A-Za-z0-9_]*\}|[A-Za-z0-9._~-]+")
 _ACCESS_LOG: Final = {
@@ -65,9 +66,9 @@ class ApiResources:
     """What a `DirectApi` consists of.
 
     Attributes:
-        rest_api: the API, with its routes, stage and deployment.
-        role: the one role of all direct integrations.
-        access_log: one line of JSON for each request.
+        rest_api: The API, with its routes, stage and deployment.
+        role: The one role of all direct integrations.
+        access_log: One line of JSON for each request.
         execution_log: API Gateway's own log, errors only.
     """
 
@@ -85,23 +86,23 @@ class DirectApi(Construct):
     role holds exactly the actions and resources that the routes use. The URL is published as an SSM parameter.
 
     Args:
-        scope: construct inside a `ServiceStack`.
-        construct_id: its id there.
-        description: what the API is for.
-        cors: by default the stage's origins, none of which means no CORS.
-        throttle: of the whole API; by default the stage's.
-        user_pool: whose tokens authorise `Scopes` routes; by default the platform's.
-        published_as: name of the SSM parameter with the URL.
-        customize: properties of the `rest_api`, of its `stage` (`StageOptions`), the `role` and the two logs that the
+        scope: Construct inside a `ServiceStack`.
+        construct_id: Its id there.
+        description: What the API is for.
+        cors: By default the stage's origins, none of which means no CORS.
+        throttle: Of the whole API; by default the stage's.
+        user_pool: Whose tokens authorise `Scopes` routes; by default the platform's.
+        published_as: Name of the SSM parameter with the URL.
+        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), the `role` and the two logs that the
             arguments leave open.
 
     Attributes:
         resources: API, role and logs, as the CDK knows them.
-        url: where the API answers, without a slash at the end.
+        url: Where the API answers, without a slash at the end.
 
     Raises:
-        TypeError: outside a `ServiceStack`.
-        ValueError: an unknown or enforced property is customized.
+        TypeError: Outside a `ServiceStack`.
+        ValueError: An unknown or enforced property is customized.
     """
 
     def __init__(
@@ -211,16 +212,16 @@ class DirectApi(Construct):
         Args:
             method: DELETE, GET, PATCH, POST or PUT.
             path: `/products/{sku}`.
-            operation: what the route does.
-            auth: who may call it.
-            name: operation name in exported API descriptions.
-            throttle: of this route alone.
+            operation: What the route does.
+            auth: Who may call it.
+            name: Operation name in exported API descriptions.
+            throttle: Of this route alone.
 
         Returns:
             The L2 method.
 
         Raises:
-            RouteError: names the route and what cannot work: a duplicate, a path parameter that is unused or unknown, a
+            RouteError: Names the route and what cannot work: a duplicate, a path parameter that is unused or unknown, a
                 missing key attribute, a claim without `Scopes`, a model that cannot be expressed, a template too large.
         """
         try:

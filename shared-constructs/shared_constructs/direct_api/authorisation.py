@@ -48,8 +48,8 @@ def method_options(auth: Authorisation, authorizer: Callable[[], IAuthorizer]) -
     """Return the options of a method that let those callers in.
 
     Args:
-        auth: who may call.
-        authorizer: makes the user pool's authorizer, only when a route needs it.
+        auth: Who may call.
+        authorizer: Makes the user pool's authorizer, only when a route needs it.
     """
     match auth:
         case Scopes(names):

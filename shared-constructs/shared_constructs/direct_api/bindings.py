@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-#: `$context.requestTime` (CLF, always UTC) as RFC 3339: 21/Nov/2026:06:38:03 +0000 -> 2026-11-21T06:38:03Z.
+# `$context.requestTime` (CLF, always UTC) as RFC 3339: 21/Nov/2026:06:38:03 +0000 -> 2026-11-21T06:38:03Z.
 _REQUEST_TIME: Final = (
     "#set($months = {"
     + ", ".join(f'"{name}": "{number:02}"' for number, name in enumerate(_MONTHS, 1))
@@ -53,7 +53,7 @@ _REQUEST_EPOCH: Final = (
     "#set($millisAt = $epochMillis.length() - 3)\n"
     "#set($requestEpoch = $epochMillis.substring(0, $millisAt))"
 )
-#: What API Gateway knows: the variable, and the lines that set it.
+# What API Gateway knows: the variable, and the lines that set it.
 _CONTEXT: Final = {
     Context.REQUEST_ID: ("$requestId", '#set($requestId = "$context.requestId")'),
     Context.REQUEST_TIME: ("$requestTime", _REQUEST_TIME),
@@ -75,8 +75,8 @@ class Bindings:
     """The variables at the head of one template, and the checks of what the caller sent.
 
     Attributes:
-        model: of the request body, if the operation has one.
-        checks: whether unacceptable values set `$ok` to false (request templates).
+        model: Of the request body, if the operation has one.
+        checks: Whether unacceptable values set `$ok` to false (request templates).
     """
 
     model: type[BaseModel] | None = None
@@ -184,7 +184,7 @@ class Bindings:
         """Return the field of the request model.
 
         Raises:
-            RouteError: there is no model or no such field.
+            RouteError: There is no model or no such field.
         """
         structure: Shape | None = self._body
         member: Member | None = None

@@ -68,8 +68,8 @@ class Require:
     """A condition of a write and the answer when it does not hold.
 
     Attributes:
-        condition: what must hold for the item as stored.
-        otherwise: the answer; `Succeed` where the state asked for is already there.
+        condition: What must hold for the item as stored.
+        otherwise: The answer; `Succeed` where the state asked for is already there.
     """
 
     condition: Condition

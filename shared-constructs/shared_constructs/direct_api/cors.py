@@ -25,7 +25,7 @@ class Cors:
 
     Attributes:
         origins: `https://shop.example.com`, or `*`.
-        max_age: how long a browser may keep the answer to its preflight.
+        max_age: How long a browser may keep the answer to its preflight.
     """
 
     origins: Sequence[str]

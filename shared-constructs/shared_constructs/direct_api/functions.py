@@ -17,8 +17,8 @@ class InvokeFunction:
     """Let a function answer (AWS_PROXY).
 
     Attributes:
-        function: it answers for itself, problems included (`service_runtime.rest_resolver`).
-        request: model that API Gateway checks first. Python validators are allowed: the function runs the model again.
+        function: It answers for itself, problems included (`service_runtime.rest_resolver`).
+        request: Model that API Gateway checks first. Python validators are allowed: the function runs the model again.
     """
 
     function: ServiceFunction | lambda_.IFunction

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _CREDENTIALS: Final = "The request carries no valid access token."
 _FORBIDDEN: Final = "The caller may not do this."
 
-#: Response type -> answer. Every type is listed, so that the two defaults, whose status varies, answer none of them.
 GATEWAY_RESPONSES: Final[dict[str, Problem]] = {
     "ACCESS_DENIED": Problem(403, _FORBIDDEN),
     "API_CONFIGURATION_ERROR": INTERNAL,
@@ -45,21 +44,22 @@ GATEWAY_RESPONSES: Final[dict[str, Problem]] = {
     "UNSUPPORTED_MEDIA_TYPE": Problem(415, "The body must be application/json."),
     "WAF_FILTERED": Problem(403, _FORBIDDEN),
 }
+"""Response type -> answer. Every type is listed, so that the two defaults, whose status varies, answer none of them."""
 
-#: What API Gateway knows about the failure beyond the type; both substitute as JSON strings, quotes included or inside.
 DETAILS: Final[dict[str, str]] = {
     "BAD_REQUEST_BODY": '"The body does not fit its model. $context.error.validationErrorString"',
     "BAD_REQUEST_PARAMETERS": "$context.error.messageString",
     "DEFAULT_4XX": "$context.error.messageString",
 }
+"""What API Gateway knows about the failure beyond the type; both substitute as JSON strings, quotes included or inside."""
 
 
 def add_gateway_responses(rest_api: RestApi, cors_headers: Mapping[str, str]) -> None:
     """Make every answer that API Gateway gives itself a problem document.
 
     Args:
-        rest_api: the API.
-        cors_headers: headers that let browser pages read the answers.
+        rest_api: The API.
+        cors_headers: Headers that let browser pages read the answers.
     """
     for response_type, problem in GATEWAY_RESPONSES.items():
         headers = {"Content-Type": "'application/problem+json'", "X-Correlation-Id": "context.requestId"}

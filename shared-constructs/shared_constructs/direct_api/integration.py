@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-#: Errors of the services that mean a bad value. A wrong expression of ours would look the same: tests find that.
+# Errors of the services that mean a bad value. A wrong expression of ours would look the same: tests find that.
 _INVALID: Final = (
     "(ValidationException|SerializationException|InvalidParameter.*|InvalidExecutionInput|InvalidName|"
     "InvalidMessageContents|MissingParameter)"
 )
-#: Errors that a repetition can cure.
+# Errors that a repetition can cure.
 _BUSY: Final = (
     "(ProvisionedThroughputExceededException|ThrottlingException|ThrottledException|Throttling|RequestLimitExceeded|"
     "RequestThrottled|TransactionConflictException|ReplicatedWriteConflictException|LimitExceededException|"
@@ -36,19 +36,19 @@ class MethodIntegration:
 
     Attributes:
         service: API Gateway's name of the AWS service.
-        call: the request if every value is acceptable.
-        refused: the request otherwise, which the service answers with 400 (templates cannot stop early).
-        content: what a 2xx of the service is answered with.
-        status: and its status.
-        permissions: what the API's role needs.
-        request: variables of the request.
-        answer: variables of `content`.
-        action: of the service's API; or `path` for the path-style call.
-        path: see `action`.
-        headers: static headers of the call.
-        form: whether the request is form-encoded, and a line break anywhere would belong to it.
-        expected_error: name of an error that has a meaning of its own, and the template of its answer.
-        failure: variables of that answer.
+        call: The request if every value is acceptable.
+        refused: The request otherwise, which the service answers with 400 (templates cannot stop early).
+        content: What a 2xx of the service is answered with.
+        status: And its status.
+        permissions: What the API's role needs.
+        request: Variables of the request.
+        answer: Variables of `content`.
+        action: Of the service's API; or `path` for the path-style call.
+        path: See `action`.
+        headers: Static headers of the call.
+        form: Whether the request is form-encoded, and a line break anywhere would belong to it.
+        expected_error: Name of an error that has a meaning of its own, and the template of its answer.
+        failure: Variables of that answer.
     """
 
     service: str

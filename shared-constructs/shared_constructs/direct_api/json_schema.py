@@ -12,19 +12,19 @@ from shared_constructs.direct_api.shapes import NULL, STORED, ModelError, Numeri
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Keywords that mean the same in both drafts.
+# Keywords that mean the same in both drafts.
 _SAME: Final = re.compile(
     "type|title|description|default|enum|(min|max)imum|multipleOf|(min|max)(Length|Items|Properties)|pattern|uniqueItems|"
     "required"
 )
-#: Keywords that constrain nothing.
+# Keywords that constrain nothing.
 _ANNOTATIONS: Final = frozenset(
     ["examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$defs", STORED]
 )
 _DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]+)?"
 _ZONE: Final = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
-#: Formats are hints to most draft-04 validators; a pattern binds all of them.
+# Formats are hints to most draft-04 validators; a pattern binds all of them.
 _FORMATS: Final = {
     "date": f"^{_DATE}$",
     "time": f"^{_TIME}{_ZONE}?$",
@@ -40,15 +40,15 @@ def draft_04(model: type[BaseModel], *, custom_validators: bool = False) -> dict
     """Translate the model's validation schema.
 
     Args:
-        model: the request model.
-        custom_validators: accept Python validators, which no schema can hold, because the code behind the route runs
+        model: The request model.
+        custom_validators: Accept Python validators, which no schema can hold, because the code behind the route runs
             the model again.
 
     Returns:
         A self-contained draft-04 schema with every constraint of the model.
 
     Raises:
-        ModelError: names the model, the field and the constraint that draft-04 cannot express.
+        ModelError: Names the model, the field and the constraint that draft-04 cannot express.
     """
     if not custom_validators:
         _refuse_python_validators(model, set())

@@ -25,7 +25,7 @@ def check_parameters(integration: MethodIntegration, path: str, auth: Authorisat
     """Check what the templates read against what the route has.
 
     Raises:
-        RouteError: a path parameter is missing or unused, or a claim is read without a token.
+        RouteError: A path parameter is missing or unused, or a claim is read without a token.
     """
     names = set(_names_in(path))
     used = {
@@ -54,12 +54,12 @@ def of_service(integration: MethodIntegration, *, role: iam.IRole, cors: Cors | 
     """Return the options of a method that calls an AWS service.
 
     Args:
-        integration: the call and its answers.
-        role: that API Gateway takes on for the call.
-        cors: which pages may read the answers.
+        integration: The call and its answers.
+        role: That API Gateway takes on for the call.
+        cors: Which pages may read the answers.
 
     Raises:
-        RouteError: a template is too large.
+        RouteError: A template is too large.
     """
     cors_headers = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary") if cors else ()
     return {

@@ -13,15 +13,15 @@ from shared_constructs.direct_api.json_schema import draft_04
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-#: A schema may have 400 KB: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_MODEL_BYTES: Final = 400 * 1024
+"""A schema may have 400 KB: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 
 
 class RequestModels:
     """The models of one API, each made once.
 
     Args:
-        rest_api: the API.
+        rest_api: The API.
     """
 
     def __init__(self, rest_api: apigateway.RestApi) -> None:
@@ -34,12 +34,12 @@ class RequestModels:
         A direct route takes no other type (its only template is of this one, else 415); a proxied function gets any.
 
         Args:
-            model: of the body; None for none.
-            for_function: whether a function runs the model again.
+            model: Of the body; None for none.
+            for_function: Whether a function runs the model again.
 
         Raises:
-            ModelError: a constraint that API Gateway cannot check.
-            RouteError: the schema is too large.
+            ModelError: A constraint that API Gateway cannot check.
+            RouteError: The schema is too large.
         """
         if model is None:
             return None

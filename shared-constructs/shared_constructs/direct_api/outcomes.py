@@ -8,8 +8,8 @@ from typing import Final
 
 from shared_constructs.direct_api.vtl import json_string
 
-#: The part of a response template that says that the body is a problem document.
 PROBLEM_TYPE: Final = '#set($context.responseOverride.header.Content-Type = "application/problem+json")'
+"""The part of a response template that says that the body is a problem document."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Problem:
 
     Attributes:
         status: 400-599.
-        detail: what happened, for the caller; never an internal cause.
-        title: defaults to the status's name.
+        detail: What happened, for the caller; never an internal cause.
+        title: Defaults to the status's name.
         type: URI of the kind of problem; `about:blank` means that the status says it all.
-        retry_after_seconds: answers a Retry-After header.
+        retry_after_seconds: Answers a Retry-After header.
     """
 
     status: int

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
-#: Keyword by which a model's JSON Schema tells where a field is stored.
 STORED: Final = "x-stored"
+"""Keyword by which a model's JSON Schema tells where a field is stored."""
+
 NULL: Final = {"type": "null"}
 
 
@@ -29,7 +30,7 @@ class Stored:
     """Where a response field is stored, if not in the attribute of its own JSON name.
 
     Attributes:
-        attribute: name of the attribute.
+        attribute: Name of the attribute.
     """
 
     attribute: str
@@ -89,10 +90,10 @@ class Member:
     """A field of a structure.
 
     Attributes:
-        name: in JSON.
-        attribute: in DynamoDB.
-        shape: of its value.
-        optional: it may be missing.
+        name: In JSON.
+        attribute: In DynamoDB.
+        shape: Of its value.
+        optional: It may be missing.
         default: JSON value of a response field whose attribute is missing, or `PydanticUndefined`.
     """
 
@@ -119,12 +120,12 @@ def structure_of(model: type[BaseModel], direction: Literal["request", "response
     """Read the shape of a model from its JSON Schema.
 
     Args:
-        model: a pydantic model of strings, numbers, booleans, dates and whatever else is text in JSON, enums, other
+        model: A pydantic model of strings, numbers, booleans, dates and whatever else is text in JSON, enums, other
             models, lists, maps and Optional of these.
-        direction: the JSON names are the validation aliases of a request, the serialization aliases of a response.
+        direction: The JSON names are the validation aliases of a request, the serialization aliases of a response.
 
     Raises:
-        ModelError: names the model and the field that cannot be expressed, and why.
+        ModelError: Names the model and the field that cannot be expressed, and why.
     """
     schema = model.model_json_schema(
         mode="validation" if direction == "request" else "serialization", schema_generator=NumericSchema

@@ -23,13 +23,13 @@ class SendToQueue:
     """Store the request in a queue before anything else happens to it.
 
     Attributes:
-        queue: standard queue of this account and region, or the consumer of one.
-        request: model that the body must fit; None accepts any JSON body (a webhook whose signature is checked later).
+        queue: Standard queue of this account and region, or the consumer of one.
+        request: Model that the body must fit; None accepts any JSON body (a webhook whose signature is checked later).
         message: JSON message; None sends the raw body.
-        attributes: string message attributes; an optional header or parameter that is absent is left out. At most 9,
+        attributes: String message attributes; an optional header or parameter that is absent is left out. At most 9,
             since SQS takes 10 and `correlationId` is always one.
-        response: body of the answer.
-        status: of success.
+        response: Body of the answer.
+        status: Of success.
     """
 
     queue: sqs.IQueue | QueueConsumer

@@ -49,14 +49,14 @@ class StartWorkflow:
     without its cause; `rejections` gives the errors of Fail states answers of their own.
 
     Attributes:
-        workflow: the workflow, or an imported state machine.
-        input: of the workflow; `body()` for the whole body.
-        request: model of the body.
+        workflow: The workflow, or an imported state machine.
+        input: Of the workflow; `body()` for the whole body.
+        request: Model of the body.
         wait: StartSyncExecution instead of StartExecution.
-        rejections: error name -> answer.
-        execution_name: of a Standard workflow without `wait`; starting it again is success.
-        response: body of the answer without `wait`.
-        status: of success; 200 with `wait`, else 202.
+        rejections: Error name -> answer.
+        execution_name: Of a Standard workflow without `wait`; starting it again is success.
+        response: Body of the answer without `wait`.
+        status: Of success; 200 with `wait`, else 202.
     """
 
     workflow: ExpressWorkflow | StandardWorkflow | sfn.IStateMachine
@@ -129,8 +129,8 @@ _HEADERS_SET: Final = "#set($headers = $output.get('headers'))" + "".join(
     )
     for name in ("Location", "ETag", "Retry-After")
 )
-#: The problem's text is kept as it is, since a template cannot write an object of unknown members: what stands before
-#: the first of them is put after those that are added, what stands after the last one is dropped.
+# The problem's text is kept as it is, since a template cannot write an object of unknown members: what stands before
+# the first of them is put after those that are added, what stands after the last one is dropped.
 _PROBLEM: Final = (
     f"#set($titles = {json_constant(_TITLES)})#set($title = $titles.get($status))"
     '#if("$!title" == "")#set($title = "Error")#end'

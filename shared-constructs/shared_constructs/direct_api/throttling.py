@@ -18,8 +18,8 @@ class Throttle:
     """How many requests are let through; more are answered 429.
 
     Attributes:
-        rate: requests per second.
-        burst: requests at one instant.
+        rate: Requests per second.
+        burst: Requests at one instant.
     """
 
     rate: int
@@ -35,7 +35,7 @@ class MethodSettings:
     """Settings of a stage's methods, written at synth, when every route is known.
 
     Args:
-        default: throttle of the whole API.
+        default: Throttle of the whole API.
     """
 
     def __init__(self, default: Throttle) -> None:

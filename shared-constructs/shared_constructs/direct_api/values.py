@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Unreserved URL characters (RFC 3986 §2.3), so that nothing in a path needs decoding.
 SAFE: Final = r"[A-Za-z0-9._~-]{1,128}"
-#: Anything printable; values are escaped wherever they go.
+"""Unreserved URL characters (RFC 3986 §2.3), so that nothing in a path needs decoding."""
+
 PRINTABLE: Final = r"[^\x00-\x1f\x7f]{1,1024}"
-#: DESIGN: X-Correlation-Id is taken when it looks like this, else replaced.
+"""Anything printable; values are escaped wherever they go."""
+
 CORRELATION_ID: Final = r"[A-Za-z0-9-]{1,64}"
+"""DESIGN: X-Correlation-Id is taken when it looks like this, else replaced."""
 
 
-#: Any value; for headers that are interpreted rather than refused.
 ANYTHING: Final = r"[\s\S]*"
+"""Any value; for headers that are interpreted rather than refused."""
 
 
 class Source(StrEnum):
@@ -35,12 +37,12 @@ class Parameter:
     """A path, query or header parameter; make it with `path`, `query` or `header`.
 
     Attributes:
-        source: where it is in the request.
-        name: as callers write it.
-        pattern: regular expression that the whole value must match.
-        required: whether a request without it is refused.
-        number: whether it is a number to DynamoDB and in JSON.
-        says: the pattern in words, after "must".
+        source: Where it is in the request.
+        name: As callers write it.
+        pattern: Regular expression that the whole value must match.
+        required: Whether a request without it is refused.
+        number: Whether it is a number to DynamoDB and in JSON.
+        says: The pattern in words, after "must".
     """
 
     source: Source
@@ -95,19 +97,20 @@ class Text:
 
 
 Part: TypeAlias = "str | Parameter | BodyField | Claim | Context"
-#: One value of a key, condition or attribute. A plain str, int or bool is a constant.
 Value: TypeAlias = "str | int | bool | Parameter | BodyField | Claim | Context | Text"
-#: Values nested as JSON nests them.
+"""One value of a key, condition or attribute. A plain str, int or bool is a constant."""
+
 Document: TypeAlias = "Value | Mapping[str, Document] | Sequence[Document] | None"
+"""Values nested as JSON nests them."""
 
 
 def path(name: str, *, pattern: str = SAFE, number: bool = False) -> Parameter:
     """Return the decoded value of `{name}` in the route's path.
 
     Args:
-        name: as in the route.
-        pattern: regular expression (Java's) the whole value must match, lengths included, else the caller gets 400.
-        number: store and compare it as a number; the pattern should then admit only numbers.
+        name: As in the route.
+        pattern: Regular expression (Java's) the whole value must match, lengths included, else the caller gets 400.
+        number: Store and compare it as a number; the pattern should then admit only numbers.
     """
     return Parameter(Source.PATH, name, pattern, required=True, number=number)
 

@@ -1,7 +1,7 @@
 """Writing mapping templates that no value, static or the caller's, can break out of.
 
-Only features that API Gateway documents or that aws-cdk-lib itself relies on are used: ``#set``, ``#if``, ``#foreach``,
-``$input.path/json/params()/body``, ``$util.*``, ``$context.*`` and methods of strings, maps and lists. No macros: API
+Only features that API Gateway documents or that aws-cdk-lib itself relies on are used: `#set`, `#if`, `#foreach`,
+`$input.path/json/params()/body`, `$util.*`, `$context.*` and methods of strings, maps and lists. No macros: API
 Gateway does not promise them.
 """
 
@@ -17,11 +17,12 @@ from aws_cdk import Token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: A mapping template may have 300 KB: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_TEMPLATE_BYTES: Final = 300 * 1024
+"""A mapping template may have 300 KB: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 
-#: How Java prints a JSON number; DynamoDB's N accepts all of these.
 NUMBER: Final = r"-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?"
+"""How Java prints a JSON number; DynamoDB's N accepts all of these."""
+
 INTEGER: Final = r"-?[0-9]{1,38}"
 
 _PLAIN: Final = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('"\\#$')
@@ -30,7 +31,7 @@ _PLAIN: Final = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('"\\#$')
 def json_text(value: str) -> str:
     r"""Static text as the inside of a JSON string of a template.
 
-    Everything that JSON or Velocity could read as syntax (quotes, backslashes, ``#``, ``$``) becomes ``\uXXXX``, which
+    Everything that JSON or Velocity could read as syntax (quotes, backslashes, `#`, `$`) becomes `\uXXXX`, which
     only the JSON parser behind the template reads. CDK tokens pass through.
     """
     if Token.is_unresolved(value):
@@ -53,7 +54,7 @@ def url_text(value: str) -> str:
 def escape(reference: str) -> str:
     r"""Escape a run-time string for the inside of a JSON string.
 
-    ``$util.escapeJavaScript`` also writes ``\'``, which JSON does not know; the replacement is AWS's own advice.
+    `$util.escapeJavaScript` also writes `\'`, which JSON does not know; the replacement is AWS's own advice.
     """
     return f"""$util.escapeJavaScript({reference}).replaceAll("\\\\'","'")"""
 
@@ -118,10 +119,10 @@ def joined(
     """Join entries with commas, some of which are only there under a condition.
 
     Args:
-        entries: condition (None: always there) and text.
-        comma: between entries.
-        first: before the first entry, if there is any.
-        separator: name of the Velocity variable, unique among nested joins.
+        entries: Condition (None: always there) and text.
+        comma: Between entries.
+        first: Before the first entry, if there is any.
+        separator: Name of the Velocity variable, unique among nested joins.
     """
     always = [text for condition, text in entries if condition is None]
     sometimes = [(condition, text) for condition, text in entries if condition is not None]
@@ -140,9 +141,9 @@ class Encoding:
     """How JSON is written into the place where it goes.
 
     Attributes:
-        static: encodes JSON text known at synth.
-        string: encodes a run-time string for the inside of a JSON string.
-        json: encodes run-time JSON.
+        static: Encodes JSON text known at synth.
+        string: Encodes a run-time string for the inside of a JSON string.
+        json: Encodes run-time JSON.
     """
 
     static: Callable[[str], str]
@@ -154,15 +155,18 @@ def _url_encode(reference: str) -> str:
     return f"$util.urlEncode({reference})"
 
 
-#: JSON as it is.
 JSON: Final = Encoding(static=str, string=escape, json=str)
-#: JSON inside a JSON string, as Step Functions takes it.
+"""JSON as it is."""
+
 JSON_IN_STRING: Final = Encoding(
     static=json_text, string=lambda reference: escape(escape(reference)), json=escape
 )
-#: JSON inside a form field, as SQS's query protocol takes it.
+"""JSON inside a JSON string, as Step Functions takes it."""
+
 JSON_IN_FORM: Final = Encoding(
     static=url_text, string=lambda reference: _url_encode(escape(reference)), json=_url_encode
 )
-#: Plain text inside a form field.
+"""JSON inside a form field, as SQS's query protocol takes it."""
+
 FORM: Final = Encoding(static=url_text, string=_url_encode, json=_url_encode)
+"""Plain text inside a form field."""

@@ -37,12 +37,12 @@ HERE = Path(__file__).parent
 class Aggregate:
     """Whose state waits.
 
-    Args:
-        table: the table of its items.
-        aggregate_id: name of its id: the workflow's variable, the item's attribute and the field in the data of
-            request and replies, such as ``orderId``.
-        key: key attributes in JSONata over that variable, ``{"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}``.
-        open_when: whether it can still expect replies, in JSONata over ``$item`` (typed attributes).
+    Attributes:
+        table: The table of its items.
+        aggregate_id: Name of its id: the workflow's variable, the item's attribute and the field in the data of
+            request and replies, such as `orderId`.
+        key: Key attributes in JSONata over that variable, `{"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"}`.
+        open_when: Whether it can still expect replies, in JSONata over `$item` (typed attributes).
     """
 
     table: ServiceTable | ITable
@@ -61,9 +61,9 @@ class EventRequestResources:
     """What brings replies back to the workflow that waits.
 
     Attributes:
-        workflow: answers the wait.
-        consumer: brings it the replies.
-        unexpected_replies: counts those that nobody waits for.
+        workflow: Answers the wait.
+        consumer: Brings it the replies.
+        unexpected_replies: Counts those that nobody waits for.
     """
 
     workflow: ExpressWorkflow
@@ -74,40 +74,40 @@ class EventRequestResources:
 class EventRequest(Construct):
     """One question of a saga to another service: the state that asks, the event that carries it, the replies.
 
-    The state is one conditional write to the aggregate's item (``aws-sdk:dynamodb:updateItem.waitForTaskToken``): the
+    The state is one conditional write to the aggregate's item (`aws-sdk:dynamodb:updateItem.waitForTaskToken`): the
     wait, what else changes with it, and the next version. The table's change feed turns that write into the request
-    event (add ``.event`` to it), so there is no second write to lose; the task token stays in the item. A reply comes
+    event (add `.event` to it), so there is no second write to lose; the task token stays in the item. A reply comes
     by queue and pipe to an Express workflow that reads the item consistently and answers the wait only if the reply's
-    ``causationId`` is the id of the request that this very wait made.
+    `causationId` is the id of the request that this very wait made.
 
-    Every other reply is harmless and counted (metric ``UnexpectedReplies``): a late or repeated one (its request is
+    Every other reply is harmless and counted (metric `UnexpectedReplies`): a late or repeated one (its request is
     known to the item), and any reply to an aggregate that is closed or unknown. A reply to an open aggregate that
     never asked is retried and ends in the DLQ, where somebody should look.
 
-    Conventions that the workflow must keep: it has the aggregate's id in the variable ``$<aggregate_id>`` and the version
-    that it read in ``$version``, and reads the item again after every state made here. The item has ``version``; it
-    gets ``wait`` (``name``, ``eventId``, ``version``, ``at``, ``token``) and ``requestIds``. Whatever closes or
-    cancels the aggregate changes its version or sets ``cancelRequested``, which both refuse the wait.
+    Conventions that the workflow must keep: it has the aggregate's id in the variable `$<aggregate_id>` and the version
+    that it read in `$version`, and reads the item again after every state made here. The item has `version`; it
+    gets `wait` (`name`, `eventId`, `version`, `at`, `token`) and `requestIds`. Whatever closes or
+    cancels the aggregate changes its version or sets `cancelRequested`, which both refuse the wait.
 
     Args:
-        scope: construct inside a ``ServiceStack``.
-        construct_id: its id; tests feed the replies by it. In lower case it is the wait's name.
-        aggregate: whose state waits.
-        request: published model of the event that asks; its ``expiresAt`` is when the wait ends.
-        accepted: the reply that grants the request.
-        rejected: the reply that refuses it.
-        rejection: why, in JSONata over the refusing event's ``$data``, a string; default none.
-        time_limit: how long to wait; 1 second or more.
-        data: fields of the request that are stored elsewhere, see ``DomainEvent``.
-        customize: further arguments of the ``workflow`` and the ``consumer`` of the replies, and properties of the
-            metric filter ``unexpected_replies``.
+        scope: Construct inside a `ServiceStack`.
+        construct_id: Its id; tests feed the replies by it. In lower case it is the wait's name.
+        aggregate: Whose state waits.
+        request: Published model of the event that asks; its `expiresAt` is when the wait ends.
+        accepted: The reply that grants the request.
+        rejected: The reply that refuses it.
+        rejection: Why, in JSONata over the refusing event's `$data`, a string; default none.
+        time_limit: How long to wait; 1 second or more.
+        data: Fields of the request that are stored elsewhere, see `DomainEvent`.
+        customize: Further arguments of the `workflow` and the `consumer` of the replies, and properties of the
+            metric filter `unexpected_replies`.
 
     Attributes:
-        event: the request event, for the service's ``ChangeFeed``.
-        resources: what ``listen`` has built.
+        event: The request event, for the service's `ChangeFeed`.
+        resources: What `listen` has built.
 
     Raises:
-        ValueError: a time limit below one second, or a customized argument that the construct decides.
+        ValueError: A time limit below one second, or a customized argument that the construct decides.
 
     Example:
         >>> order = Aggregate(table=table, aggregate_id="orderId", open_when="$item.status.S = 'PLACED'",
@@ -160,15 +160,15 @@ class EventRequest(Construct):
         """The state that asks and waits.
 
         Args:
-            reply: variable that gets the reply, ``{"outcome": "accepted" | "rejected", "eventId", "detail"}``; it is
-                null when the wait was ended by another output, such as ``{"outcome": "cancelled"}``.
-            then: the state that reads the item again: after a reply, and when the item had changed meanwhile.
-            timed_out: the state after the time limit.
-            table: name of the definition's substitution that stands for the table.
-            change: what the same write changes besides; default nothing.
+            reply: Variable that gets the reply, `{"outcome": "accepted" | "rejected", "eventId", "detail"}`; it is
+                null when the wait was ended by another output, such as `{"outcome": "cancelled"}`.
+            then: The state that reads the item again: after a reply, and when the item had changed meanwhile.
+            timed_out: The state after the time limit.
+            table: Name of the definition's substitution that stands for the table.
+            change: What the same write changes besides; default nothing.
 
         Returns:
-            A Task state, to substitute for its name in the definition's ``States``.
+            A Task state, to substitute for its name in the definition's `States`.
         """
         source, aggregate_id = f"commerce.{ServiceStack.of(self).service}", self._aggregate.aggregate_id
         event = f"'{source}|' & ${aggregate_id} & '|' & $string($version + 1) & '|{self.event.detail_type}'"
@@ -192,7 +192,7 @@ class EventRequest(Construct):
         """Build what brings the replies to the workflow that waits.
 
         Args:
-            workflow: the workflow that ``state`` is part of.
+            workflow: The workflow that `state` is part of.
         """
         answering = {
             "definition": HERE / "replies.asl.yaml",

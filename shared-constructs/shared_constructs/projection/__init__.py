@@ -29,11 +29,11 @@ _FIELD = re.compile(r"\$(?:data|metadata)(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionResources:
-    """What a ``Projection`` consists of.
+    """What a `Projection` consists of.
 
     Attributes:
-        workflow: writes the items.
-        consumer: brings it the events.
+        workflow: Writes the items.
+        consumer: Brings it the events.
     """
 
     workflow: ExpressWorkflow
@@ -43,30 +43,30 @@ class ProjectionResources:
 class Projection(Construct):
     """Events into items of a table, newest version wins.
 
-    Builds a ``QueueConsumer`` with an Express workflow that writes each event with one conditional update: only if the
+    Builds a `QueueConsumer` with an Express workflow that writes each event with one conditional update: only if the
     item does not exist or holds an older version. An event that comes late, again or out of order changes nothing,
     whatever the order, so any delivery of the same events ends in the same item.
 
-    Keys and attributes are JSONata expressions (without ``{% %}``) over ``$data`` (the event's data) and ``$metadata``.
+    Keys and attributes are JSONata expressions (without `{% %}`) over `$data` (the event's data) and `$metadata`.
     An attribute whose expression gives nothing is removed from the item.
 
     Args:
-        scope: construct inside a ``ServiceStack``.
-        construct_id: its id; tests feed the projection by it.
-        table: a ``ServiceTable`` or table.
-        subscriptions: the events.
-        key: key attributes of the item, ``{"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"}``.
-        attributes: the attributes that the event determines, ``{"name": "$data.name", "price": "$data.price"}``.
-        version: the version that decides; default the aggregate's.
-        version_attribute: where the item keeps it; several projections into one item need one each.
-        customize: further arguments of the ``workflow`` and the ``consumer``, such as
-            ``{"consumer": {"batching": Batching(size=5), "customize": {"queue": {…}}}}``.
+        scope: Construct inside a `ServiceStack`.
+        construct_id: Its id; tests feed the projection by it.
+        table: A `ServiceTable` or table.
+        subscriptions: The events.
+        key: Key attributes of the item, `{"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"}`.
+        attributes: The attributes that the event determines, `{"name": "$data.name", "price": "$data.price"}`.
+        version: The version that decides; default the aggregate's.
+        version_attribute: Where the item keeps it; several projections into one item need one each.
+        customize: Further arguments of the `workflow` and the `consumer`, such as
+            `{"consumer": {"batching": Batching(size=5), "customize": {"queue": {…}}}}`.
 
     Attributes:
-        resources: workflow and consumer, which have resources of their own.
+        resources: Workflow and consumer, which have resources of their own.
 
     Raises:
-        ValueError: no key, no attributes, one of them is also the version attribute, or a customized argument that the
+        ValueError: No key, no attributes, one of them is also the version attribute, or a customized argument that the
             construct decides.
 
     Example:

@@ -38,8 +38,8 @@ class Owner:
     """Whose cart it is.
 
     Attributes:
-        kind: anonymous or customer.
-        id: the issued cart id, or the customer's verified ``sub``.
+        kind: Anonymous or customer.
+        id: The issued cart id, or the customer's verified `sub`.
     """
 
     kind: OwnerKind
@@ -57,7 +57,7 @@ def anonymous(cart_id: str) -> Owner:
 
 
 def customer(sub: str) -> Owner:
-    """Return a signed-in customer, by the verified ``sub``."""
+    """Return a signed-in customer, by the verified `sub`."""
     return Owner(OwnerKind.CUSTOMER, sub)
 
 
@@ -136,9 +136,9 @@ class Rejected:
     """A command that changes nothing.
 
     Attributes:
-        reason: why, for code.
-        detail: why and what to do about it, for the caller.
-        lines: by sku, what is wrong with a single line.
+        reason: Why, for code.
+        detail: Why and what to do about it, for the caller.
+        lines: By sku, what is wrong with a single line.
     """
 
     reason: Reason
@@ -151,8 +151,8 @@ class Merge:
     """The outcome of a merge: both carts change, or neither.
 
     Attributes:
-        source: the anonymous cart, now a tombstone.
-        target: the customer's cart.
+        source: The anonymous cart, now a tombstone.
+        target: The customer's cart.
     """
 
     source: Cart
@@ -175,11 +175,11 @@ def put_line(
     """Set how many pieces of a product are in a cart, at today's name and price.
 
     Args:
-        stored: the cart, if there is one.
-        owner: whose it is.
-        product: the product, if it is known.
-        quantity: pieces, 1 to 99; replaces what was there.
-        now: the present moment.
+        stored: The cart, if there is one.
+        owner: Whose it is.
+        product: The product, if it is known.
+        quantity: Pieces, 1 to 99; replaces what was there.
+        now: The present moment.
     """
     cart = _open(stored, owner, now)
     if isinstance(cart, Rejected):
@@ -230,11 +230,11 @@ def merge(
     Quantities of the same product add up, to 99 at most; of name and price, the later ones apply.
 
     Args:
-        source: the anonymous cart, if there is one.
-        target: the customer's cart, if there is one.
-        source_owner: whose the anonymous cart is.
-        target_owner: the customer.
-        now: the present moment.
+        source: The anonymous cart, if there is one.
+        target: The customer's cart, if there is one.
+        source_owner: Whose the anonymous cart is.
+        target_owner: The customer.
+        now: The present moment.
 
     Returns:
         Both carts to store; or the customer's cart as it is, when this merge has already happened; or why not.
@@ -263,10 +263,10 @@ def subtract(stored: Cart | None, owner: Owner, bought: Mapping[str, int], now: 
     """Return the cart without what its customer has bought, or nothing when nothing of that is in it.
 
     Args:
-        stored: the cart, if there is one.
-        owner: the customer.
-        bought: pieces by sku; what is left over of a line stays.
-        now: the present moment.
+        stored: The cart, if there is one.
+        owner: The customer.
+        bought: Pieces by sku; what is left over of a line stays.
+        now: The present moment.
     """
     cart = _live(stored, now)
     if cart is None or not any(line.sku in bought for line in cart.lines):

@@ -25,12 +25,14 @@ from cart_service.contracts.consumed import OrderConfirmed
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Nothing in these alphabets needs escaping anywhere.
 CART_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
+"""Nothing in these alphabets needs escaping anywhere."""
+
 SKU: Final = r"^[A-Za-z0-9._~-]{1,64}$"
 CONTENDED_RETRY_SECONDS: Final = 5
-# Cognito: a sub has at most 128 characters; a DynamoDB key holds them all.
 MAX_SUB_CHARACTERS: Final = 128
+"""Cognito: a sub has at most 128 characters; a DynamoDB key holds them all."""
+
 CartId = Annotated[str, Field(pattern=CART_ID)]
 CartIdInPath = Annotated[str, Path(pattern=CART_ID)]
 SkuInPath = Annotated[str, Path(pattern=SKU)]
@@ -189,7 +191,7 @@ def _accepted(decision: Cart | Rejected) -> Cart:
     """The cart that a command led to.
 
     Raises:
-        Problem: it was rejected.
+        Problem: It was rejected.
     """
     if isinstance(decision, Rejected):
         lines = [{"sku": sku, "detail": message} for sku, message in decision.lines.items()]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import PutTypeDef
     from service_runtime.envelope import Cause
 
-# Each attempt that loses means that another writer has won: ten writers at once all get through.
 MAX_ATTEMPTS: Final = 10
+"""Each attempt that loses means that another writer has won: ten writers at once all get through."""
 
 # Longer than the bus keeps events for a replay (90 days) and a DLQ its messages (14 days) together.
 _ORDERS_REMEMBERED: Final = timedelta(days=180)
@@ -32,9 +32,9 @@ class CartStore:
     """Carts, and the products that they are filled with.
 
     Args:
-        table_name: the service's table.
-        client: a DynamoDB client.
-        sleep: waits between attempts; tests pass their own.
+        table_name: The service's table.
+        client: A DynamoDB client.
+        sleep: Waits between attempts; tests pass their own.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class CartStore:
         """Store a new cart.
 
         Args:
-            owner: whose it is.
-            cart: the cart, with version 1.
-            cause: the request.
+            owner: Whose it is.
+            cart: The cart, with version 1.
+            cause: The request.
         """
         self._client.put_item(**self._put(owner, cart, cause))
 
@@ -63,12 +63,12 @@ class CartStore:
         """Read a cart, decide, and write the decision unless somebody else has written meanwhile; then again.
 
         Args:
-            owner: whose cart.
-            decide: from the stored cart to the one to store, or to something that is returned without a write.
-            cause: the request.
+            owner: Whose cart.
+            decide: From the stored cart to the one to store, or to something that is returned without a write.
+            cause: The request.
 
         Raises:
-            ContentionError: others were faster at every attempt.
+            ContentionError: Others were faster at every attempt.
         """
 
         def attempt() -> DecisionT:
@@ -90,13 +90,13 @@ class CartStore:
         """Read two carts, decide, and write both in one transaction; again if either was changed meanwhile.
 
         Args:
-            source: whose cart is emptied.
-            target: whose cart takes it over.
-            decide: from the stored carts to the ones to store, or to something that is returned without a write.
-            cause: the request.
+            source: Whose cart is emptied.
+            target: Whose cart takes it over.
+            decide: From the stored carts to the ones to store, or to something that is returned without a write.
+            cause: The request.
 
         Raises:
-            ContentionError: others were faster at every attempt.
+            ContentionError: Others were faster at every attempt.
         """
 
         def attempt() -> Cart | Rejected:
@@ -124,16 +124,16 @@ class CartStore:
         """Change a cart because of an order, and remember the order in the same transaction.
 
         Args:
-            owner: whose cart.
-            order_id: the order.
-            decide: from the stored cart to the one to store, None to leave it as it is.
-            cause: the event.
+            owner: Whose cart.
+            order_id: The order.
+            decide: From the stored cart to the one to store, None to leave it as it is.
+            cause: The event.
 
         Returns:
             Whether this was the first time.
 
         Raises:
-            ContentionError: others were faster at every attempt.
+            ContentionError: Others were faster at every attempt.
         """
         key = {"pk": _pk(owner), "sk": f"ORDER#{order_id}"}
         forgotten_at = int((utc_now() + _ORDERS_REMEMBERED).timestamp())

@@ -1,6 +1,6 @@
 """The rules of reservations, without AWS: what a message means for an order's reservation and for the stock.
 
-One record per order moves ``RESERVED → COMMITTED → FULFILLED | RELEASED`` and remembers which requests it has
+One record per order moves `RESERVED → COMMITTED → FULFILLED | RELEASED` and remembers which requests it has
 answered, so duplicates, reordering and late messages are normal input: they change nothing.
 """
 
@@ -84,13 +84,13 @@ class Reservation:
     """One order's reservation.
 
     Attributes:
-        order_id: whose it is.
-        status: where it stands.
+        order_id: Whose it is.
+        status: Where it stands.
         version: 1 for the first write, one more for each change.
-        lines: what was asked for; empty for a tombstone that no request preceded.
-        answered: ids of the requests that have their answer.
-        reason: why the last request was rejected.
-        shortages: which lines were short when the last request was rejected.
+        lines: What was asked for; empty for a tombstone that no request preceded.
+        answered: Ids of the requests that have their answer.
+        reason: Why the last request was rejected.
+        shortages: Which lines were short when the last request was rejected.
     """
 
     order_id: str
@@ -107,10 +107,10 @@ class Change:
     """A reservation's next version and what it does to the stock of each of its lines, all or nothing.
 
     Attributes:
-        before: the version that this change builds on, None for the first.
-        after: the version it makes.
-        on_hand: pieces that come into the house per piece of a line: 0, or -1 when they leave it.
-        reserved: pieces set aside per piece of a line: 1, 0 or -1.
+        before: The version that this change builds on, None for the first.
+        after: The version it makes.
+        on_hand: Pieces that come into the house per piece of a line: 0, or -1 when they leave it.
+        reserved: Pieces set aside per piece of a line: 1, 0 or -1.
     """
 
     before: Reservation | None
@@ -123,9 +123,9 @@ def reserve(current: Reservation | None, request: Request, *, now: datetime) -> 
     """Decide on a request; whether every line is in stock is the store's condition.
 
     Args:
-        current: the order's reservation so far.
-        request: what is asked for.
-        now: an expired request reserves nothing, because nobody waits for its answer any more.
+        current: The order's reservation so far.
+        request: What is asked for.
+        now: An expired request reserves nothing, because nobody waits for its answer any more.
 
     Returns:
         The change to make, or None if the request has its answer or the order is past it.
@@ -162,15 +162,15 @@ def advance(current: Reservation | None, order_id: str, target: Status) -> Chang
     """Move an order's reservation on.
 
     Args:
-        current: the order's reservation so far.
-        order_id: whose it is.
+        current: The order's reservation so far.
+        order_id: Whose it is.
         target: COMMITTED (order confirmed), FULFILLED (left the house) or RELEASED (order cancelled).
 
     Returns:
         The change to make, or None for what the reservation has passed already.
 
     Raises:
-        ContradictionError: for example an order fulfilled whose stock was released.
+        ContradictionError: For example an order fulfilled whose stock was released.
     """
     status = current.status if current else None
     if target in _PAST.get(status, ()):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from inventory_service.stock.runtime.domain import Change, Reservation
 
-# After the store's own attempts; doubled with each receive, so that a hot item can cool down.
 FIRST_RETRY_SECONDS = 5
+"""After the store's own attempts; doubled with each receive, so that a hot item can cool down."""
 
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 

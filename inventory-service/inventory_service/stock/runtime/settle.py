@@ -22,17 +22,17 @@ def settle(
     """Bring an order's reservation to what a message asks for.
 
     Args:
-        store: where reservations and stock are.
-        order_id: whose reservation.
-        decide: the rule that the message stands for; it sees the reservation as it is now.
-        cause: the message.
+        store: Where reservations and stock are.
+        order_id: Whose reservation.
+        decide: The rule that the message stands for; it sees the reservation as it is now.
+        cause: The message.
 
     Returns:
         The reservation as changed, or None if the message changed nothing.
 
     Raises:
-        ContentionError: conflicts or throttling outlasted every attempt.
-        ContradictionError: from ``decide``.
+        ContentionError: Conflicts or throttling outlasted every attempt.
+        ContradictionError: From `decide`.
     """
     while change := decide(store.reservation(order_id)):
         try:

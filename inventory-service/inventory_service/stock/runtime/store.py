@@ -1,7 +1,7 @@
 """Reservations and stock in DynamoDB: one conditional transaction per change, so that stock and record never differ.
 
-Items: ``ORDER#<orderId> / RESERVATION`` (kept for good: they outlive every queue and archive),
-``STOCK#<sku> / STOCK`` and ``STOCK#<sku> / RECEIPT#<receiptId>``.
+Items: `ORDER#<orderId> / RESERVATION` (kept for good: they outlive every queue and archive),
+`STOCK#<sku> / STOCK` and `STOCK#<sku> / RECEIPT#<receiptId>`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class OutOfStockError(Exception):
     """At least one line is short, so none was reserved.
 
     Attributes:
-        shortages: each short line with what was left of it.
+        shortages: Each short line with what was left of it.
     """
 
     def __init__(self, shortages: tuple[Shortage, ...]) -> None:
@@ -50,11 +50,11 @@ class StockStore:
     """Reads and writes the inventory's table.
 
     Args:
-        table_name: the table.
-        client: a DynamoDB client.
-        attempts: how often a transaction is tried that meets conflicts or throttling (default 8: with full jitter
+        table_name: The table.
+        client: A DynamoDB client.
+        attempts: How often a transaction is tried that meets conflicts or throttling (default 8: with full jitter
             up to a second each, under two seconds on average).
-        sleep: how to wait between attempts, for tests.
+        sleep: How to wait between attempts, for tests.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class StockStore:
         """Make a change and its effect on every line's stock, all or nothing.
 
         Raises:
-            ConcurrentChangeError: the reservation is no longer ``change.before``.
-            OutOfStockError: a line to be reserved has too few pieces left.
-            ContentionError: conflicts or throttling outlasted every attempt.
+            ConcurrentChangeError: The reservation is no longer `change.before`.
+            OutOfStockError: A line to be reserved has too few pieces left.
+            ContentionError: Conflicts or throttling outlasted every attempt.
         """
         at = rfc3339(utc_now())
         lines = change.after.lines if change.on_hand or change.reserved else ()
@@ -123,7 +123,7 @@ class StockStore:
             Whether it was added now; False if the receipt had been counted before.
 
         Raises:
-            ContentionError: conflicts or throttling outlasted every attempt.
+            ContentionError: Conflicts or throttling outlasted every attempt.
         """
         at = rfc3339(utc_now())
         receipt = {

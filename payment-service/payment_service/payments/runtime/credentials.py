@@ -1,6 +1,6 @@
 """The provider's credentials, from Secrets Manager: cached, and rotated without a deployment.
 
-The secret is JSON: ``{"apiKey": "…", "webhookSecret": "…", "previousWebhookSecret"?: "…"}``.
+The secret is JSON: `{"apiKey": "…", "webhookSecret": "…", "previousWebhookSecret"?: "…"}`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ MAX_AGE_SECONDS: Final = 300
 
 
 class Credentials:
-    """The current credentials; a rotated secret is seen within ``MAX_AGE_SECONDS``, or at once when one is refused.
+    """The current credentials; a rotated secret is seen within `MAX_AGE_SECONDS`, or at once when one is refused.
 
     Args:
-        secret_id: name or ARN.
-        client: a Secrets Manager client.
+        secret_id: Name or ARN.
+        client: A Secrets Manager client.
     """
 
     def __init__(self, secret_id: str, *, client: SecretsManagerClient) -> None:
@@ -31,7 +31,7 @@ class Credentials:
         """Return the provider's key.
 
         Args:
-            fresh: whether to ask Secrets Manager again, because the cached key was refused.
+            fresh: Whether to ask Secrets Manager again, because the cached key was refused.
         """
         return str(self._secret(fresh=fresh)["apiKey"])
 

@@ -1,7 +1,5 @@
 """A payment's life: pure functions on a frozen model; no AWS and no provider reaches this module.
 
-::
-
     REQUESTED ──► CAPTURING ──► CAPTURED ──(cancelled)──► REFUNDED
         └─────────────┴───────► DECLINED
 
@@ -101,8 +99,8 @@ def next_step(payment: Payment, now: datetime) -> Step:
     """Decide what brings a payment to its end.
 
     Args:
-        payment: the payment as stored.
-        now: the present moment.
+        payment: The payment as stored.
+        now: The present moment.
     """
     if payment.status is Status.REQUESTED:
         return Step.DECLINE_EXPIRED if payment.is_expired(now) else Step.CREATE_INTENT
@@ -117,14 +115,14 @@ def request(payment: Payment | None, wanted: Request) -> Payment | None:
     """Take a request in.
 
     Args:
-        payment: the order's payment, if there is one.
-        wanted: the request.
+        payment: The order's payment, if there is one.
+        wanted: The request.
 
     Returns:
         The payment to store, or None when this request is known.
 
     Raises:
-        ContradictionError: an earlier request asked for another amount or payment method.
+        ContradictionError: An earlier request asked for another amount or payment method.
     """
     if payment is None:
         return Payment(
@@ -154,10 +152,10 @@ def cancel(
     """Take the order's cancellation in.
 
     Args:
-        payment: the order's payment, if there is one.
-        order_id: the order.
-        cancellation_id: id of the event that cancels it.
-        correlation_id: of that event.
+        payment: The order's payment, if there is one.
+        order_id: The order.
+        cancellation_id: Id of the event that cancels it.
+        correlation_id: Of that event.
 
     Returns:
         The payment to store, or None when there is nothing to undo any more.
@@ -193,8 +191,8 @@ def declined(payment: Payment, reason: str) -> Payment:
     """Record that nothing was taken and nothing will be.
 
     Args:
-        payment: the payment.
-        reason: why.
+        payment: The payment.
+        reason: Why.
     """
     return _moved(payment, Status.DECLINED, Status.REQUESTED, Status.CAPTURING, reason=reason)
 

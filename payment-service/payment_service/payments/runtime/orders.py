@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from payment_service.payments.runtime.domain import Payment
 
-# SQS keeps a message for 14 days and counts at most 1,000 receives: at this pace they outlast those days by far.
 MAX_BACKOFF_SECONDS: Final = 1800
+"""SQS keeps a message for 14 days and counts at most 1,000 receives: at this pace they outlast those days by far."""
 
 consumer = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 
@@ -70,11 +70,11 @@ def until_definite(message: Message) -> Iterator[None]:
     """Keep a message in the queue, more and more patiently, until its payment has a definite outcome.
 
     Args:
-        message: the message being handled.
+        message: The message being handled.
 
     Raises:
-        RetryLater: the outcome is not known yet.
-        PoisonMessage: what the message asks for contradicts what has happened.
+        RetryLater: The outcome is not known yet.
+        PoisonMessage: What the message asks for contradicts what has happened.
     """
     try:
         yield

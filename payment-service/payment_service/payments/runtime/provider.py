@@ -32,9 +32,9 @@ class Intent:
     """An attempt to take money. It can succeed once, so whatever is repeated takes nothing twice.
 
     Attributes:
-        id: the provider's id.
-        state: where it stands.
-        reason: why it was declined.
+        id: The provider's id.
+        state: Where it stands.
+        reason: Why it was declined.
     """
 
     id: str
@@ -46,8 +46,8 @@ class ProviderUnavailableError(Exception):
     """The provider did not answer, or not definitely: the outcome of the call is unknown.
 
     Args:
-        message: what happened, for the log.
-        retry_after_seconds: how long to leave the provider alone at least.
+        message: What happened, for the log.
+        retry_after_seconds: How long to leave the provider alone at least.
     """
 
     def __init__(self, message: str, *, retry_after_seconds: int = 0) -> None:
@@ -59,7 +59,7 @@ class PaymentMethodError(Exception):
     """The provider refuses the payment method or the amount before any money is asked for: a definite no.
 
     Args:
-        reason: as in ``PaymentDeclined``.
+        reason: As in `PaymentDeclined`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -68,13 +68,13 @@ class PaymentMethodError(Exception):
 
 
 class PaymentProvider(Protocol):
-    """Who moves the money. Every method may raise ``ProviderUnavailableError``; repeating any of them is safe."""
+    """Who moves the money. Every method may raise `ProviderUnavailableError`; repeating any of them is safe."""
 
     def create(self, request: Request) -> Intent:
         """Prepare an attempt, without taking anything yet.
 
         Raises:
-            PaymentMethodError: it can never succeed.
+            PaymentMethodError: It can never succeed.
         """
 
     def read(self, intent_id: str) -> Intent:
@@ -87,7 +87,7 @@ class PaymentProvider(Protocol):
         """Give an attempt up, if that is still possible; the answer says how it stands now."""
 
     def refund(self, intent_id: str) -> Intent:
-        """Give everything back; the answer is ``REFUNDED``, also when it was before."""
+        """Give everything back; the answer is `REFUNDED`, also when it was before."""
 
 
 class CircuitBreaker:
@@ -97,10 +97,10 @@ class CircuitBreaker:
     environment of the function has its own breaker: they need no store, and a provider that is down is down for all.
 
     Args:
-        provider: the provider.
-        threshold: failures in a row that open it.
-        cool_down_seconds: for how long it stays open.
-        clock: monotonic seconds; tests pass their own.
+        provider: The provider.
+        threshold: Failures in a row that open it.
+        cool_down_seconds: For how long it stays open.
+        clock: Monotonic seconds; tests pass their own.
     """
 
     def __init__(

@@ -1,12 +1,12 @@
 """A provider that moves no money: what happens is decided by the payment token.
 
 =========================  =============================================================
-``tok_visa``               captured
-``tok_declined``           declined, ``CARD_DECLINED``
-``tok_insufficient_funds`` declined, ``INSUFFICIENT_FUNDS``
-``tok_flaky``              fails twice without an answer, then captured
-``tok_timeout``            never answers; can be voided
-``tok_late``               captured shortly after the request's time limit; cannot be voided
+`tok_visa`               captured
+`tok_declined`           declined, `CARD_DECLINED`
+`tok_insufficient_funds` declined, `INSUFFICIENT_FUNDS`
+`tok_flaky`              fails twice without an answer, then captured
+`tok_timeout`            never answers; can be voided
+`tok_late`               captured shortly after the request's time limit; cannot be voided
 =========================  =============================================================
 """
 
@@ -67,11 +67,11 @@ class Ledger(Protocol):
 
 
 class SandboxProvider:
-    """The sandbox as a ``PaymentProvider``.
+    """The sandbox as a `PaymentProvider`.
 
     Args:
-        ledger: of the accounts.
-        clock: the present moment; tests pass their own.
+        ledger: Of the accounts.
+        clock: The present moment; tests pass their own.
     """
 
     def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -82,7 +82,7 @@ class SandboxProvider:
         """Prepare an attempt; one per order.
 
         Raises:
-            PaymentMethodError: the token is not one of the sandbox's.
+            PaymentMethodError: The token is not one of the sandbox's.
         """
         if request.payment_method not in TOKENS:
             raise PaymentMethodError("INVALID_PAYMENT_METHOD")
@@ -100,7 +100,7 @@ class SandboxProvider:
         """Take the money, as the token decides.
 
         Raises:
-            ProviderUnavailableError: the token is one that does not answer (now).
+            ProviderUnavailableError: The token is one that does not answer (now).
         """
         account = self._change(intent_id, self._confirmed)
         if account.token == "tok_timeout" and account.state is IntentState.PROCESSING:  # noqa: S105 - no secret

@@ -36,9 +36,9 @@ class Settlement:
     """Takes events in and drives payments on; safe to be repeated and to run twice at once.
 
     Args:
-        store: of the payments.
-        provider: who moves the money.
-        clock: the present moment; tests pass their own.
+        store: Of the payments.
+        provider: Who moves the money.
+        clock: The present moment; tests pass their own.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class Settlement:
         """Change a payment as an event demands, then drive it on.
 
         Args:
-            order_id: the order.
-            decide: from the stored payment to the one to store, None for no change.
+            order_id: The order.
+            decide: From the stored payment to the one to store, None for no change.
 
         Returns:
             The payment at its end.
 
         Raises:
-            PendingError: there is no definite outcome yet.
-            ProviderUnavailableError: as ``PendingError``, since the provider does not answer.
-            ContradictionError: the event does not fit what is known.
+            PendingError: There is no definite outcome yet.
+            ProviderUnavailableError: As `PendingError`, since the provider does not answer.
+            ContradictionError: The event does not fit what is known.
         """
         while True:
             changed = decide(self._store.read(order_id))
@@ -69,7 +69,7 @@ class Settlement:
                 return self.advance(order_id)
 
     def advance(self, order_id: str) -> Payment | None:
-        """Drive a payment on until nothing is left to do; errors as of ``change``."""
+        """Drive a payment on until nothing is left to do; errors as of `change`."""
         created: Intent | None = None
         while (payment := self._store.read(order_id)) is not None:
             match domain.next_step(payment, self._clock()):

@@ -24,9 +24,9 @@ class PaymentStore:
     """The payments.
 
     Args:
-        table_name: the service's table.
-        client: a DynamoDB client.
-        clock: the present moment; tests pass their own.
+        table_name: The service's table.
+        client: A DynamoDB client.
+        clock: The present moment; tests pass their own.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class SandboxLedger:
     """The sandbox's accounts, beside the payments: what would be the provider's own database.
 
     Args:
-        table_name: the service's table.
-        client: a DynamoDB client.
+        table_name: The service's table.
+        client: A DynamoDB client.
     """
 
     def __init__(self, *, table_name: str, client: DynamoDBClient) -> None:

@@ -1,8 +1,8 @@
-"""Stripe as a ``PaymentProvider``, through its official library.
+"""Stripe as a `PaymentProvider`, through its official library.
 
 An order has one PaymentIntent, which can succeed once. It is created unconfirmed, its id is stored, then it is
 confirmed; whoever comes later reads it first. So nothing depends on idempotency keys, which Stripe forgets after 24
-hours, and under which it repeats the answer of a failed call, 5xx included. Only ``create`` has one, because the token
+hours, and under which it repeats the answer of a failed call, 5xx included. Only `create` has one, because the token
 can be used once: whoever lost its answer gets the same intent again.
 """
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from payment_service.payments.runtime.domain import Request
 
-# Below a third of the function's time, so that one message's calls fit into it.
 CALL_TIMEOUT_SECONDS: Final = 8
+"""Below a third of the function's time, so that one message's calls fit into it."""
+
 NETWORK_RETRIES: Final = 1
 # Whether it was refunded is a property of the intent's charge, which comes along only when asked for.
 _EXPANDED: Final = ["latest_charge"]
@@ -48,11 +49,11 @@ _REASONS: Final = {
 
 
 class StripeProvider:
-    """Stripe as a ``PaymentProvider``.
+    """Stripe as a `PaymentProvider`.
 
     Args:
-        api_key: returns the secret key; asked again, with ``fresh=True``, when Stripe refuses the one it gave.
-        http_client: of the Stripe library; by default one with ``CALL_TIMEOUT_SECONDS``.
+        api_key: Returns the secret key; asked again, with `fresh=True`, when Stripe refuses the one it gave.
+        http_client: Of the Stripe library; by default one with `CALL_TIMEOUT_SECONDS`.
     """
 
     def __init__(self, *, api_key: Callable[..., str], http_client: stripe.HTTPClient | None = None) -> None:
@@ -64,7 +65,7 @@ class StripeProvider:
 
         Raises:
             PaymentMethodError: Stripe refuses the token or the amount.
-            ProviderUnavailableError: no definite answer.
+            ProviderUnavailableError: No definite answer.
         """
         params: Any = {
             "amount": request.amount.amount_minor,
@@ -147,7 +148,7 @@ class StripeProvider:
 
 @contextmanager
 def _mapped_errors() -> Iterator[None]:
-    """What is no definite answer becomes ``ProviderUnavailableError``; what is one stays Stripe's own."""
+    """What is no definite answer becomes `ProviderUnavailableError`; what is one stays Stripe's own."""
     try:
         yield
     except (stripe.CardError, stripe.InvalidRequestError):

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 SIGNATURE_ATTRIBUTE: Final = "signature"
 RECEIVED_ATTRIBUTE: Final = "receivedAt"
-# Stripe's own default. Measured when API Gateway received the call: how long it waits in the queue is our business.
 TOLERANCE_SECONDS: Final = 300
+"""Stripe's own default. Measured when API Gateway received the call: how long it waits in the queue is our business."""
+
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -46,10 +47,10 @@ def is_genuine(body: str, header: str, secrets: Sequence[str], *, sent_at: datet
     """Whether a webhook was signed with one of the secrets, shortly before it was sent.
 
     Args:
-        body: the raw body; a single changed byte breaks the signature.
-        header: ``Stripe-Signature``.
-        secrets: the current secret and, during a rotation, the previous one.
-        sent_at: when API Gateway received it.
+        body: The raw body; a single changed byte breaks the signature.
+        header: `Stripe-Signature`.
+        secrets: The current secret and, during a rotation, the previous one.
+        sent_at: When API Gateway received it.
     """
     return any(_signed(body, header, secret, sent_at) for secret in secrets)
 
@@ -60,7 +61,7 @@ def _sent_at(message: Message) -> datetime:
 
 
 def _signed(body: str, header: str, secret: str, sent_at: datetime) -> bool:
-    """Stripe's scheme (``t=<seconds>,v1=<hex>,…``), by hand: loading its library would double the cold start."""
+    """Stripe's scheme (`t=<seconds>,v1=<hex>,…`), by hand: loading its library would double the cold start."""
     parts = [part.partition("=") for part in header.split(",")]
     signed_at = next((value for name, _, value in parts if name == "t"), "")
     if not _SECONDS.fullmatch(signed_at):

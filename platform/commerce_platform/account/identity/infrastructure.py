@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 class Identity(Construct):
     """Customers and operators of one stage, and the client that signs them in.
 
-    The client is public (no secret) and may request ``openid`` only; the scopes of the APIs are granted by the
+    The client is public (no secret) and may request `openid` only; the scopes of the APIs are granted by the
     trigger, from the groups of whoever signs in. Changing access tokens needs the Essentials plan.
 
     Attributes:
-        pool: the user pool.
-        client: the app client.
-        trigger: the function that decides the scopes.
+        pool: The user pool.
+        client: The app client.
+        trigger: The function that decides the scopes.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

@@ -16,13 +16,13 @@ LOCK_FILE = Path(__file__).with_name("requirements.lock")
 
 
 class RuntimeLayer(Construct):
-    """Powertools, pydantic and ``service_runtime``, published per account and pinned by major version.
+    """Powertools, pydantic and `service_runtime`, published per account and pinned by major version.
 
     Versions are retained: a function keeps the version it was deployed with until it is deployed again. boto3 stays
     out, because Lambda's Python runtime brings it.
 
     Attributes:
-        layer: the layer version.
+        layer: The layer version.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

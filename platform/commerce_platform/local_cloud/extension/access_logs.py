@@ -51,7 +51,7 @@ Response = tuple[int, dict[str, Any], bytes]
 class Access:
     """One answered request.
 
-    Args:
+    Attributes:
         template: The stage's log format.
         at: Seconds since the epoch.
         values: `$context` variables by name.

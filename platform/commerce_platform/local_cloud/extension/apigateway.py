@@ -224,8 +224,8 @@ def _backend(account: str) -> Backend:
     return checked(answer)
 
 
+# Services that speak JSON and nothing else: called without HTTP.
 _CALLED_DIRECTLY = frozenset({"dynamodb", "states"})
-"""Services that speak JSON and nothing else: called without HTTP."""
 
 TIME_LIMIT_SECONDS = 29
 """API Gateway's integration timeout."""

@@ -114,7 +114,7 @@ def _set_concurrency(name: str, props: Properties) -> None:
 class ResourceType:
     """How the emulator makes, changes and removes one CloudFormation type.
 
-    Args:
+    Attributes:
         create: (logical id, properties, stack name) to (physical id, attributes).
         update: (physical id, new properties) to attributes, for properties that change in place; else none does.
         delete: (physical id, properties).

@@ -24,7 +24,7 @@ class EmulatorChangedError(RuntimeError):
 class Guard:
     """One function of the emulator as a patch knows it.
 
-    Args:
+    Attributes:
         function: Dotted path below `ministack.services`, e.g. `"pipes._poll_loop"`, or below `ministack` where it
             begins with `core.` or `app.`.
         digest: The first 12 hex digits of the SHA-256 of its source.

@@ -72,8 +72,8 @@ Json = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
 _TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Services whose API's error codes lack the `Exception` that the SDK's class names, and so Step Functions', have.
 _SDK_SERVICES_WITH_PLAIN_CODES = frozenset({"sfn"})
-"""Services whose API's error codes lack the `Exception` that the SDK's class names, and so Step Functions', have."""
 
 EXPRESS_HISTORIES = 10_000
 """How many ended Express executions are kept to be looked at; the service itself keeps none."""

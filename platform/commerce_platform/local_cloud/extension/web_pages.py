@@ -65,7 +65,7 @@ def refusal(scope: Scope) -> str | None:
     """Why a request is refused, or None.
 
     Args:
-        scope: the ASGI connection scope.
+        scope: The ASGI connection scope.
     """
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get("host", "")

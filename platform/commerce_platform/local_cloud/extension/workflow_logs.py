@@ -39,7 +39,7 @@ _DATA = ("input", "output", "parameters", "result")
 class Execution:
     """One execution as the lines of a log.
 
-    Args:
+    Attributes:
         record: The emulator's own record of it.
         stream: The log stream.
         level: ALL, ERROR or FATAL.

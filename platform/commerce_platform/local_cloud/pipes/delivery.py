@@ -34,7 +34,7 @@ class DeliveryError(Exception):
 class Delivery:
     """What became of a batch.
 
-    Args:
+    Attributes:
         failed: Indices of the records to process again; empty on success.
         whole: All of them failed together, so that nothing is known of any single one.
         reason: Why, for the log.

@@ -78,7 +78,7 @@ class Source(Protocol):
 class Batch:
     """Records on their way through a pipe.
 
-    Args:
+    Attributes:
         records: What is delivered.
         attempts: How often it was delivered before.
         not_before: Monotonic time of the next delivery.

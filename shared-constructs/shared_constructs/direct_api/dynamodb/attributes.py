@@ -65,8 +65,8 @@ def attribute_of(access: str, shape: Shape, depth: int) -> str:  # noqa: PLR0911
 
     Args:
         access: Velocity expression of the part, which is not null.
-        shape: of the part.
-        depth: nesting, for unique variable names.
+        shape: Of the part.
+        depth: Nesting, for unique variable names.
     """
     value = f"$v{depth}"
     bind = f"#set({value} = {quiet(access)})"
@@ -113,8 +113,8 @@ def json_of(access: str, shape: Shape, depth: int = 0) -> str:  # noqa: PLR0911 
 
     Args:
         access: Velocity expression of the attribute value, a map such as `{S=text}`.
-        shape: of the JSON.
-        depth: nesting, for unique variable names.
+        shape: Of the JSON.
+        depth: Nesting, for unique variable names.
     """
     value = f"$v{depth}"
     match shape:

@@ -28,8 +28,8 @@ class Expressions:
         """Return the placeholder of an attribute name, as template text.
 
         Args:
-            attribute_name: the name.
-            presence: the condition under which this use is rendered; DynamoDB refuses names that nothing uses.
+            attribute_name: The name.
+            presence: The condition under which this use is rendered; DynamoDB refuses names that nothing uses.
         """
         self.names.setdefault(attribute_name, []).append(presence)
         return json_text(f"#n{list(self.names).index(attribute_name)}")

@@ -37,10 +37,10 @@ class Preconditions:
     """The conditions of one write; DynamoDB evaluates them, and the answer finds out which one failed.
 
     Attributes:
-        key: value of each key attribute.
-        conditions: of the operation.
-        upsert: whether the item may be missing.
-        if_match: whether If-Match counts.
+        key: Value of each key attribute.
+        conditions: Of the operation.
+        upsert: Whether the item may be missing.
+        if_match: Whether If-Match counts.
     """
 
     key: Mapping[str, Value]
@@ -73,7 +73,7 @@ class Preconditions:
         """Return the template part that tells from the old item which condition failed.
 
         Raises:
-            RouteError: more than one condition that a template cannot evaluate.
+            RouteError: More than one condition that a template cannot evaluate.
         """
         branches: list[tuple[str, Outcome]] = [('"$!old" == ""', missing)]
         if self.if_match:

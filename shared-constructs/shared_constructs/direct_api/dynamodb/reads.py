@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from shared_constructs.direct_api.conditions import Comparison, Condition
 
-#: Position parts of a cursor: URL-safe base64, at most 1,600 characters each.
+# Position parts of a cursor: URL-safe base64, at most 1,600 characters each.
 _BASE64: Final = "([A-Za-z0-9_-]{4}){0,400}([A-Za-z0-9_-]{2}==|[A-Za-z0-9_-]{3}=)?"
 
 
@@ -40,13 +40,13 @@ class GetItem(BodilessOperation):
     """Read one item.
 
     Attributes:
-        table: the table, or an imported one.
-        key: value of each key attribute.
-        response: model of the answer; its fields are read from the attributes of the same JSON names (see `Stored`).
-        where: a condition that DynamoDB evaluates with the read; an item that does not meet it reads as absent.
-        default: body of the 200 for an absent item, instead of `missing`.
-        consistent: read the latest write (twice the read cost); an eventually consistent read may lag by a second.
-        missing: answer for an absent item.
+        table: The table, or an imported one.
+        key: Value of each key attribute.
+        response: Model of the answer; its fields are read from the attributes of the same JSON names (see `Stored`).
+        where: A condition that DynamoDB evaluates with the read; an item that does not meet it reads as absent.
+        default: Body of the 200 for an absent item, instead of `missing`.
+        consistent: Read the latest write (twice the read cost); an eventually consistent read may lag by a second.
+        missing: Answer for an absent item.
     """
 
     table: Table
@@ -95,8 +95,8 @@ class Page:
     """How much one page of a list holds.
 
     Attributes:
-        default: items without `limit`.
-        maximum: largest `limit`; a larger one is 400.
+        default: Items without `limit`.
+        maximum: Largest `limit`; a larger one is 400.
     """
 
     default: int = 20
@@ -133,16 +133,16 @@ class Query(BodilessOperation):
     only a position; partition, index and conditions always come from the route.
 
     Attributes:
-        table: the table, or an imported one, with keys pk and sk.
-        partition: value of the partition key (`pk`, or `<index>pk`).
-        response: model of one item.
-        index: a global secondary index `gsi1` with keys `gsi1pk` and `gsi1sk`.
-        sort: condition on the sort key (a comparison or `begins_with`); dropped if it uses an optional parameter that
+        table: The table, or an imported one, with keys pk and sk.
+        partition: Value of the partition key (`pk`, or `<index>pk`).
+        response: Model of one item.
+        index: A global secondary index `gsi1` with keys `gsi1pk` and `gsi1sk`.
+        sort: Condition on the sort key (a comparison or `begins_with`); dropped if it uses an optional parameter that
             is absent.
-        where: filter that DynamoDB applies.
-        newest_first: descending by sort key.
-        consistent: read the latest write; not possible on an index.
-        page: bounds of the query parameter `limit`.
+        where: Filter that DynamoDB applies.
+        newest_first: Descending by sort key.
+        consistent: Read the latest write; not possible on an index.
+        page: Bounds of the query parameter `limit`.
     """
 
     table: Table

@@ -30,16 +30,16 @@ def call_table(
     """Make the integration of one DynamoDB action.
 
     Args:
-        table: the table.
-        action: of DynamoDB's API.
-        keys: names of the key attributes that the operation uses, which must be the table's or the index's.
-        call: members of the request besides the table's name.
-        refused: members that DynamoDB refuses with a ValidationException.
-        index: the index that is queried.
-        **rest: see `MethodIntegration`.
+        table: The table.
+        action: Of DynamoDB's API.
+        keys: Names of the key attributes that the operation uses, which must be the table's or the index's.
+        call: Members of the request besides the table's name.
+        refused: Members that DynamoDB refuses with a ValidationException.
+        index: The index that is queried.
+        **rest: See `MethodIntegration`.
 
     Raises:
-        RouteError: the table has other keys, or no such index.
+        RouteError: The table has other keys, or no such index.
     """
     resource = table.resources.table if isinstance(table, ServiceTable) else table
     _check_keys(resource, index, set(keys))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared_constructs.direct_api.conditions import Require
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-#: Who wrote an item last, and when; with `version` and `createdAt` they are on every item.
+# Who wrote an item last, and when; with `version` and `createdAt` they are on every item.
 _TRACE: Final[Mapping[str, Value]] = {
     "updatedAt": Context.REQUEST_TIME,
     "correlationId": Context.CORRELATION_ID,
@@ -40,14 +40,14 @@ class PutItem:
     """Create one item; an existing one is left alone and answered with `exists`.
 
     Attributes:
-        table: the table, or an imported one.
-        key: value of each key attribute.
-        request: model of the body; its fields become attributes under their JSON names.
-        values: further attributes.
-        response: body of the answer, from path, query, headers, claims and the request's id and time.
-        location: value of the Location header.
-        status: of success.
-        exists: answer when the item is there already.
+        table: The table, or an imported one.
+        key: Value of each key attribute.
+        request: Model of the body; its fields become attributes under their JSON names.
+        values: Further attributes.
+        response: Body of the answer, from path, query, headers, claims and the request's id and time.
+        location: Value of the Location header.
+        status: Of success.
+        exists: Answer when the item is there already.
     """
 
     table: Table
@@ -100,20 +100,20 @@ class UpdateItem:
     """Change one item by one conditional write, which counts up its `version`.
 
     Attributes:
-        table: the table, or an imported one.
-        key: value of each key attribute.
-        request: model of the body; its fields are set under their JSON names, absent optional ones are removed.
-        values: further attributes to set.
-        remove: attributes to remove.
-        add: attributes to add a number to (a missing one counts as 0).
-        append: attributes, lists, to append one element to (a missing one counts as empty).
-        conditions: what must hold for the stored item; the first that does not decides the answer.
-        upsert: create the item if it is missing; `conditions` then bind only an existing one.
-        if_match: honour If-Match with the version, quoted or bare, or `*`; anything else than the current one is 412.
-        response: model of the answer, read from the changed item.
-        status: of success; 204 answers no body.
-        created_status: of success when this write created the item.
-        missing: answer when the item is missing and `upsert` is off.
+        table: The table, or an imported one.
+        key: Value of each key attribute.
+        request: Model of the body; its fields are set under their JSON names, absent optional ones are removed.
+        values: Further attributes to set.
+        remove: Attributes to remove.
+        add: Attributes to add a number to (a missing one counts as 0).
+        append: Attributes, lists, to append one element to (a missing one counts as empty).
+        conditions: What must hold for the stored item; the first that does not decides the answer.
+        upsert: Create the item if it is missing; `conditions` then bind only an existing one.
+        if_match: Honour If-Match with the version, quoted or bare, or `*`; anything else than the current one is 412.
+        response: Model of the answer, read from the changed item.
+        status: Of success; 204 answers no body.
+        created_status: Of success when this write created the item.
+        missing: Answer when the item is missing and `upsert` is off.
     """
 
     table: Table
@@ -230,12 +230,12 @@ class DeleteItem(BodilessOperation):
     """Delete one item.
 
     Attributes:
-        table: the table, or an imported one.
-        key: value of each key attribute.
-        conditions: what must hold for the stored item.
-        if_match: honour If-Match (see `UpdateItem`).
-        status: of success; no body.
-        missing: answer when there is no such item; by default the same, so that a repetition changes nothing.
+        table: The table, or an imported one.
+        key: Value of each key attribute.
+        conditions: What must hold for the stored item.
+        if_match: Honour If-Match (see `UpdateItem`).
+        status: Of success; no body.
+        missing: Answer when there is no such item; by default the same, so that a repetition changes nothing.
     """
 
     table: Table

@@ -26,8 +26,8 @@ def grant_scopes(*, groups: Iterable[str], requested: Iterable[str]) -> ScopeCha
     """Everybody may shop, operators may operate, and no other scope is anybody's.
 
     Args:
-        groups: the user's groups in the pool.
-        requested: the scopes that the token would carry.
+        groups: The user's groups in the pool.
+        requested: The scopes that the token would carry.
     """
     earned = {SHOP, OPERATE} if OPERATORS in groups else {SHOP}
     return ScopeChange(
