@@ -11,8 +11,11 @@ from contextvars import ContextVar
 from decimal import Decimal
 
 import pytest
+from commerce_platform.local_cloud.extension import overheads
 from commerce_platform.local_cloud.extension.overheads import _finished, copied, random_uuid
-from commerce_platform.local_cloud.threads import PooledThread
+from commerce_platform.local_cloud.threads import KEPT_IDLE, PooledThread
+from ministack import app
+from ministack.services import dynamodb, stepfunctions
 
 
 @pytest.mark.parametrize(
@@ -51,12 +54,12 @@ def idents(count):
     found = []
     for _ in range(count):
         run(lambda: found.append(threading.get_ident())).join()
-        time.sleep(0.01)  # until it waits again
+        time.sleep(0.001)  # until it waits again
     return found
 
 
 def test_a_thread_is_used_again():
-    assert len(set(idents(20))) < 20
+    assert len(set(idents(2 * KEPT_IDLE))) < 2 * KEPT_IDLE
 
 
 def test_work_that_waits_for_other_work_has_that_begun_at_once():
@@ -72,9 +75,9 @@ def test_work_that_waits_for_other_work_has_that_begun_at_once():
 def test_nothing_of_the_work_before_is_left_in_the_context():
     account = ContextVar("account", default="none")
     found = []
-    for name in map(str, range(20)):
+    for name in map(str, range(2 * KEPT_IDLE)):
         run(lambda value: (found.append(account.get()), account.set(value)), name).join()
-        time.sleep(0.01)
+        time.sleep(0.001)
     assert set(found) == {"none"}
 
 
@@ -109,41 +112,42 @@ def test_ids_are_version_4_uuids_of_which_none_comes_twice():
     assert {(each.version, each.variant) for each in made} == {(4, made[0].variant)}
 
 
-def test_updates_by_workflows_and_by_clients_at_once_lose_none(cloud):
-    cloud.table("counters")
-    update = {
-        "TableName": "counters",
-        "Key": {"pk": {"S": "counter"}},
-        "UpdateExpression": "ADD seen :one",
-        "ExpressionAttributeValues": {":one": {"N": "1"}},
+@pytest.mark.parametrize("caller", ["loop", "sdk integration", "optimized integration"])
+def test_one_call_of_dynamodb_ends_before_another_begins(monkeypatch, caller):
+    begun, go_on, log = threading.Event(), threading.Event(), []
+
+    def read_and_write(name):
+        log.append(f"{name} reads")
+        begun.set()
+        go_on.wait(5)
+        log.append(f"{name} writes")
+
+    async def handle(_method, _path, _headers, body, _query):
+        return read_and_write(body)
+
+    for module, name, stand_in in (
+        (dynamodb, "handle_request", handle),
+        (stepfunctions, "_invoke_dynamodb", lambda _operation, given: read_and_write(given)),
+        (app, "call_service_handler_sync", None),
+    ):
+        monkeypatch.setattr(module, name, stand_in)
+    overheads._call_in_place()
+    headers = {"x-amz-target": "DynamoDB_20120810.UpdateItem"}
+    calls = {
+        "loop": lambda name: asyncio.run(dynamodb.handle_request("POST", "/", headers, name, {})),
+        "sdk integration": lambda name: app.call_service_handler_sync(
+            dynamodb.handle_request, "POST", "/", headers, name, {}
+        ),
+        "optimized integration": lambda name: stepfunctions._invoke_dynamodb("updateItem", name),
     }
-    branches = [
-        {
-            "StartAt": "Add",
-            "States": {
-                "Add": {
-                    "Type": "Task",
-                    "Resource": f"arn:aws:states:::{api}:updateItem",
-                    "Arguments": update,
-                    "End": True,
-                }
-            },
-        }
-        for api in ("aws-sdk:dynamodb", "dynamodb") * 20
-    ]
-    definition = {
-        "QueryLanguage": "JSONata",
-        "StartAt": "All",
-        "States": {"All": {"Type": "Parallel", "Branches": branches, "End": True}},
-    }
-    machine = cloud.state_machine(definition)
-    execution = cloud.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
-    dynamodb = cloud.client("dynamodb")
-    for _ in range(10):
-        dynamodb.update_item(**update)
-    assert cloud.ended(execution)["status"] == "SUCCEEDED"
-    found = dynamodb.get_item(TableName="counters", Key=update["Key"], ConsistentRead=True)["Item"]
-    assert found["seen"] == {"N": "50"}
+    first = run(calls["loop"], "first")
+    assert begun.wait(5)
+    second = run(calls[caller], "second")
+    time.sleep(0.05)
+    go_on.set()
+    first.join()
+    second.join()
+    assert log == ["first reads", "first writes", "second reads", "second writes"]
 
 
 def test_a_handler_that_waits_is_not_called_in_place():
