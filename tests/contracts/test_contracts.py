@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,3 +76,12 @@ def test_a_broken_promise_is_found():
     wanted = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
     promised = {"type": "object", "required": [], "properties": {"a": {"type": "string"}}}
     assert len(list(unmet(wanted, promised, (wanted, promised)))) == 2
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_declared_to_be_published_is_what_the_change_feed_makes(service, definitions):
+    declared = {event.detail_type for event in import_module(f"{service}_service.events").EVENTS}
+    made = set(re.findall(r"\$event\('(\w+\.v\d+)'", json.dumps(definitions[service])))
+    promised = set(published_events(contracts(service, "published")))
+    assert made == promised
+    assert declared <= made, "the requests of a saga are declared where it waits for the reply"

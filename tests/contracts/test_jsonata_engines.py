@@ -11,19 +11,14 @@ import random
 import re
 import shutil
 import subprocess
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import jlens
 import pytest
-from service_testing import synthesize
 from states_language import jsonata_engine
 from states_language.jsonata_engine import UNDEFINED
 
 ROOT = Path(__file__).parents[2]
-SERVICES = sorted(path.parent.name.removesuffix("-service") for path in ROOT.glob("*-service/cdk.json"))
 EXAMPLES = 8
 TEXTS = ("", "A-1", "é€😀", '"\\\n', "null", "2026-01-01T00:00:00.000Z", "PLACED", "RESERVED", "ACTIVE")
 NUMBERS = ("0", "1", "7", "-3", "2.5", "1e21")
@@ -43,28 +38,12 @@ def expressions_in(node):
             yield from expressions_in(value)
 
 
-def definitions(template):
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::StepFunctions::StateMachine":
-            text = resource["Properties"]["DefinitionString"]
-            if isinstance(text, dict):
-                text = "".join(
-                    part if isinstance(part, str) else "known-when-deployed" for part in text["Fn::Join"][1]
-                )
-            yield json.loads(text)
-
-
-@cache
-def expressions():
-    found: dict[str, None] = {}
-    for service in SERVICES:
-        build = import_module(f"{service}_service.stack").build
-        room = f"{service}_service.settings"
-        settings = getattr(import_module(room), f"{service.title()}Settings") if find_spec(room) else None
-        for template in synthesize(build, service=service, settings=settings).values():
-            for definition in definitions(template):
-                found |= dict.fromkeys(expressions_in(definition))
-    return tuple(found)
+@pytest.fixture(scope="session")
+def expressions(definitions):
+    found = (
+        each for machines in definitions.values() for machine in machines for each in expressions_in(machine)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 class Inputs:
@@ -151,10 +130,10 @@ class Inputs:
         return {kind: True if kind == "NULL" else self.leaf(kind)}
 
 
-def cases(*, tame):
+def cases(expressions, *, tame):
     return [
         {"expression": expression, "variables": Inputs(expression, seed, tame=tame).variables()}
-        for expression in expressions()
+        for expression in expressions
         for seed in range(EXAMPLES)
     ]
 
@@ -199,7 +178,7 @@ def differences(engine, given):
 @pytest.mark.parametrize(
     ("engine", "tame"), [(jsonata_engine.with_jlens, False), (jsonata_engine.with_jsonata_python, True)]
 )
-def test_every_expression_means_what_the_reference_says(engine, tame):
-    assert len(expressions()) > 80
-    found = list(differences(engine, cases(tame=tame)))
+def test_every_expression_means_what_the_reference_says(engine, tame, expressions):
+    assert len(expressions) > 80
+    found = list(differences(engine, cases(expressions, tame=tame)))
     assert found == [], f"{len(found)} differences"
