@@ -64,12 +64,14 @@ class Visit:
         input: Its input.
         output: What it gave on, None if it failed.
         error: The error's name if it failed.
+        cause: Its explanation.
     """
 
     state: str
     input: Any
     output: Any = None
     error: str | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +237,7 @@ class _Run:
             try:
                 following, output = self._attempt(name, state, scope)
             except WorkflowError as error:
-                self.visits.append(Visit(state=name, input=value, error=error.error))
+                self.visits.append(Visit(state=name, input=value, error=error.error, cause=error.cause))
                 if _retries(state, error, attempts):
                     scope.context["State"]["RetryCount"] += 1
                     continue

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from shared_constructs import Projection, Subscription
 
+from cart_service.contracts.consumed import ProductChanged
+
 if TYPE_CHECKING:
     from constructs import Construct
     from shared_constructs import ServiceTable
@@ -20,6 +22,7 @@ class Products(Projection):
             construct_id,
             table=table,
             subscriptions=[Subscription(source="commerce.product", detail_type="ProductChanged.v1")],
+            model=ProductChanged,
             key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"},
             attributes={
                 "sku": "$data.sku",

@@ -3,6 +3,8 @@
 from constructs import Construct
 from shared_constructs import Projection, ServiceTable, Subscription
 
+from order_service.contracts.consumed import ProductChanged, StockLevel
+
 KEY = {"pk": "'SKU#' & $data.sku", "sk": "'CATALOGUE'"}
 
 
@@ -16,6 +18,7 @@ class Catalogue(Construct):
             "Products",
             table=table,
             subscriptions=[Subscription(source="commerce.product", detail_type="ProductChanged.v1")],
+            model=ProductChanged,
             key=KEY,
             attributes={"name": "$data.name", "price": "$data.price", "status": "$data.status"},
             version="$data.version",
@@ -29,6 +32,7 @@ class Catalogue(Construct):
                 Subscription(source="commerce.inventory", detail_type=detail_type)
                 for detail_type in ("StockLow.v1", "StockDepleted.v1", "StockReplenished.v1")
             ],
+            model=StockLevel,
             key=KEY,
             attributes={"available": "$data.available"},
             version="$data.version",

@@ -32,3 +32,49 @@ def test_a_product_known_only_by_its_stock_cannot_be_ordered(shop):
     response = shop.place((SKU, 1))
     assert response.status == 422
     assert "not in the catalogue" in response.json()["errors"][0]["detail"]
+
+
+WHOLE = {
+    "sku": SKU,
+    "name": "Macaron",
+    "price": {"amountMinor": 250, "currency": "EUR"},
+    "status": "ACTIVE",
+    "version": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"price": None}, "detail.data.price must be object, got null"),
+        ({"price": {"currency": "EUR"}}, "detail.data.price.amountMinor is missing"),
+        (
+            {"price": {"amountMinor": "250", "currency": "EUR"}},
+            "detail.data.price.amountMinor must be integer",
+        ),
+        ({"version": "2"}, "detail.data.version must be integer, got string"),
+        ({"version": 2.5}, "detail.data.version must be integer, got number"),
+        ({"status": "SOLD"}, "detail.data.status must be one of"),
+    ],
+    ids=str,
+)
+def test_an_event_that_breaks_its_contract_is_dead_lettered_and_freezes_nothing(shop, change, reason):
+    shop.product(SKU, name="Macaron", price=200, version=1)
+    broken = shop.event("product", "ProductChanged.v1", SKU, WHOLE | change, version=2).envelope()
+    broken["detail"]["data"] = WHOLE | change
+    outcome = shop.feed("Products", broken)
+    assert [letter.body["detail"] for letter in outcome.dead_letters] == [broken["detail"]]
+    told = [visit.cause for visit in outcome.executions[0].visits if visit.error == "ContractBroken"]
+    assert told
+    assert reason in told[0]
+    shop.product(SKU, name="Newer macaron", price=300, version=3)
+    assert catalogue_item(shop)["name"] == "Newer macaron"
+    assert shop.place((SKU, 1)).json()["total"]["amountMinor"] == 300
+
+
+def test_a_stock_level_that_is_text_is_not_believed(shop):
+    level = {"sku": SKU, "available": "0", "version": 1}
+    outcome = shop.feed("Availability", shop.event("inventory", "StockDepleted.v1", SKU, level))
+    assert len(outcome.dead_letters) == 1
+    shop.product(SKU)
+    assert shop.place((SKU, 1)).status == 202

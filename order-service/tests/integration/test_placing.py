@@ -90,6 +90,17 @@ def test_every_faulty_line_is_named(shop):
     ]
 
 
+@pytest.mark.parametrize("price", [None, {}, {"currency": "EUR"}, {"amountMinor": 5}], ids=str)
+def test_a_line_without_a_price_is_named_and_never_dropped(shop, price):
+    product = {"pk": "SKU#UNPRICED", "sk": "CATALOGUE", "name": "Unpriced", "status": "ACTIVE"}
+    shop.deployment.table("Catalogue").put_item(Item=product | ({} if price is None else {"price": price}))
+    unpriced = "sku UNPRICED has no price and cannot be ordered."
+    alone, second = shop.place(("UNPRICED", 1)), shop.place(("BRIOCHE", 1), ("UNPRICED", 1))
+    assert (alone.status, second.status) == (422, 422)
+    assert alone.json()["errors"] == [{"pointer": "#/items/0/sku", "detail": unpriced}]
+    assert second.json()["errors"] == [{"pointer": "#/items/1/sku", "detail": unpriced}]
+
+
 def test_a_sku_on_two_lines_is_refused(shop):
     response = shop.place(("BRIOCHE", 1), ("BRIOCHE", 2))
     assert response.status == 422

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from constructs import Construct
+from service_runtime.envelope import Metadata
 from states_language.definition import expression, library
 
 from shared_constructs.customize import Customization, Customize
+from shared_constructs.direct_api.json_schema import draft_04
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.queue_consumer import QueueConsumer
 
@@ -18,13 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk.aws_dynamodb import ITable
+    from pydantic import BaseModel
 
     from shared_constructs.queue_consumer import Subscription
     from shared_constructs.table import ServiceTable
 
 
 HERE = Path(__file__).parent
-_FIELD = re.compile(r"\$(?:data|metadata)(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
+_FIELD = re.compile(r"\$(data|metadata)\.([A-Za-z_][A-Za-z0-9_]*)")
+# The keywords that `faults.jsonata` knows.
+_CHECKED: Final = frozenset(
+    (
+        *("type", "enum", "required", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+        *("minLength", "maxLength", "minItems", "maxItems"),
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +58,10 @@ class Projection(Construct):
     item does not exist or holds an older version. An event that comes late, again or out of order changes nothing,
     whatever the order, so any delivery of the same events ends in the same item.
 
+    An event that does not fit the consumed contract is believed in no part: its message fails (the execution's log
+    names the field and what it should be), so that it ends in the DLQ and the item stays as it was. Required fields,
+    types, enumerations and bounds of the model are checked, its patterns are not.
+
     Keys and attributes are JSONata expressions (without `{% %}`) over `$data` (the event's data) and `$metadata`.
     An attribute whose expression gives nothing is removed from the item.
 
@@ -55,6 +70,7 @@ class Projection(Construct):
         construct_id: Its id; tests feed the projection by it.
         table: A `ServiceTable` or table.
         subscriptions: The events.
+        model: What this service reads of their data, from `contracts.consumed`.
         key: Key attributes of the item, `{"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"}`.
         attributes: The attributes that the event determines, `{"name": "$data.name", "price": "$data.price"}`.
         version: The version that decides; default the aggregate's.
@@ -66,12 +82,14 @@ class Projection(Construct):
         resources: Workflow and consumer, which have resources of their own.
 
     Raises:
-        ValueError: No key, no attributes, one of them is also the version attribute, or a customized argument that the
-            construct decides.
+        ValueError: No key, no attributes, one of them is also the version attribute, an expression reads a field that
+            the model does not have, key or version read an optional one, the version one that is no integer, or a
+            customized argument that the construct decides.
 
     Example:
         >>> projection = Projection(stack, "Catalogue", table=table,
         ...     subscriptions=[Subscription(source="commerce.product", detail_type="ProductChanged.v1")],
+        ...     model=ProductChanged,
         ...     key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"}, attributes={"name": "$data.name"})
     """
 
@@ -82,6 +100,7 @@ class Projection(Construct):
         *,
         table: ServiceTable | ITable,
         subscriptions: Sequence[Subscription],
+        model: type[BaseModel],
         key: Mapping[str, str],
         attributes: Mapping[str, str],
         version: str = "$metadata.aggregateVersion",
@@ -100,6 +119,9 @@ class Projection(Construct):
             "definition": HERE / "projection.asl.yaml",
             "substitutions": {
                 "Table": table,
+                "Faults": expression(
+                    HERE / "faults.jsonata", Schema=json.dumps(_contract(model, key, attributes, version))
+                ),
                 "Update": _update(key, {version_attribute: version, **attributes}),
             },
             "per_record": True,
@@ -110,19 +132,52 @@ class Projection(Construct):
         self.resources = ProjectionResources(workflow=workflow, consumer=consumer)
 
 
+def _contract(
+    model: type[BaseModel], key: Mapping[str, str], attributes: Mapping[str, str], version: str
+) -> dict[str, Any]:
+    """Schema of the events' `detail`: the data as the model has it, and of the metadata what is read.
+
+    Raises:
+        ValueError: The expressions read what the schema does not promise.
+    """
+    promised = {"data": draft_04(model, custom_validators=True), "metadata": draft_04(Metadata)}
+    metadata: dict[str, Any] = {}
+    for read in (version, *key.values(), *attributes.values()):
+        for part, name in _FIELD.findall(read):
+            field = promised[part]["properties"].get(name)
+            if field is None:
+                raise ValueError(f"{read!r} reads {part}.{name}, which {model.__name__} does not have")
+            if read not in attributes.values() and name not in promised[part].get("required", ()):
+                raise ValueError(
+                    f"key and version read required fields only, got {read!r}: {name} is optional"
+                )
+            if read == version and field.get("type") != "integer":
+                raise ValueError(f"the version is an integer, got {read!r}: {name} is {field.get('type')}")
+            if part == "metadata":
+                metadata[name] = field
+    detail = {
+        "data": promised["data"],
+        "metadata": {"type": "object", "properties": metadata, "required": [*metadata]},
+    }
+    return _checked({"type": "object", "properties": detail, "required": [*detail]})
+
+
+def _checked(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a schema is checked; titles and descriptions would only lengthen the definition."""
+    checked: dict[str, Any] = {name: value for name, value in schema.items() if name in _CHECKED}
+    if fields := schema.get("properties"):
+        checked["properties"] = {name: _checked(field) for name, field in fields.items()}
+    if isinstance(items := schema.get("items"), dict):
+        checked["items"] = _checked(items)
+    for choice in {"anyOf", "oneOf"} & schema.keys():
+        checked[choice] = [_checked(each) for each in schema[choice]]
+    return checked
+
+
 def _update(key: Mapping[str, str], attributes: Mapping[str, str]) -> str:
-    keys = ", ".join(f"'{name}': $typed({_complete(value)})" for name, value in key.items())
+    keys = ", ".join(f"'{name}': $typed({value})" for name, value in key.items())
     fields = ",\n".join(
         f"{{'n': '#{position}', 'p': ':{position}', 'name': '{name}', 'value': {value}}}"
         for position, (name, value) in enumerate(attributes.items())
     )
     return expression(HERE / "update.jsonata", Typed=library("typed"), Key=keys, Fields=fields)
-
-
-def _complete(expression: str) -> str:
-    """A key expression that gives nothing when a field it reads is absent, rather than the key of another item.
-
-    (JSONata concatenates what is absent as empty text.) DynamoDB refuses such a key, and the message fails.
-    """
-    read = " and ".join(f"$exists({path})" for path in sorted(set(_FIELD.findall(expression))))
-    return f"({read}) ? ({expression})" if read else expression

@@ -1,5 +1,6 @@
 import pytest
-from service_runtime.envelope import Event, PublishedEvent
+from service_runtime.envelope import Event, PublishedEvent, WireModel
+from service_runtime.money import Money
 from service_testing import Deployment, synthesize
 from shared_constructs import (
     ChangeFeed,
@@ -26,6 +27,21 @@ class OrderConfirmed(PublishedEvent, major=1):
     order_id: str
 
 
+class ProductChanged(WireModel):
+    """What the service reads of the products' events."""
+
+    sku: str
+    name: str
+    price: Money | None = None
+    tags: list[str] | None = None
+    status: str | None = None
+
+
+@pytest.fixture(scope="session")
+def product_model():
+    return ProductChanged
+
+
 def build(app):
     """A service that tells its own changes and keeps a read model of another service's facts."""
     data = ServiceStack(app, kind=StackKind.STATEFUL)
@@ -50,6 +66,7 @@ def build(app):
         "Catalogue",
         table=table,
         subscriptions=[Subscription(source="commerce.product", detail_type=PRODUCT_CHANGED)],
+        model=ProductChanged,
         key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"},
         attributes={
             "name": "$data.name",

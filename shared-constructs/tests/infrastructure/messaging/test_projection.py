@@ -74,7 +74,40 @@ def test_a_poisonous_event_ends_in_the_dlq_and_holds_nobody_up(deployment, produ
     ] * 5  # received five times, reported as its own failure each time
 
 
-def test_two_projections_share_an_item_by_versions_of_their_own(product_changed):
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("data", {"name": None}, "detail.data.name must be string, got null"),
+        ("data", {"tags": ["a", 1]}, "detail.data.tags[1] must be string, got integer"),
+        (
+            "data",
+            {"price": {"amountMinor": 2**53}},
+            "detail.data.price.amountMinor is more than 9007199254740991",
+        ),
+        ("data", {"price": {"amountMinor": 1}}, "detail.data.price.currency is missing"),
+        (
+            "metadata",
+            {"aggregateVersion": "7"},
+            "detail.metadata.aggregateVersion must be integer, got string",
+        ),
+        ("metadata", {"aggregateVersion": -1}, "detail.metadata.aggregateVersion is less than 0"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_the_consumed_contract_is_dead_lettered(
+    deployment, product_changed, part, change, reason
+):
+    broken = product_changed(7, name="broken").envelope()
+    broken["detail"][part] |= change
+    outcome = deployment.feed("Catalogue", [broken, product_changed(1, name="fine")])
+    assert [letter.body["detail"] for letter in outcome.dead_letters] == [broken["detail"]]
+    causes = [visit.cause for visit in outcome.executions[0].visits if visit.state == "Contract broken"]
+    assert len(causes) == 1
+    assert reason in causes[0]
+    assert [item["name"] for item in deployment.items("Table")] == ["fine"]
+
+
+def test_two_projections_share_an_item_by_versions_of_their_own(product_changed, product_model):
     def build(app):
         table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table")
         stack = ServiceStack(app, kind=StackKind.STATELESS)
@@ -86,6 +119,7 @@ def test_two_projections_share_an_item_by_versions_of_their_own(product_changed)
                 name,
                 table=table,
                 subscriptions=[Subscription(source=f"commerce.{service}", detail_type="ProductChanged.v1")],
+                model=product_model,
                 key={"pk": "'PRODUCT#' & $data.sku", "sk": "'PRODUCT'"},
                 attributes={f"{service}Name": "$data.name"},
                 version_attribute=f"{service}Version",
@@ -100,7 +134,7 @@ def test_two_projections_share_an_item_by_versions_of_their_own(product_changed)
         ]
 
 
-def test_a_projection_s_parts_are_customized_as_constructs_of_their_own():
+def test_a_projection_s_parts_are_customized_as_constructs_of_their_own(product_model):
     def build(app):
         table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table")
         Projection(
@@ -108,6 +142,7 @@ def test_a_projection_s_parts_are_customized_as_constructs_of_their_own():
             "P",
             table=table,
             subscriptions=[],
+            model=product_model,
             key={"pk": "$data.sku"},
             attributes={"name": "$data.name"},
             customize={
@@ -132,13 +167,21 @@ def test_a_projection_s_parts_are_customized_as_constructs_of_their_own():
         ({"key": {"pk": "1"}, "attributes": {}}, "at least one attribute"),
         ({"key": {"pk": "1"}, "attributes": {"version": "1"}}, "version is written twice"),
         ({"key": {"pk": "1"}, "attributes": {"pk": "1"}}, "pk is written twice"),
+        ({"key": {"pk": "1"}, "attributes": {"a": "$data.prize"}}, "data.prize, which ProductChanged"),
+        ({"key": {"pk": "$data.status"}, "attributes": {"a": "1"}}, "status is optional"),
+        ({"key": {"pk": "1"}, "attributes": {"a": "1"}, "version": "$data.name"}, "name is string"),
     ],
 )
-def test_a_projection_that_contradicts_itself_is_refused(arguments, message):
+def test_a_projection_that_contradicts_itself_is_refused(arguments, message, product_model):
     def build(app):
         table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table")
         Projection(
-            ServiceStack(app, kind=StackKind.STATELESS), "P", table=table, subscriptions=[], **arguments
+            ServiceStack(app, kind=StackKind.STATELESS),
+            "P",
+            table=table,
+            subscriptions=[],
+            model=product_model,
+            **arguments,
         )
 
     with pytest.raises(ValueError, match=message):
