@@ -48,7 +48,10 @@ class Lifecycle(Construct):
             data={"items": Stored("lines")},
             accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
             rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
-            rejection="$join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')",
+            rejection=(
+                "$data.reason = 'EXPIRED' ? 'EXPIRED'"
+                " : $join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')"
+            ),
             time_limit=Duration.seconds(settings.stock_wait_seconds),
         )
         payment = EventRequest(

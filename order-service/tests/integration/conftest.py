@@ -147,9 +147,16 @@ class Shop:
         )
 
     def stock_rejected(self):
-        request = self.last("StockReservationRequested.v1")
         shortages = [{"sku": "BRIOCHE", "requested": 1, "available": 0}]
-        return self._answer("Stock", self.reply(request, "StockRejected.v1", shortages=shortages))
+        return self._reject_stock("OUT_OF_STOCK", shortages)
+
+    def stock_request_expired(self):
+        return self._reject_stock("EXPIRED", [])
+
+    def _reject_stock(self, reason, shortages):
+        request = self.last("StockReservationRequested.v1")
+        refusal = self.reply(request, "StockRejected.v1", reason=reason, shortages=shortages)
+        return self._answer("Stock", refusal)
 
     def payment_captured(self):
         return self._answer("Payment", self.reply(self.last("PaymentRequested.v1"), "PaymentCaptured.v1"))

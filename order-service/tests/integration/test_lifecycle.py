@@ -78,6 +78,15 @@ def test_stock_that_is_short_cancels_the_order_and_says_which(shop):
     assert not shop.events("PaymentRequested.v1")
 
 
+def test_a_reservation_that_was_asked_for_too_late_timed_out_and_was_not_short(shop):
+    order_id = shop.placed()
+    shop.run(order_id, stock=shop.stock_request_expired)
+    order = shop.order(order_id)
+    assert (order["status"], order["reason"]) == ("CANCELLED", "TIMED_OUT")
+    assert order["timeline"][-1]["detail"] == "TIMED_OUT: EXPIRED"
+    assert shop.last("OrderCancelled.v1").data["reason"] == "TIMED_OUT"
+
+
 def test_a_declined_payment_cancels_the_order(shop):
     order_id = shop.placed()
     shop.run(order_id, payment=shop.payment_declined)

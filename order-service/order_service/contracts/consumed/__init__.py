@@ -39,9 +39,10 @@ class Shortage(WireModel):
 
 
 class StockRejected(WireModel):
-    """Data of ``StockRejected.v1``."""
+    """Data of ``StockRejected.v1``; an expired request names no shortages."""
 
     order_id: str
+    reason: Literal["OUT_OF_STOCK", "EXPIRED"]
     shortages: list[Shortage]
 
 
