@@ -10,9 +10,9 @@ CATEGORY_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 
 
 class Price(WireModel, extra="forbid"):
-    """What one piece costs, in minor units of the one currency; at most a million major units."""
+    """What one piece costs, in minor units of the one currency: payment providers refuse 0; at most a million major units."""
 
-    amount_minor: Annotated[int, Field(ge=0, le=100_000_000)]
+    amount_minor: Annotated[int, Field(ge=1, le=100_000_000)]
     currency: Literal["EUR"]
 
 

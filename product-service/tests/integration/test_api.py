@@ -38,11 +38,11 @@ class TestPut:
     def test_a_known_product_is_replaced_as_a_whole(self, catalogue):
         catalogue.put(description="Sharp.")
 
-        response = catalogue.put(name="Tarte", price={"amountMinor": 0, "currency": "EUR"})
+        response = catalogue.put(name="Tarte", price={"amountMinor": 1, "currency": "EUR"})
 
         assert response.status == 200
         product = response.json()
-        assert (product["name"], product["price"]["amountMinor"], product["version"]) == ("Tarte", 0, 2)
+        assert (product["name"], product["price"]["amountMinor"], product["version"]) == ("Tarte", 1, 2)
         assert "description" not in product
         assert catalogue.get().json() == product
 
@@ -99,6 +99,7 @@ class TestPut:
             {"category": "a#b"},
             {"price": ...},
             {"price": 620},
+            {"price": {"amountMinor": 0, "currency": "EUR"}},
             {"price": {"amountMinor": -1, "currency": "EUR"}},
             {"price": {"amountMinor": 6.2, "currency": "EUR"}},
             {"price": {"amountMinor": "620", "currency": "EUR"}},

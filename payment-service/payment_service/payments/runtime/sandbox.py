@@ -82,9 +82,9 @@ class SandboxProvider:
         """Prepare an attempt; one per order.
 
         Raises:
-            PaymentMethodError: The token is not one of the sandbox's.
+            PaymentMethodError: The token is not one of the sandbox's, or the amount is nothing.
         """
-        if request.payment_method not in TOKENS:
+        if request.payment_method not in TOKENS or request.amount.amount_minor < 1:
             raise PaymentMethodError("INVALID_PAYMENT_METHOD")
         intent_id = f"sbx_{hashlib.sha256(request.order_id.encode()).hexdigest()[:24]}"
         account = Account(intent_id=intent_id, token=request.payment_method, expires_at=request.expires_at)
