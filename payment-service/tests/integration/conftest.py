@@ -1,5 +1,7 @@
 """The synthesized service on moto, and the order service's events."""
 
+import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,6 +23,18 @@ def service(templates):
     """Each test has its own: the stream tells from the beginning."""
     with Deployment(templates) as deployed:
         yield deployed
+
+
+def metrics(capsys) -> Counter[str]:
+    """What was counted, and how often."""
+    counted: Counter[str] = Counter()
+    for line in capsys.readouterr().out.splitlines():
+        if '"_aws"' in line:
+            written = json.loads(line)
+            for kind in written["_aws"]["CloudWatchMetrics"]:
+                for metric in kind["Metrics"]:
+                    counted[metric["Name"]] += sum(written[metric["Name"]])
+    return counted
 
 
 def requested(

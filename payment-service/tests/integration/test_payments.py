@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import OPERATOR, cancelled, requested
+from .conftest import OPERATOR, cancelled, metrics, requested
 
 
 def answers(service) -> list[tuple[str, str]]:
@@ -71,6 +71,26 @@ def test_a_cancellation_before_its_request_says_nothing_and_declines_the_request
     request = requested()
     service.feed("Consumers/Orders", [request])
     assert answers(service) == [("PaymentDeclined.v1", request.metadata.event_id)]
+
+
+@pytest.mark.parametrize(
+    ("card", "counted"),
+    [
+        ("tok_declined", {"PaymentsDeclined": 1}),
+        ("tok_visa", {"PaymentsCaptured": 1, "PaymentsRefunded": 1}),
+    ],
+)
+def test_each_outcome_is_counted_once_whatever_is_repeated(service, capsys, card, counted):
+    request, again, cancellation = requested(card), requested(card, attempt=2), cancelled()
+    service.feed("Consumers/Orders", [request, request, again, cancellation, cancellation])
+    assert metrics(capsys) == counted
+
+
+def test_an_order_that_is_cancelled_before_it_is_paid_for_counts_as_declined_once_it_asks(service, capsys):
+    service.feed("Consumers/Orders", [cancelled()])
+    assert metrics(capsys) == {}
+    service.feed("Consumers/Orders", [requested()])
+    assert metrics(capsys) == {"PaymentsDeclined": 1}
 
 
 def test_an_unknown_outcome_stays_queued_and_out_of_the_dlq(service):

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from stripe import WebhookSignature
 
-from .conftest import OPERATOR, requested
+from .conftest import OPERATOR, metrics, requested
 
 BODY = json.dumps(
     {"type": "payment_intent.succeeded", "data": {"object": {"metadata": {"orderId": "order-1"}}}}
@@ -25,22 +25,12 @@ def send(service, signature: str, body: str = BODY):
     return service.request("POST", "/payments/webhooks", body=body, headers={"Stripe-Signature": signature})
 
 
-def signed(secret: str, *, age_seconds: int = 0) -> str:
-    return WebhookSignature.generate_signature_header(BODY, secret, timestamp=int(time.time()) - age_seconds)
+def signed(secret: str, *, age_seconds: int = 0, body: str = BODY) -> str:
+    return WebhookSignature.generate_signature_header(body, secret, timestamp=int(time.time()) - age_seconds)
 
 
 def status(service) -> str:
     return service.request("GET", "/payments/order-1", claims=OPERATOR).json()["status"]
-
-
-def metrics(capsys) -> set[str]:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    return {
-        metric["Name"]
-        for line in lines
-        for kind in line["_aws"]["CloudWatchMetrics"]
-        for metric in kind["Metrics"]
-    }
 
 
 @pytest.fixture
@@ -69,9 +59,17 @@ def test_a_forged_webhook_is_dropped_and_counted(service, secret, forgery, capsy
     assert "WebhooksForged" in metrics(capsys)
 
 
+@pytest.mark.parametrize("body", ["id=evt_1&type=charge.refunded", "{"])
+def test_a_genuine_webhook_that_is_no_json_goes_to_the_dlq_with_the_reason(service, secret, body):
+    send(service, signed(secret, body=body), body)
+    outcome = service.feed("Consumers/Webhooks", [])
+    (letter,) = outcome.dead_letters
+    assert "not JSON" in letter.reason
+    assert outcome.pending == []
+
+
 def test_a_webhook_about_something_else_is_dropped(service, secret, capsys):
     body = '{"data": {"object": {"id": "cus_1"}}}'
-    header = WebhookSignature.generate_signature_header(body, secret, timestamp=int(time.time()))
-    send(service, header, body)
+    send(service, signed(secret, body=body), body)
     assert service.feed("Consumers/Webhooks", []).dead_letters == []
     assert "WebhooksOfOthers" in metrics(capsys)

@@ -11,6 +11,7 @@ def intent(status: str = "requires_confirmation", **fields: Any) -> dict[str, An
         "id": "pi_3PqX1a2eZvKYlo2C1a2b3c4d",
         "object": "payment_intent",
         "amount": 1299,
+        "amount_received": 1299 if status == "succeeded" else 0,
         "currency": "eur",
         "capture_method": "automatic",
         "confirmation_method": "automatic",
@@ -24,27 +25,27 @@ def intent(status: str = "requires_confirmation", **fields: Any) -> dict[str, An
     }
 
 
-def charge(*, refunded: bool = False) -> dict[str, Any]:
+def charge(*refunds: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": "ch_3PqX1a2eZvKYlo2C1xYz",
         "object": "charge",
         "amount": 1299,
-        "amount_refunded": 1299 if refunded else 0,
         "captured": True,
         "paid": True,
-        "refunded": refunded,
+        "refunds": {"object": "list", "data": list(refunds), "has_more": False},
         "status": "succeeded",
     }
 
 
-def refund(status: str = "succeeded") -> dict[str, Any]:
+def refund(status: str = "succeeded", *, amount: int = 1299) -> dict[str, Any]:
     return {
         "id": "re_3PqX1a2eZvKYlo2C1abc",
         "object": "refund",
-        "amount": 1299,
+        "amount": amount,
         "charge": "ch_3PqX1a2eZvKYlo2C1xYz",
         "payment_intent": "pi_3PqX1a2eZvKYlo2C1a2b3c4d",
         "status": status,
+        **({"failure_reason": "expired_or_canceled_card"} if status == "failed" else {}),
     }
 
 

@@ -7,6 +7,7 @@ from payment_service.payments.runtime.provider import (
     IntentState,
     PaymentMethodError,
     ProviderUnavailableError,
+    RefundError,
 )
 
 
@@ -54,13 +55,14 @@ def test_after_three_failures_in_a_row_nothing_reaches_the_provider(breaker, pro
     assert 0 < error.value.retry_after_seconds <= 31
 
 
-def test_any_answer_in_between_counts_from_the_start(breaker, provider):
+@pytest.mark.parametrize("definite", [PaymentMethodError("CARD_DECLINED"), RefundError("3 refunds failed")])
+def test_any_answer_in_between_counts_from_the_start(breaker, provider, definite):
     down = ProviderUnavailableError("down")
     for answer in (down, down, Intent(id="i", state=IntentState.DECLINED), down, down):
         provider.answer = answer
         fail(breaker, 1) if answer is down else breaker.read("i")
-    provider.answer = PaymentMethodError("CARD_DECLINED")
-    with pytest.raises(PaymentMethodError):
+    provider.answer = definite
+    with pytest.raises(type(definite)):
         breaker.read("i")
     assert provider.calls == 6
 

@@ -49,6 +49,19 @@ def test_asked_anew_a_payment_answers_the_new_question_and_stays_what_it_is():
     assert (again.status, again.version, again.causation_id) == (Status.CAPTURED, 4, "request-2")
 
 
+def test_of_two_live_requests_each_is_taken_in_once_however_often_both_are_repeated():
+    payment, changes = None, 0
+    for request_id in ["request-1", "request-2"] * 3:
+        changed = domain.request(payment, request(request_id=request_id))
+        payment, changes = changed or payment, changes + bool(changed)
+    assert (changes, payment.version, payment.causation_id) == (2, 2, "request-2")
+
+
+def test_a_request_that_was_overtaken_by_a_later_one_does_not_take_its_place():
+    later = domain.request(None, request(request_id="request-2", seconds=60))
+    assert domain.request(later, request(request_id="request-1", seconds=30)) is None
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -43,6 +43,7 @@ class Paying(RuleBasedStateMachine):
             store=AtTheMercyOf(self, self.payments, {"write"}),
             provider=AtTheMercyOf(self, sandbox, {"create", "read", "confirm", "void", "refund"}),
             clock=self.clock,
+            on_settled=lambda _payment: None,
         )
 
     def around(self, name, method, args):

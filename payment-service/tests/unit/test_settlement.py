@@ -3,9 +3,10 @@
 import pytest
 from payment_service.payments.runtime import domain
 from payment_service.payments.runtime.domain import Status
-from payment_service.payments.runtime.provider import IntentState, ProviderUnavailableError
+from payment_service.payments.runtime.provider import Intent, IntentState, ProviderUnavailableError
 from payment_service.payments.runtime.sandbox import SandboxProvider
 from payment_service.payments.runtime.settle import PendingError, Settlement
+from service_runtime.money import Money
 
 from .worlds import Accounts, Clock, Payments, request
 
@@ -14,7 +15,13 @@ class World:
     def __init__(self, provider=None) -> None:
         self.clock, self.payments, self.accounts = Clock(), Payments(), Accounts()
         self.sandbox = SandboxProvider(self.accounts, clock=self.clock)
-        self.settlement = Settlement(store=self.payments, provider=provider or self.sandbox, clock=self.clock)
+        self.settled = []
+        self.settlement = Settlement(
+            store=self.payments,
+            provider=provider or self.sandbox,
+            on_settled=self.settled.append,
+            clock=self.clock,
+        )
 
     def request(self, card: str = "tok_visa", **options):
         return self.settlement.change("order-1", lambda p: domain.request(p, request(card, **options)))
@@ -57,6 +64,12 @@ def test_a_good_card_is_charged_once_however_often_it_is_asked_for(world):
 def test_a_bad_card_is_declined_with_the_reason(world, token, reason):
     payment = world.request(token)
     assert (payment.status, payment.reason) == (Status.DECLINED, reason)
+
+
+def test_an_amount_of_nothing_is_refused_as_by_a_real_provider(world):
+    nothing = request().model_copy(update={"amount": Money(amount_minor=0, currency="EUR")})
+    payment = world.settlement.change("order-1", lambda known: domain.request(known, nothing))
+    assert (payment.status, payment.reason) == (Status.DECLINED, "INVALID_PAYMENT_METHOD")
 
 
 def test_the_intents_id_is_stored_before_anything_is_taken(world):
@@ -123,6 +136,19 @@ def test_a_cancellation_before_the_request_means_that_nothing_is_ever_taken(worl
     world.cancel()
     assert world.request().status is Status.DECLINED
     assert world.accounts.accounts == {}
+
+
+def test_a_refund_on_its_way_is_no_refund_yet(monkeypatch, world):
+    world.request()
+    on_its_way = Intent(id=world.account.intent_id, state=IntentState.REFUNDING)
+    with monkeypatch.context() as while_the_bank_takes_its_time:
+        while_the_bank_takes_its_time.setattr(world.sandbox, "refund", lambda _intent_id: on_its_way)
+        for _ in range(2):
+            with pytest.raises(PendingError, match="REFUNDING"):
+                world.cancel()
+        assert world.payment.status is Status.CAPTURED
+    assert world.cancel().status is Status.REFUNDED
+    assert [payment.status for payment in world.settled] == ["CAPTURED", "REFUNDED"]
 
 
 class Interrupting:

@@ -9,6 +9,7 @@ from payment_service.payments.runtime.provider import (
     IntentState,
     PaymentMethodError,
     ProviderUnavailableError,
+    RefundError,
 )
 from payment_service.payments.runtime.stripe_provider import StripeProvider
 
@@ -50,12 +51,7 @@ def test_an_intent_is_created_without_taking_anything_and_once_per_order():
     [
         (recorded.intent("requires_confirmation"), IntentState.UNCONFIRMED, ""),
         (recorded.intent("processing"), IntentState.PROCESSING, ""),
-        (recorded.intent("succeeded", latest_charge=recorded.charge()), IntentState.CAPTURED, ""),
-        (
-            recorded.intent("succeeded", latest_charge=recorded.charge(refunded=True)),
-            IntentState.REFUNDED,
-            "",
-        ),
+        (recorded.intent("succeeded", latest_charge="ch_1"), IntentState.CAPTURED, ""),
         (recorded.intent("canceled"), IntentState.VOIDED, ""),
         (recorded.intent("requires_action"), IntentState.DECLINED, "AUTHENTICATION_REQUIRED"),
         (
@@ -72,7 +68,7 @@ def test_every_status_of_an_intent_has_a_meaning(answer, state, reason):
     provider, client = stripe_with((200, answer))
     intent = provider.read(ID)
     assert (intent.state, intent.reason) == (state, reason)
-    assert client.calls[0][:2] == ("get", f"payment_intents/{ID}?expand[0]=latest_charge")
+    assert client.calls[0][:2] == ("get", f"payment_intents/{ID}")
 
 
 def test_a_confirmed_intent_is_captured():
@@ -164,33 +160,71 @@ def test_an_intent_that_succeeded_meanwhile_cannot_be_voided():
     assert provider.void(ID).state is IntentState.CAPTURED
 
 
-@pytest.mark.parametrize("status", ["succeeded", "pending"])
-def test_what_was_captured_is_refunded(status):
-    captured = recorded.intent("succeeded", latest_charge=recorded.charge())
-    provider, client = stripe_with((200, captured), (200, recorded.refund(status)))
-    assert provider.refund(ID).state is IntentState.REFUNDED
-    assert client.calls[1][:3] == ("post", "refunds", f"payment_intent={ID}")
+def captured(*refunds) -> tuple[int, dict]:
+    return 200, recorded.intent("succeeded", latest_charge=recorded.charge(*refunds))
 
 
-def test_what_was_refunded_is_not_refunded_again():
-    refunded = recorded.intent("succeeded", latest_charge=recorded.charge(refunded=True))
-    provider, client = stripe_with((200, refunded))
-    assert provider.refund(ID).state is IntentState.REFUNDED
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("succeeded", IntentState.REFUNDED),
+        ("pending", IntentState.REFUNDING),
+        ("requires_action", IntentState.REFUNDING),
+        ("failed", IntentState.REFUNDING),
+    ],
+)
+def test_what_was_captured_is_refunded_once_the_refund_has_succeeded(status, state):
+    provider, client = stripe_with(captured(), (200, recorded.refund(status)))
+    assert provider.refund(ID).state is state
+    (read, refunded) = client.calls
+    assert read[:2] == ("get", f"payment_intents/{ID}?expand[0]=latest_charge.refunds")
+    assert refunded[:2] == ("post", "refunds")
+    assert parse_qs(refunded[2]) == {"payment_intent": [ID], "metadata[orderId]": ["order-1"]}
+
+
+@pytest.mark.parametrize(
+    ("refunds", "state"),
+    [
+        ([recorded.refund()], IntentState.REFUNDED),
+        ([recorded.refund(amount=1000), recorded.refund(amount=299)], IntentState.REFUNDED),
+        ([recorded.refund("pending")], IntentState.REFUNDING),
+        ([recorded.refund("pending", amount=1000), recorded.refund(amount=299)], IntentState.REFUNDING),
+        ([recorded.refund(), *[recorded.refund("failed")] * 3], IntentState.REFUNDED),
+    ],
+)
+def test_what_is_refunded_or_about_to_be_is_not_refunded_again(refunds, state):
+    provider, client = stripe_with(captured(*refunds))
+    assert provider.refund(ID).state is state
     assert len(client.calls) == 1
 
 
-def test_a_refund_that_somebody_else_was_faster_with_is_a_refund():
-    captured = recorded.intent("succeeded", latest_charge=recorded.charge())
-    already = recorded.error("invalid_request_error", code="charge_already_refunded")
-    provider, _ = stripe_with((200, captured), (400, already))
+def test_what_somebody_has_refunded_in_part_is_refunded_to_the_rest():
+    partly, rest = recorded.refund(amount=1000), recorded.refund(amount=299)
+    provider, _ = stripe_with(captured(partly), (200, rest))
     assert provider.refund(ID).state is IntentState.REFUNDED
 
 
-def test_a_refund_that_fails_is_tried_again_later():
-    captured = recorded.intent("succeeded", latest_charge=recorded.charge())
-    provider, _ = stripe_with((200, captured), (200, recorded.refund("failed")))
-    with pytest.raises(ProviderUnavailableError, match="failed"):
+def test_a_refund_that_somebody_else_was_faster_with_is_looked_at_later():
+    already = recorded.error("invalid_request_error", code="charge_already_refunded")
+    provider, _ = stripe_with(captured(), (400, already))
+    assert provider.refund(ID).state is IntentState.REFUNDING
+
+
+def test_a_pending_refund_that_fails_is_tried_again_and_in_the_end_left_to_somebody():
+    pending, failed = recorded.refund("pending"), recorded.refund("failed")
+    provider, client = stripe_with(
+        captured(),
+        (200, pending),
+        captured(pending),
+        captured(failed),
+        (200, pending),
+        captured(pending, failed),
+        captured(failed, failed, failed),
+    )
+    assert [provider.refund(ID).state for _ in range(4)] == [IntentState.REFUNDING] * 4
+    with pytest.raises(RefundError, match=r"3 refunds of .* expired_or_canceled_card"):
         provider.refund(ID)
+    assert [method for method, *_ in client.calls].count("post") == 2
 
 
 def test_the_calls_of_one_message_fit_into_its_function():

@@ -31,6 +31,9 @@ class Status(StrEnum):
     REFUNDED = "REFUNDED"
 
 
+_SETTLED: Final = frozenset({Status.CAPTURED, Status.DECLINED, Status.REFUNDED})
+
+
 class ContradictionError(Exception):
     """Two requests for one order ask for different payments, or a transition is not possible."""
 
@@ -57,7 +60,8 @@ class Payment(WireModel):
 
     Attributes:
         cancelled: the order was cancelled; what was or will be taken is given back.
-        request: what was asked for; absent when the cancellation came first.
+        request: what was asked for, the latest time; absent when the cancellation came first.
+        superseded: ids of the earlier requests: repeated, they do not take the latest one's place again.
         intent_id: the provider's id of the one attempt to take the money, stored before the attempt is made.
         reason: why nothing was taken.
         cancellation_id: id of the event that cancelled the order.
@@ -68,6 +72,7 @@ class Payment(WireModel):
     status: Status
     cancelled: bool = False
     request: Request | None = None
+    superseded: tuple[str, ...] = ()
     intent_id: str | None = None
     reason: str | None = None
     correlation_id: str
@@ -83,6 +88,18 @@ class Payment(WireModel):
     def is_expired(self, now: datetime) -> bool:
         """Whether it is too late to start a capture."""
         return self.request is not None and now >= self.request.expires_at
+
+
+def settles(before: Payment | None, after: Payment) -> bool:
+    """Whether a change gives a requested payment an outcome that it did not have, and so is to be counted.
+
+    Args:
+        before: The payment as it was, None for a new one.
+        after: As it is now.
+    """
+    if after.request is None or after.status not in _SETTLED:
+        return False
+    return before is None or before.request is None or before.status is not after.status
 
 
 class Step(StrEnum):
@@ -119,7 +136,7 @@ def request(payment: Payment | None, wanted: Request) -> Payment | None:
         wanted: The request.
 
     Returns:
-        The payment to store, or None when this request is known.
+        The payment to store, or None when this request is known, or older than the one that is.
 
     Raises:
         ContradictionError: An earlier request asked for another amount or payment method.
@@ -134,7 +151,7 @@ def request(payment: Payment | None, wanted: Request) -> Payment | None:
     if payment.request is None:
         # The cancellation came first: the request is answered, and nothing is ever taken.
         return _changed(payment, request=wanted)
-    if payment.request.request_id == wanted.request_id:
+    if wanted.request_id in (payment.request.request_id, *payment.superseded):
         return None
     known = (payment.request.amount, payment.request.payment_method)
     if known != (wanted.amount, wanted.payment_method):
@@ -142,8 +159,10 @@ def request(payment: Payment | None, wanted: Request) -> Payment | None:
             f"order {wanted.order_id} asks for {wanted.amount} in {wanted.request_id}, after "
             f"{payment.request.amount} or another payment method in {payment.request.request_id}"
         )
-    # Asked again, by somebody who waits for an answer to the new question.
-    return _changed(payment, request=wanted)
+    if wanted.expires_at < payment.request.expires_at:
+        # It comes late: whoever asked has asked again since, and waits for the answer to that.
+        return None
+    return _changed(payment, request=wanted, superseded=(*payment.superseded, payment.request.request_id))
 
 
 def cancel(

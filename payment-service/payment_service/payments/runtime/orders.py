@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from service_runtime.consumer import EventConsumer, Message, PoisonMessage, RetryLater
-from service_runtime.observability import count, logger
+from service_runtime.observability import count
 
 from payment_service.contracts.consumed import OrderCancelled, PaymentRequested
 from payment_service.payments.runtime import domain
-from payment_service.payments.runtime.provider import ProviderUnavailableError
+from payment_service.payments.runtime.provider import ProviderUnavailableError, RefundError
 from payment_service.payments.runtime.settle import PendingError
 from payment_service.payments.runtime.wiring import settlement
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service_runtime.envelope import Event
-
-    from payment_service.payments.runtime.domain import Payment
 
 MAX_BACKOFF_SECONDS: Final = 1800
 """SQS keeps a message for 14 days and counts at most 1,000 receives: at this pace they outlast those days by far."""
@@ -41,7 +39,7 @@ def take_payment(event: Event[PaymentRequested], message: Message) -> None:
         expires_at=asked.expires_at,
     )
     with until_definite(message):
-        _log(settlement().change(asked.order_id, lambda payment: domain.request(payment, request)))
+        settlement().change(asked.order_id, lambda payment: domain.request(payment, request))
 
 
 @consumer.on("OrderCancelled.v1", data=OrderCancelled)
@@ -49,16 +47,14 @@ def give_back(event: Event[OrderCancelled], message: Message) -> None:
     """See to it that nothing is taken, or give back what was."""
     order_id = event.data.order_id
     with until_definite(message):
-        _log(
-            settlement().change(
-                order_id,
-                lambda payment: domain.cancel(
-                    payment,
-                    order_id=order_id,
-                    cancellation_id=event.metadata.event_id,
-                    correlation_id=event.metadata.correlation_id,
-                ),
-            )
+        settlement().change(
+            order_id,
+            lambda payment: domain.cancel(
+                payment,
+                order_id=order_id,
+                cancellation_id=event.metadata.event_id,
+                correlation_id=event.metadata.correlation_id,
+            ),
         )
 
 
@@ -74,7 +70,7 @@ def until_definite(message: Message) -> Iterator[None]:
 
     Raises:
         RetryLater: The outcome is not known yet.
-        PoisonMessage: What the message asks for contradicts what has happened.
+        PoisonMessage: What the message asks for contradicts what has happened, or the provider cannot do it.
     """
     try:
         yield
@@ -83,7 +79,7 @@ def until_definite(message: Message) -> Iterator[None]:
         raise RetryLater(_backoff(message, error.retry_after_seconds), str(error)) from error
     except PendingError as error:
         raise RetryLater(_backoff(message), str(error)) from error
-    except domain.ContradictionError as error:
+    except (domain.ContradictionError, RefundError) as error:
         raise PoisonMessage(str(error)) from error
 
 
@@ -91,9 +87,3 @@ def _backoff(message: Message, at_least: int = 0) -> int:
     ceiling = min(MAX_BACKOFF_SECONDS, 2 ** min(message.receive_count, 12))
     # Half fixed, half random: patient, and orders that failed together do not come back together.
     return max(at_least, random.randint(ceiling // 2, ceiling))  # noqa: S311 - spreads load, protects no secret
-
-
-def _log(payment: Payment | None) -> None:
-    if payment is not None:
-        logger.info("payment settled", status=payment.status, reason=payment.reason, version=payment.version)
-        count(f"Payments{payment.status.capitalize()}")

@@ -22,6 +22,7 @@ class IntentState(StrEnum):
     UNCONFIRMED = "UNCONFIRMED"
     PROCESSING = "PROCESSING"
     CAPTURED = "CAPTURED"
+    REFUNDING = "REFUNDING"
     DECLINED = "DECLINED"
     VOIDED = "VOIDED"
     REFUNDED = "REFUNDED"
@@ -67,6 +68,10 @@ class PaymentMethodError(Exception):
         self.reason = reason
 
 
+class RefundError(Exception):
+    """The provider tried to give the money back and could not: somebody has to find another way."""
+
+
 class PaymentProvider(Protocol):
     """Who moves the money. Every method may raise `ProviderUnavailableError`; repeating any of them is safe."""
 
@@ -87,7 +92,11 @@ class PaymentProvider(Protocol):
         """Give an attempt up, if that is still possible; the answer says how it stands now."""
 
     def refund(self, intent_id: str) -> Intent:
-        """Give everything back; the answer is `REFUNDED`, also when it was before."""
+        """Give everything back; the answer is `REFUNDED` as soon as, and only if, that has succeeded.
+
+        Raises:
+            RefundError: It fails again and again.
+        """
 
 
 class CircuitBreaker:
@@ -149,7 +158,7 @@ class CircuitBreaker:
             if self._failures >= self._threshold:
                 self._closed_again_at = self._clock() + self._cool_down
             raise
-        except PaymentMethodError:
+        except (PaymentMethodError, RefundError):
             self._failures = 0
             raise
         self._failures = 0

@@ -38,15 +38,22 @@ class Settlement:
     Args:
         store: Of the payments.
         provider: Who moves the money.
+        on_settled: Told of each outcome that a payment comes to, once, by whoever stores it.
         clock: The present moment; tests pass their own.
     """
 
     def __init__(
-        self, *, store: Store, provider: PaymentProvider, clock: Callable[[], datetime] = utc_now
+        self,
+        *,
+        store: Store,
+        provider: PaymentProvider,
+        on_settled: Callable[[Payment], None],
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._provider = provider
         self._clock = clock
+        self._on_settled = on_settled
 
     def change(self, order_id: str, decide: Callable[[Payment | None], Payment | None]) -> Payment | None:
         """Change a payment as an event demands, then drive it on.
@@ -61,11 +68,13 @@ class Settlement:
         Raises:
             PendingError: There is no definite outcome yet.
             ProviderUnavailableError: As `PendingError`, since the provider does not answer.
+            RefundError: The provider cannot give the money back.
             ContradictionError: The event does not fit what is known.
         """
         while True:
-            changed = decide(self._store.read(order_id))
-            if changed is None or self._store.write(changed):
+            payment = self._store.read(order_id)
+            changed = decide(payment)
+            if changed is None or self._write(payment, changed):
                 return self.advance(order_id)
 
     def advance(self, order_id: str) -> Payment | None:
@@ -76,7 +85,7 @@ class Settlement:
                 case Step.NOTHING:
                     return payment
                 case Step.DECLINE_EXPIRED:
-                    self._store.write(domain.declined(payment, domain.EXPIRED))
+                    self._write(payment, domain.declined(payment, domain.EXPIRED))
                 case Step.CREATE_INTENT:
                     created = self._create(payment)
                 case Step.CAPTURE:
@@ -93,9 +102,9 @@ class Settlement:
         try:
             intent = self._provider.create(payment.request)
         except PaymentMethodError as error:
-            self._store.write(domain.declined(payment, error.reason))
+            self._write(payment, domain.declined(payment, error.reason))
             return None
-        return intent if self._store.write(domain.capturing(payment, intent.id)) else None
+        return intent if self._write(payment, domain.capturing(payment, intent.id)) else None
 
     def _capture(self, payment: Payment, created: Intent | None) -> None:
         """Take the money, unless that has happened or must not happen any more."""
@@ -107,13 +116,19 @@ class Settlement:
             intent = self._provider.void(intent_id) if too_late else self._provider.confirm(intent_id)
         elif intent.state is IntentState.PROCESSING and payment.cancelled:
             intent = self._provider.void(intent_id)
-        self._store.write(_outcome(payment, intent))
+        self._write(payment, _outcome(payment, intent))
 
     def _refund(self, payment: Payment) -> None:
         intent = self._provider.refund(payment.intent_id or "")
         if intent.state is not IntentState.REFUNDED:
             raise PendingError(f"refund of {intent.id} is {intent.state}")
-        self._store.write(domain.refunded(payment))
+        self._write(payment, domain.refunded(payment))
+
+    def _write(self, before: Payment | None, after: Payment) -> bool:
+        written = self._store.write(after)
+        if written and domain.settles(before, after):
+            self._on_settled(after)
+        return written
 
 
 def _outcome(payment: Payment, intent: Intent) -> Payment:

@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from service_runtime.consumer import Message, MessageConsumer
+from service_runtime.consumer import Message, MessageConsumer, PoisonMessage
 from service_runtime.envelope import correlation_id_or_new
 from service_runtime.observability import business_context, count, logger
 
@@ -28,7 +28,12 @@ _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 
 
 def look_again(message: Message) -> None:
-    """Drive the payment on that a genuine webhook is about; drop and count a forged one."""
+    """Drive the payment on that a genuine webhook is about; drop and count a forged one.
+
+    Raises:
+        PoisonMessage: The provider's own signature is on something that is not JSON.
+        RetryLater: The payment has no definite outcome yet.
+    """
     header = message.attributes.get(SIGNATURE_ATTRIBUTE, "")
     with business_context(correlation_id=correlation_id_or_new(message.attributes.get("correlationId"))):
         if not is_genuine(message.body, header, credentials().webhook_secrets(), sent_at=_sent_at(message)):
@@ -76,7 +81,10 @@ def _signed(body: str, header: str, secret: str, sent_at: datetime) -> bool:
 
 def _order_id(body: str) -> str | None:
     """The order that a webhook's object was made for, by the metadata that this service gave it."""
-    event: Any = json.loads(body)
+    try:
+        event: Any = json.loads(body)
+    except json.JSONDecodeError as error:
+        raise PoisonMessage(f"the body is signed but not JSON: {error}") from error
     try:
         order_id = event["data"]["object"]["metadata"]["orderId"]
     except (KeyError, TypeError):

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import boto3
+from service_runtime.observability import count, logger
 
 from payment_service.payments.runtime.credentials import Credentials
 from payment_service.payments.runtime.provider import CircuitBreaker
@@ -17,6 +18,7 @@ from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from payment_service.payments.runtime.domain import Payment
     from payment_service.payments.runtime.provider import PaymentProvider
 
 
@@ -27,13 +29,18 @@ def settlement() -> Settlement:
     if name not in _PROVIDERS:
         raise ValueError(f"PAYMENT_PROVIDER must be one of {', '.join(sorted(_PROVIDERS))}, got {name!r}")
     store = PaymentStore(table_name=os.environ["PAYMENTS_TABLE"], client=boto3.client("dynamodb"))
-    return Settlement(store=store, provider=CircuitBreaker(_PROVIDERS[name]()))
+    return Settlement(store=store, provider=CircuitBreaker(_PROVIDERS[name]()), on_settled=_tell)
 
 
 @cache
 def credentials() -> Credentials:
     """The provider's credentials."""
     return Credentials(os.environ["PROVIDER_SECRET"], client=boto3.client("secretsmanager"))
+
+
+def _tell(payment: Payment) -> None:
+    logger.info("payment settled", status=payment.status, reason=payment.reason, version=payment.version)
+    count(f"Payments{payment.status.capitalize()}")
 
 
 def _sandbox() -> PaymentProvider:
