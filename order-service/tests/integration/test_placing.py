@@ -141,6 +141,13 @@ def test_the_idempotency_key_is_required(shop):
     assert response.status == 400
 
 
+@pytest.mark.parametrize("key", ["k" * 129, "two words", "schlüssel"], ids=["long", "space", "umlaut"])
+def test_an_idempotency_key_that_is_malformed_is_400(shop, key):
+    assert shop.place(key=key).status == 400
+    assert shop.deployment.items("Orders") == []
+    assert shop.place(key="k" * 128).status == 202
+
+
 def test_an_unexpected_total_is_refused_with_the_new_one(shop):
     response = shop.place(("BRIOCHE", 2), expectedTotal={"amountMinor": 800, "currency": "EUR"})
     assert response.status == 409

@@ -465,6 +465,16 @@ def test_a_synchronous_start_of_a_standard_workflow_is_refused(cloud):
         cloud.client("stepfunctions").start_sync_execution(stateMachineArn=machine)
 
 
+@pytest.mark.parametrize("kind", ["EXPRESS", "STANDARD"])
+def test_a_start_with_input_that_is_no_json_is_refused(cloud, kind):
+    sfn = cloud.client("stepfunctions")
+    machine = cloud.state_machine(jsonata({"Only": passing(1)}), kind=kind)
+    starts = [sfn.start_execution] if kind == "STANDARD" else [sfn.start_execution, sfn.start_sync_execution]
+    for starting in starts:
+        with pytest.raises(ClientError, match="InvalidExecutionInput"):
+            starting(stateMachineArn=machine, input='{"a": }')
+
+
 def test_a_nested_workflow_gives_its_output_or_its_failure(cloud):
     child = cloud.state_machine(
         jsonata(

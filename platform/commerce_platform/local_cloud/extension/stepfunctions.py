@@ -9,7 +9,8 @@ Replaces, in `services/stepfunctions.py`:
   variables and task token and go on when one has failed (2564); a task token outlives its attempt (1970),
   and a function that fails leaves its state waiting for the token (2182);
 - StartSyncExecution refuses aliases and versions, accepts Standard workflows and answers output for a failure
-  (1141); StartExecution is not idempotent (864); Express executions emit status events (1699);
+  (1141); StartExecution is not idempotent (864); both take input that is no JSON and fail with it later; Express
+  executions emit status events (1699);
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
 - a JSONata expression is parsed for each evaluation, by a slow engine, and its one second is measured by the clock
   of a busy machine (3050);
@@ -463,6 +464,8 @@ def _start_as_aws_does() -> None:
             emit(execution)
 
     def start_once(data: Json) -> Response:
+        if refusal := _refused_input(data):
+            return refusal
         arn = data.get("stateMachineArn", "")
         running = _running_twin(arn, data)
         if running:
@@ -491,7 +494,7 @@ def _start_as_aws_does() -> None:
             message = "This operation is not supported by this type of state machine"
             refusal: Response = error_response_json("StateMachineTypeNotSupported", message, 400)
             return refusal
-        return run_sync(data)
+        return _refused_input(data) or run_sync(data)
 
     stepfunctions._emit_execution_status_event = emit_for_standard
     stepfunctions._start_execution = start_once
@@ -503,6 +506,16 @@ def _start_as_aws_does() -> None:
         ("_start_sync_execution(request)", "_commerce_run_sync(request)"),
         ("_nested_execution_failure(payload)", "_commerce_child_failure(payload)"),
     )
+
+
+def _refused_input(data: Json) -> Response | None:
+    try:
+        json.loads(data.get("input", "{}"))
+    except ValueError as error:
+        message = f"Invalid State Machine Execution Input: '{error}'"
+        refusal: Response = error_response_json("InvalidExecutionInput", message, 400)
+        return refusal
+    return None
 
 
 def _context_of(arn: str) -> Context:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -80,6 +81,8 @@ def refusal(scope: Scope) -> str | None:
     return "A page of another origin may call the deployed APIs and Cognito's sign-in only, not the local cloud itself."
 
 
+# Each request asks this about one of a few hosts.
+@lru_cache
 def _is_this_machine(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
