@@ -149,7 +149,7 @@ class ServiceRules:
                 continue
             assert source["StartingPosition"] == "TRIM_HORIZON"
             assert source["BatchSize"] <= 10  # noqa: PLR2004 - DESIGN: what one enrichment can answer for
-            assert source["MaximumRetryAttempts"] > 0
+            assert source["MaximumRetryAttempts"] == -1  # attempts are over within seconds of an outage
             assert 0 < source["MaximumRecordAgeInSeconds"] < 24 * 3600  # a stream keeps a day
             assert source["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
             assert "Fn::GetAtt" in source["DeadLetterConfig"]["Arn"]

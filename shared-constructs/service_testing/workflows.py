@@ -244,10 +244,10 @@ class _Run:
                 following, output = _caught(state, error, scope)
             else:
                 self.visits.append(Visit(state=name, input=value, output=output))
-            if len(json.dumps(output).encode()) > MAX_STATE_BYTES:
-                raise WorkflowError(
-                    "States.DataLimitExceeded", f"{name}: its output exceeds {MAX_STATE_BYTES} bytes"
-                )
+            # Outside of what the state catches: between states nothing does on AWS.
+            _check_size(f"{name}: its output", output)
+            for variable, assigned in scope.variables.items():
+                _check_size(f"{name}: the variable {variable}", assigned)
             return following, output
 
     def _attempt(self, name: str, state: State, scope: _Scope) -> tuple[str | None, Any]:
@@ -277,7 +277,9 @@ class _Run:
         if waits:
             scope.context["Task"] = {"Token": token}
         arguments = scope.value(state.get("Arguments", {}))
+        _check_size(f"{name}: its arguments", arguments)
         result = self._call(integration, arguments)
+        _check_size(f"{name}: its result", result)
         if not waits:
             return result
         if self._on_callback is None:
@@ -377,6 +379,11 @@ def _matches(errors: list[str], error: str) -> bool:
     if error in {"States.Runtime", "States.DataLimitExceeded"}:
         return False
     return "States.ALL" in errors or ("States.TaskFailed" in errors and not error.startswith("States."))
+
+
+def _check_size(what: str, value: Any) -> None:
+    if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_STATE_BYTES:
+        raise WorkflowError("States.DataLimitExceeded", f"{what} exceeds {MAX_STATE_BYTES} bytes")
 
 
 def _retries(state: State, error: WorkflowError, attempts: dict[int, int]) -> bool:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
+from commerce_platform.local_cloud.pipes.runner import LONGEST_BACKOFF_SECONDS, Batch, Delivery, StreamSource
 
 
 def pipe(cloud, source, target, *, name="pipe", stream=None, queue=None, filters=(), **properties):
@@ -321,6 +322,17 @@ def test_a_record_older_than_its_limit_is_given_up(cloud):
     cloud.put("a")
     [letter] = dlq.receive()
     assert letter["context"]["condition"] == "RecordAgeExpired"
+
+
+def test_attempts_without_limit_stay_apart_by_the_longest_pause():
+    record = {"dynamodb": {"ApproximateCreationDateTime": time.time()}}
+    source, batch = StreamSource(), Batch([record], attempts=5_000)
+    source.lanes[0] = [batch]
+    before = time.monotonic()
+    source.settle({"Arn": "arn:pipe", "SourceParameters": {}}, batch, Delivery(failed=[0]))
+    [again] = source.lanes[0]
+    assert again.attempts == 5_001
+    assert again.not_before - before == pytest.approx(LONGEST_BACKOFF_SECONDS, abs=1)
 
 
 def test_entries_that_the_bus_refuses_are_retried_until_it_takes_them(cloud):

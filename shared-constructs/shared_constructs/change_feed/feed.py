@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +43,15 @@ MAX_PATTERNS = 5
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html)."""
 
 REPUBLISH_PAGE = 20
-"""How many items republish reads at a time: at 10 KB each still below Step Functions' 256 KiB per state."""
+"""How many items republish reads at once; half as many whenever they or their events turn out to be too large."""
+
+REPUBLISH_CHARACTERS = 64 * 1024
+"""How long the events of a page may be as JSON: at four bytes a character at most, Step Functions' limit of 256 KiB
+for a variable and a state's input, and EventBridge's for a request."""
 
 # A Standard execution's history ends at 25,000 events; republish stops well before and leaves the rest to the next.
 _HISTORY_EVENTS = 20_000
-_HISTORY_EVENTS_PER_PAGE = 15
+_HISTORY_EVENTS_PER_PAGE = 17
 _HISTORY_EVENTS_PER_REQUEST = 7
 
 _HERE = Path(__file__).parent
@@ -56,15 +59,19 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class StreamRetry:
-    """When the feed gives a record up. Both are finite: a record that can never pass must not block its shard.
+    """When the feed gives a record up.
+
+    Age decides: attempts follow each other within seconds, so any number of them would give up during a short outage.
+    A record that can never pass holds up only what shares its lane (a tenth of the shard's partition keys).
 
     Attributes:
-        attempts: Deliveries of a batch after the first, 0 to 10,000.
-        max_age: Age at which a record is given up, 60 seconds to 24 hours (the stream's own retention).
+        attempts: Deliveries of a batch after the first, 0 to 10,000; default -1, any number.
+        max_age: Age at which a record is given up, 60 seconds to below 24 hours (the stream's own retention, after
+            which it would be lost without a word); default 23 hours.
     """
 
-    attempts: int = 20
-    max_age: Duration = field(default_factory=lambda: Duration.hours(6))
+    attempts: int = -1
+    max_age: Duration = field(default_factory=lambda: Duration.hours(23))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +108,11 @@ class ChangeFeed(Construct):
 
     Batches hold as many records as can never exceed a bus's ten entries, and ten batches of a shard are handled at
     once; changes with the same partition key stay in order. A batch that fails is bisected, retried
-    within `retry` and then described in the DLQ: positions in the stream, not records; after the repair, start
+    within `retry` (the pipe's alarm tells after three minutes; a repair within a day loses nothing) and then described
+    in the DLQ: positions in the stream, not records; after the repair, start
     `republish` (input `{}` for the whole table, `{"pk": "…"}` for one partition key), which emits the present
-    state's events again, with the same ids. Its output's `startKey` continues in a further execution.
+    state's events again, with the same ids, in pages of as many items as fit. Its output's `startKey` continues in a
+    further execution.
 
     Args:
         scope: Construct inside a `ServiceStack`.
@@ -187,7 +196,6 @@ class ChangeFeed(Construct):
         )
         # The pipe polls as soon as it exists: its permissions must be there first.
         pipe.node.add_dependency(role)
-        requests = ceil(REPUBLISH_PAGE * len(events) / MAX_ENTRIES)
         republish = StandardWorkflow(
             self,
             "Republish",
@@ -199,8 +207,10 @@ class ChangeFeed(Construct):
                 "EventsOf": events_of,
                 "MaxEntries": MAX_ENTRIES,
                 "PageSize": REPUBLISH_PAGE,
-                "MaxPages": _HISTORY_EVENTS
-                // (_HISTORY_EVENTS_PER_PAGE + _HISTORY_EVENTS_PER_REQUEST * requests),
+                "MaxCharacters": REPUBLISH_CHARACTERS,
+                "MaxHistory": _HISTORY_EVENTS,
+                "HistoryPerPage": _HISTORY_EVENTS_PER_PAGE,
+                "HistoryPerRequest": _HISTORY_EVENTS_PER_REQUEST,
             },
         )
         customized = customization.of("alarms", enforced={})

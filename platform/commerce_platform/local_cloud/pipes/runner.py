@@ -211,7 +211,8 @@ class StreamSource:
         elif 0 <= longest_age < age:
             _dead_letter(pipe, failed, "RecordAgeExpired")
         else:
-            pause = min(FIRST_BACKOFF_SECONDS * 2**batch.attempts, LONGEST_BACKOFF_SECONDS)
+            # Attempts may be without limit, and a power of two outgrows a float.
+            pause = min(FIRST_BACKOFF_SECONDS * 2 ** min(batch.attempts, 32), LONGEST_BACKOFF_SECONDS)
             again = replace(
                 batch, records=failed, attempts=batch.attempts + 1, not_before=time.monotonic() + pause
             )

@@ -39,7 +39,7 @@ SERVICE = {
             "DynamoDBStreamParameters": {
                 "StartingPosition": "TRIM_HORIZON",
                 "BatchSize": 10,
-                "MaximumRetryAttempts": 5,
+                "MaximumRetryAttempts": -1,
                 "MaximumRecordAgeInSeconds": 3600,
                 "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
                 "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Dlq", "Arn"]}},
@@ -115,7 +115,7 @@ BREACHES = [
         "EventSourceMapping.FunctionResponseTypes",
         [],
     ),
-    ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.MaximumRetryAttempts", -1),
+    ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.MaximumRetryAttempts", 20),
     ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.MaximumRecordAgeInSeconds", -1),
     ("a_change_feed_gives_up_in_finite_time_and_says_what", f"{STREAM}.DeadLetterConfig", {"Arn": {}}),
     ("functions_are_of_the_one_kind", "Function.Architectures", ["x86_64"]),

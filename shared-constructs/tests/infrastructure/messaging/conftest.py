@@ -25,6 +25,7 @@ class OrderChanged(PublishedEvent, major=1):
 
 class OrderConfirmed(PublishedEvent, major=1):
     order_id: str
+    lines: list[str]
 
 
 class ProductChanged(WireModel):
@@ -58,7 +59,12 @@ def build(app):
                 data={"lines": "$new.lines", "note": "$new.note"},
                 when=exists("orderId"),
             ),
-            DomainEvent(OrderConfirmed, aggregate_id="orderId", when=became("status", "CONFIRMED")),
+            DomainEvent(
+                OrderConfirmed,
+                aggregate_id="orderId",
+                data={"lines": "$new.lines"},
+                when=became("status", "CONFIRMED"),
+            ),
         ],
     )
     Projection(

@@ -172,6 +172,42 @@ def test_republish_of_an_empty_table_emits_nothing(deployment, received):
     assert received() == []
 
 
+def put_large_orders(deployment, count, name):
+    lines = [{"sku": f"SKU-{n:08}", "name": name, "quantity": 2, "amountMinor": 129_900} for n in range(50)]
+    for number in range(count):
+        deployment.table("Table").put_item(
+            Item={
+                "pk": f"O#{number}",
+                "sk": "O",
+                "orderId": f"o-{number}",
+                "version": 1,
+                "status": "CONFIRMED",
+                "lines": lines,
+            }
+        )
+
+
+# Twenty at once: the items are too much for a state; or only what they mean is, as each means two events.
+@pytest.mark.parametrize("name", ["Ein schöner, langer Name " * 6, "Ein schöner, langer Name " * 5], ids=len)
+def test_republish_of_orders_of_fifty_lines_stays_below_what_a_state_may_hold(deployment, received, name):
+    put_large_orders(deployment, 20, name)
+    execution = deployment.run("FeedRepublish", {})
+    assert (execution.output, execution.error) == ({"emitted": 40, "startKey": None}, None)
+    sizes = [len(json.dumps(each).encode()) for v in execution.visits for each in (v.input, v.output)]
+    assert max(sizes) <= 262_144
+    assert {e["detail"]["data"]["orderId"] for e in received()} == {f"o-{n}" for n in range(20)}
+    one = deployment.run("FeedRepublish", {"pk": "O#7"})
+    assert one.output == {"emitted": 2, "startKey": None}
+
+
+def test_republish_names_where_an_item_is_that_no_state_can_hold(deployment):
+    deployment.table("Table").put_item(
+        Item={"pk": "O#1", "sk": "O", "orderId": "o-1", "version": 1, "note": "x" * 300_000}
+    )
+    execution = deployment.run("FeedRepublish", {})
+    assert (execution.status, execution.error) == ("FAILED", "ItemTooLarge")
+
+
 def pipe_of(templates):
     resources = templates["commerce-local-order"]["Resources"]
     return next(
@@ -186,11 +222,11 @@ def test_a_batch_can_never_exceed_what_the_bus_takes(templates):
     assert parameters["BatchSize"] * 2 <= 10  # two events are declared
 
 
-def test_a_record_that_cannot_pass_is_isolated_given_up_and_told(templates):
+def test_a_record_that_cannot_pass_is_isolated_given_up_by_its_age_and_told(templates):
     parameters = pipe_of(templates)["SourceParameters"]["DynamoDBStreamParameters"]
     assert parameters["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
-    assert 0 < parameters["MaximumRetryAttempts"] < 100
-    assert 60 <= parameters["MaximumRecordAgeInSeconds"] < 86_400
+    assert parameters["MaximumRetryAttempts"] == -1
+    assert parameters["MaximumRecordAgeInSeconds"] == 23 * 3600  # below the stream's own 24 hours
     assert "Arn" in parameters["DeadLetterConfig"]
 
 
