@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft4Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from apigateway_engine import java
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
+    from collections.abc import Iterator
 
     from apigateway_engine.model import HttpRequest, Method
 
@@ -47,10 +51,23 @@ def body_errors(method: Method, request: HttpRequest) -> list[str] | None:
         document = json.loads(request.body)
     except (json.JSONDecodeError, RecursionError):
         return []
-    errors = sorted(
-        Draft4Validator(schema).iter_errors(document), key=lambda error: list(map(str, error.path))
-    )
+    errors = sorted(_Validator(schema).iter_errors(document), key=lambda error: list(map(str, error.path)))
     return [_message(error) for error in errors] or None
+
+
+def _pattern(_validator: object, pattern: str, found: object, _schema: object) -> Iterator[ValidationError]:
+    if isinstance(found, str) and not _ecma_262(pattern).search(found):
+        yield ValidationError(f"{found!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=512)
+def _ecma_262(pattern: str) -> re.Pattern[str]:
+    r"""A schema's pattern, whose `$` is the very end: Python's would also match before a last line feed."""
+    escapes_and_classes = r"(\\.|\[(?:\\.|[^\]\\])*\])"
+    return re.compile(re.sub(rf"{escapes_and_classes}|\$", lambda found: found[1] or r"\Z", pattern))
+
+
+_Validator: Final = extend(Draft4Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # so its stubs
 
 
 # What the validator of API Gateway writes, for the keywords whose sentence is known.

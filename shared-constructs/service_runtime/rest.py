@@ -47,7 +47,7 @@ class RestResolver(APIGatewayRestResolver):
 
     Every error is a problem document (RFC 9457), of one shape with those of API Gateway's direct routes: a `Problem`
     answers as it says, also from an exception handler of the service's own; a failed request validation is 400 with
-    one entry per fault of the body; Powertools' own errors (404 of an unknown route, …) keep their status; a throttled
+    one entry per fault of the body; a path with a control character is 400; Powertools' own errors (404 of an unknown route, …) keep their status; a throttled
     AWS call is 503; anything else is logged with its cause and answered 500 without it.
 
     Args:
@@ -66,6 +66,7 @@ class RestResolver(APIGatewayRestResolver):
         correlation_id = request_correlation_id(raw)
         with business_context(correlation_id=correlation_id):
             try:
+                _check_path(raw)
                 answer = super().resolve(_with_json_body(raw), context)
             except Exception as error:  # noqa: BLE001 - every error has an answer
                 problem = error if isinstance(error, Problem) else _unexpected(error)
@@ -101,6 +102,16 @@ def rest_resolver(*, origins: Sequence[str] | None = None) -> RestResolver:
     if origins is None:
         origins = tuple(filter(None, os.environ.get(ORIGINS_VARIABLE, "").split(",")))
     return RestResolver(origins=origins)
+
+
+def _check_path(event: Mapping[str, Any]) -> None:
+    """Refuse what cannot be printed: Powertools' routes end in `$`, so that a path would lose a last line feed.
+
+    Raises:
+        Problem: 400.
+    """
+    if not (event.get("path") or "").isprintable():
+        raise Problem(HTTPStatus.BAD_REQUEST, detail="The path holds characters that cannot be printed.")
 
 
 def _with_json_body(event: dict[str, Any]) -> dict[str, Any]:

@@ -154,6 +154,11 @@ class TestInvalidRequests:
         answer = shop.request("PUT", f"/carts/{issue(shop)}/items/BREAD", body=body)
         assert_problem(answer, 400, "quantity", "price")
 
+    def test_a_sku_does_not_lose_a_trailing_line_feed(self, shop):
+        for verb in ("PUT", "DELETE"):
+            path = f"/carts/{issue(shop)}/items/BREAD%0A"
+            assert shop.request(verb, path, body={"quantity": 1}).status == 400
+
     @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"x"'])
     def test_a_body_must_be_a_json_object(self, shop, body):
         answer = shop.request("PUT", f"/carts/{issue(shop)}/items/BREAD", body=body)

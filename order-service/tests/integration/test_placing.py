@@ -101,6 +101,12 @@ def test_a_line_without_a_price_is_named_and_never_dropped(shop, price):
     assert second.json()["errors"] == [{"pointer": "#/items/1/sku", "detail": unpriced}]
 
 
+def test_a_sku_with_a_trailing_line_feed_is_400(shop):
+    response = shop.place(("BRIOCHE\n", 1))
+    assert response.status == 400
+    assert "does not match" in response.body
+
+
 def test_a_sku_on_two_lines_is_refused(shop):
     response = shop.place(("BRIOCHE", 1), ("BRIOCHE", 2))
     assert response.status == 422

@@ -200,6 +200,9 @@ class TestList:
 
         assert product == stocked.get("CROISSANT").json()
 
+    def test_a_sku_does_not_lose_a_trailing_line_feed(self, stocked):
+        assert stocked.get("CROISSANT%0A").status == 400
+
     def test_pages_lead_to_each_other_and_end(self, stocked):
         seen, cursor, pages = [], None, 0
         while pages < 10:

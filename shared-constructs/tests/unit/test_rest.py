@@ -113,6 +113,11 @@ def test_an_invalid_path_value_is_named(app):
     assert "errors" not in given.body
 
 
+def test_a_path_does_not_lose_a_trailing_line_feed(app):
+    given = answer(app, "PUT", "/things/ABC\n", '{"quantity": 3}')
+    assert (given.status, given.headers["Content-Type"]) == (400, "application/problem+json")
+
+
 def test_a_problem_keeps_its_headers_and_the_correlation_id(app):
     given = answer(app, "GET", "/busy", headers={"x-correlation-id": "c-1"})
     assert (given.status, given.headers["Retry-After"], given.headers["X-Correlation-Id"]) == (

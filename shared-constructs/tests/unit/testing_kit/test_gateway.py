@@ -162,6 +162,10 @@ DETAILS = GatewayResponse(
         ({"name": "abcdef", "price": 1}, 'string "abcdef" is too long (length: 6, maximum allowed: 5)'),
         ({"name": "ABC", "price": 1}, 'ECMA 262 regex "^[a-z]*$" does not match input string "ABC"'),
         (
+            {"name": "abc\n", "price": 1},
+            'ECMA 262 regex "^[a-z]*$" does not match input string "abc\n"',
+        ),
+        (
             {"name": "abc", "price": -1},
             "numeric instance is lower than the required minimum (minimum: 0, found: -1)",
         ),
