@@ -1,11 +1,13 @@
 """What was bought leaves the customer's cart, once per order."""
 
-from service_runtime.envelope import Event
+from datetime import timedelta
+
+from service_runtime.envelope import Event, utc_now
 
 ALICE = {"sub": "alice-1", "scope": "commerce/shop"}
 
 
-def confirmed(order_id: str = "order-1", **quantities: int) -> Event:
+def confirmed(order_id: str = "order-1", *, ago: timedelta = timedelta(0), **quantities: int) -> Event:
     items = [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
     return Event.create(
         service="order",
@@ -14,6 +16,7 @@ def confirmed(order_id: str = "order-1", **quantities: int) -> Event:
         aggregate_id=order_id,
         aggregate_version=5,
         data={"orderId": order_id, "customerId": "alice-1", "items": items},
+        occurred_at=utc_now() - ago,
     )
 
 
@@ -44,6 +47,29 @@ def test_an_order_of_a_customer_without_a_cart_is_remembered(shop):
     put(shop, "BREAD", 1)
     shop.feed("Carts/Orders", [order])
     assert quantities(shop) == {"BREAD": 1}
+
+
+def test_a_line_put_in_after_the_order_stays(shop):
+    put(shop, "CAKE", 1)
+    shop.feed("Carts/Orders", [confirmed(ago=timedelta(minutes=1), BREAD=2, CAKE=1)])
+    assert quantities(shop) == {"CAKE": 1}
+    put(shop, "BREAD", 2)
+    shop.feed("Carts/Orders", [confirmed("order-2", CAKE=1)])
+    assert quantities(shop) == {"BREAD": 2}
+
+
+def test_an_order_older_than_the_memory_of_orders_changes_nothing(shop):
+    old, memorable = confirmed(ago=timedelta(days=180), BREAD=1), confirmed(ago=timedelta(days=179), BREAD=1)
+    put(shop, "BREAD", 1)
+    for line in shop.items("Carts"):
+        if line["sk"] == "CART":  # as put in long ago
+            line["lines"][0]["pricedAt"] = "2020-01-01T00:00:00.000Z"
+            shop.table("Carts").put_item(Item=line)
+    outcome = shop.feed("Carts/Orders", [old])
+    assert (len(outcome.handled), outcome.dead_letters) == (1, [])
+    assert quantities(shop) == {"BREAD": 1}
+    shop.feed("Carts/Orders", [memorable])
+    assert quantities(shop) == {}
 
 
 def test_other_events_of_orders_are_not_for_carts(shop):

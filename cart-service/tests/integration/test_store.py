@@ -217,7 +217,7 @@ def subtract(store: CartStore, meanwhile: Callable[[], Any] = lambda: None) -> b
     others = iter([meanwhile])
 
     def decide(stored: Cart | None) -> Cart | None:
-        decision = domain.subtract(stored, ALICE, {"BREAD": 1}, NOW)
+        decision = domain.subtract(stored, ALICE, {"BREAD": 1}, NOW, NOW)
         next(others, lambda: None)()
         return decision
 

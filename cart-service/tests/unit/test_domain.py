@@ -217,7 +217,7 @@ def test_a_merge_that_does_not_fit_moves_nothing_and_says_what_does_not():
 
 def test_what_was_bought_leaves_the_cart_and_the_rest_stays():
     cart = filled(ALICE, "BREAD", "CAKE", "TART", quantity=5)
-    left = subtract(cart, ALICE, {"BREAD": 2, "CAKE": 5, "TART": 9, "PIE": 1}, LATER)
+    left = subtract(cart, ALICE, {"BREAD": 2, "CAKE": 5, "TART": 9, "PIE": 1}, NOW, LATER)
     assert [(line.sku, line.quantity, line.line_total.amount_minor) for line in left.lines] == [
         ("BREAD", 3, 1050)
     ]
@@ -227,4 +227,12 @@ def test_what_was_bought_leaves_the_cart_and_the_rest_stays():
 def test_an_order_of_other_things_or_without_a_cart_changes_nothing():
     expired = filled(ALICE, "BREAD", now=NOW - timedelta(days=91))
     for cart in (filled(ALICE, "BREAD"), None, expired):
-        assert subtract(cart, ALICE, {"PIE": 1} if cart is not expired else {"BREAD": 1}, NOW) is None
+        bought = {"PIE": 1} if cart is not expired else {"BREAD": 1}
+        assert subtract(cart, ALICE, bought, NOW, NOW) is None
+
+
+def test_a_line_put_in_after_the_order_was_confirmed_stays_whole():
+    later = put_line(filled(ALICE, "BREAD", "CAKE"), ALICE, product("CAKE"), 3, LATER)
+    left = subtract(later, ALICE, {"BREAD": 1, "CAKE": 1}, NOW, LATER)
+    assert [(line.sku, line.quantity) for line in left.lines] == [("CAKE", 3)]
+    assert subtract(left, ALICE, {"CAKE": 1}, NOW, LATER) is None

@@ -259,19 +259,27 @@ def merge(
     return Merge(source=tombstone, target=_changed(into, target_owner, tuple(kept.values()), now))
 
 
-def subtract(stored: Cart | None, owner: Owner, bought: Mapping[str, int], now: datetime) -> Cart | None:
+def subtract(
+    stored: Cart | None, owner: Owner, bought: Mapping[str, int], confirmed_at: datetime, now: datetime
+) -> Cart | None:
     """Return the cart without what its customer has bought, or nothing when nothing of that is in it.
+
+    A line that was put in later is meant for the next order and stays as it is.
 
     Args:
         stored: The cart, if there is one.
         owner: The customer.
         bought: Pieces by sku; what is left over of a line stays.
+        confirmed_at: When the order was confirmed.
         now: The present moment.
     """
     cart = _live(stored, now)
-    if cart is None or not any(line.sku in bought for line in cart.lines):
+    if cart is None:
         return None
-    left = [(line, line.quantity - bought.get(line.sku, 0)) for line in cart.lines]
+    ordered = {line.sku for line in cart.lines if line.sku in bought and line.priced_at <= confirmed_at}
+    if not ordered:
+        return None
+    left = [(line, line.quantity - (bought[line.sku] if line.sku in ordered else 0)) for line in cart.lines]
     lines = tuple(line.with_quantity(quantity) for line, quantity in left if quantity > 0)
     return _changed(cart, owner, lines, now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -19,7 +20,7 @@ from service_runtime.retries import ContentionError
 
 from cart_service.api.runtime import domain
 from cart_service.api.runtime.domain import Cart, Line, Owner, Quantity, Reason, Rejected
-from cart_service.api.runtime.store import CartStore
+from cart_service.api.runtime.store import ORDERS_REMEMBERED, CartStore
 from cart_service.contracts.consumed import OrderConfirmed
 
 if TYPE_CHECKING:
@@ -133,14 +134,19 @@ def merge_cart(anonymous: MergeInput) -> Response[Any]:
 
 @orders.on("OrderConfirmed.v1", data=OrderConfirmed)
 def take_out_what_was_bought(event: Event[OrderConfirmed], _message: Message) -> None:
-    """Subtract an order from its customer's cart, once."""
+    """Subtract an order from its customer's cart, once; not one so old that it may have been subtracted and forgotten."""
     owner, now = domain.customer(event.data.customer_id), utc_now()
+    confirmed_at = datetime.fromisoformat(event.metadata.occurred_at)
+    if confirmed_at <= now - ORDERS_REMEMBERED:
+        count("OldOrdersIgnored")
+        logger.warning("order is older than the memory of orders", occurredAt=event.metadata.occurred_at)
+        return
     bought = {line.sku: line.quantity for line in event.data.items}
     try:
         first = store.once_per_order(
             owner,
             event.data.order_id,
-            lambda stored: domain.subtract(stored, owner, bought, now),
+            lambda stored: domain.subtract(stored, owner, bought, confirmed_at, now),
             cause=event.cause,
         )
     except ContentionError as error:

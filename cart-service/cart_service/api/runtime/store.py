@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS: Final = 10
 """Each attempt that loses means that another writer has won: ten writers at once all get through."""
 
-# Longer than the bus keeps events for a replay (90 days) and a DLQ its messages (14 days) together.
-_ORDERS_REMEMBERED: Final = timedelta(days=180)
+ORDERS_REMEMBERED: Final = timedelta(days=180)
+"""Longer than the bus keeps events for a replay (90 days) and a DLQ its messages (14 days) together."""
 
 DecisionT = TypeVar("DecisionT")
 
@@ -136,7 +136,7 @@ class CartStore:
             ContentionError: Others were faster at every attempt.
         """
         key = {"pk": _pk(owner), "sk": f"ORDER#{order_id}"}
-        forgotten_at = int((utc_now() + _ORDERS_REMEMBERED).timestamp())
+        forgotten_at = int((utc_now() + ORDERS_REMEMBERED).timestamp())
         memory = self._table.creation(
             {**key, **cause.model_dump(by_alias=True), "expiresAtEpoch": forgotten_at}
         )
