@@ -7,16 +7,28 @@ from shared_constructs import ServiceSettings, StageName
 
 
 class OrderSettings(ServiceSettings):
-    """How long an order waits for other services."""
+    """How long an order waits for other services, and what it must outlast twice (checked at synth).
+
+    A redelivery is how long a message is away when its consumer is killed: the visibility timeout of the other
+    service's queue, six times its function's timeout. No service knows another's template, so the number is repeated
+    here.
+    """
 
     stages: ClassVar = {
-        # Two cores run all services here, and 200 orders at once are to be reserved or rejected, none to time out.
-        StageName.LOCAL: {"stock_wait_seconds": 60, "payment_wait_seconds": 30},
+        # The sandbox answers at once, so payment's function has 5 s. The end-to-end tests see a wait run out.
+        StageName.LOCAL: {"payment_redelivery_seconds": 30, "payment_wait_seconds": 60},
+        StageName.DEV: {"payment_redelivery_seconds": 30},
     }
 
     stock_wait_seconds: int = Field(
-        default=30, ge=1, le=3600, description="How long an order waits for its stock."
+        default=300, ge=1, le=86_400, description="How long an order waits for its stock."
     )
     payment_wait_seconds: int = Field(
-        default=120, ge=1, le=86_400, description="How long an order waits for its payment."
+        default=900, ge=1, le=86_400, description="How long an order waits for its payment."
+    )
+    stock_redelivery_seconds: int = Field(
+        default=30, ge=1, description="Visibility timeout of the inventory's queue."
+    )
+    payment_redelivery_seconds: int = Field(
+        default=360, ge=1, description="Visibility timeout of the payment's queue."
     )

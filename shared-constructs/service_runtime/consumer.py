@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,6 +35,9 @@ MAX_VISIBILITY_SECONDS = 43_200
 MIN_REMAINING_MILLIS = 1_000
 """What a message gets at most of the invocation's remaining time is the handler's business; with less than this left,
 starting another one would only end in a timeout that fails the whole batch."""
+
+MAX_BACKOFF_SECONDS = 30
+"""What a consumer of five seconds' timeout has as visibility: an error never comes back later than a crash does."""
 
 # SQS message attributes: keep the reason readable in the console and far from the 1 MiB message limit.
 _MAX_REASON_CHARACTERS = 1_024
@@ -94,9 +98,10 @@ class Message:
 class MessageConsumer:
     """Handler of an SQS batch with partial failures: `handler = MessageConsumer(handle)`.
 
-    A message whose handling raises is received again after the queue's visibility timeout; `RetryLater` chooses
-    the delay; `PoisonMessage` moves it to the DLQ at once. The others of its batch are not affected. Messages
-    that the invocation has no time left for are reported as failed rather than started.
+    A message whose handling raises is received again after 1 to 2 s, then 2 to 4, … up to `MAX_BACKOFF_SECONDS`;
+    `RetryLater` chooses the delay; `PoisonMessage` moves it to the DLQ at once. The others of its batch are not
+    affected. Messages that the invocation has no time left for are reported as failed rather than started. These, and
+    those of a function that was killed, come back after the queue's visibility timeout.
 
     Args:
         handle: What to do with one message.
@@ -141,17 +146,25 @@ class MessageConsumer:
             self._dead_letter(message, poison.reason)
         except RetryLater as later:
             logger.info("message retries later", message_id=message.message_id, reason=str(later))
-            self._sqs.change_message_visibility(
-                QueueUrl=os.environ[QUEUE_URL_VARIABLE],
-                ReceiptHandle=record.receipt_handle,
-                VisibilityTimeout=later.delay_seconds,
-            )
+            self._hide(record, later.delay_seconds)
             raise
         except Exception:
             logger.exception(
                 "message failed", message_id=message.message_id, receive_count=message.receive_count
             )
+            self._hide(record, _backoff(message.receive_count))
             raise
+
+    def _hide(self, record: SQSRecord, seconds: int) -> None:
+        """Choose when the message is seen again; without an answer of SQS, that is after the visibility timeout."""
+        try:
+            self._sqs.change_message_visibility(
+                QueueUrl=os.environ[QUEUE_URL_VARIABLE],
+                ReceiptHandle=record.receipt_handle,
+                VisibilityTimeout=seconds,
+            )
+        except Exception:  # noqa: BLE001 - why the message failed matters more
+            logger.exception("visibility stays as it was", message_id=record.message_id)
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         """Copy the message to the DLQ before it counts as handled: a crash in between duplicates, never loses."""
@@ -179,6 +192,12 @@ class MessageConsumer:
         import boto3  # noqa: PLC0415 - needed only when something went wrong
 
         return boto3.client("sqs")
+
+
+def _backoff(receive_count: int) -> int:
+    ceiling = min(MAX_BACKOFF_SECONDS, 2 ** min(receive_count, 12))
+    # Half fixed, half random: messages that failed together do not come back together.
+    return random.randint(ceiling // 2, ceiling)  # noqa: S311 - spreads load, protects no secret
 
 
 class EventConsumer(MessageConsumer):

@@ -46,6 +46,9 @@ pipe; API Gateway gives up on its integration after 29 seconds."""
 
 DEFAULT_TIMEOUT = Duration.seconds(25)
 
+PER_RECORD_TIMEOUT = Duration.seconds(5)
+"""Of a queue's consumer: six times as long a message stays away when its execution is lost, and so does who waits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowResources:
@@ -83,7 +86,7 @@ class Workflow(Construct):
             states included, which may use the other names), or the resources themselves (a table stands for its name,
             a bus for its name, a queue for its URL, a function or state machine for its ARN), which also grants what
             the states do with them.
-        timeout: Of the whole execution.
+        timeout: Of the whole execution; default 25 s of an Express workflow, 5 s of one that is `per_record`.
         callback_targets: Workflows whose task tokens this one answers.
         unmanaged_services: Services whose permissions the caller grants on `.resources.role`.
         per_record: The definition says what to do with one event; it is wrapped so that a `QueueConsumer` can
@@ -130,7 +133,7 @@ class Workflow(Construct):
             raise ValueError(
                 f"an Express workflow's timeout must be at most 300 seconds, got {timeout.to_seconds()}"
             )
-        self.timeout = timeout or self._DEFAULT_TIMEOUT
+        self.timeout = timeout or (PER_RECORD_TIMEOUT if per_record else self._DEFAULT_TIMEOUT)
         self.per_record = per_record
         source = asl.load(definition)
         if per_record:

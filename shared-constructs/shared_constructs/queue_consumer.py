@@ -40,8 +40,9 @@ VISIBILITY_FACTOR = 6
 """AWS Lambda developer guide, "Using Lambda with Amazon SQS": the visibility timeout should be six times the
 function's timeout plus the batch window, so that a throttled batch can be retried before it is seen again."""
 
-MAX_RECEIVE_COUNT = 5
-"""The same page: at least five receives, so that throttling alone does not fill the DLQ."""
+MAX_RECEIVE_COUNT = 10
+"""The same page: at least five receives, so that throttling alone does not fill the DLQ. Ten, since a message comes
+back within half a minute: what a consumer needs may be away for some minutes."""
 
 DLQ_RETENTION = Duration.days(14)
 """SQS's longest retention: a fortnight to repair and redrive."""
@@ -165,6 +166,7 @@ class QueueConsumer(Construct):
     Attributes:
         resources: Queue, DLQ, rules, pipe and alarms, as the CDK knows them.
         target: As given.
+        visibility_timeout: How long a message stays away whose consumer was killed.
 
     Raises:
         ValueError: The workflow was not made for single messages, the function already reads another queue, or a
@@ -246,7 +248,8 @@ class QueueConsumer(Construct):
             visibility_timeout=Duration.seconds(required),
             retention_period=DLQ_RETENTION,
         )
-        visibility = properties["visibility_timeout"].to_seconds()
+        self.visibility_timeout: Duration = properties["visibility_timeout"]
+        visibility = self.visibility_timeout.to_seconds()
         if visibility < required:
             fault = (
                 f"the visibility timeout ({visibility:g} s) must be at least {required:g} s, six times the target's"

@@ -151,12 +151,12 @@ class ServiceSettings(BaseModel):
     the context of the app's ``cdk.json``. The app is told the subclass, its constructs ask for it::
 
         class OrderSettings(ServiceSettings):
-            stages: ClassVar = {StageName.LOCAL: {"stock_wait_seconds": 60}}
+            stages: ClassVar = {StageName.LOCAL: {"payment_wait_seconds": 60}}
 
-            stock_wait_seconds: int = Field(default=30, ge=1, description="How long an order waits for its stock.")
+            payment_wait_seconds: int = Field(default=900, ge=1, description="How long an order waits.")
 
         app = ServiceApp(service="order", settings=OrderSettings)
-        OrderSettings.of(construct).stock_wait_seconds
+        OrderSettings.of(construct).payment_wait_seconds
 
     Attributes:
         stages: what differs from the defaults, by stage.

@@ -12,7 +12,7 @@ from .conftest import OPEN, PIECES, PRICE, becomes, has, payment
 
 pytestmark = pytest.mark.e2e
 
-# The local cloud waits 30 s for a payment; two minutes leave a busy machine the time to notice.
+# The local cloud waits 60 s for a payment; two minutes leave a busy machine the time to notice.
 AFTER_THE_TIME_LIMIT = 120
 
 

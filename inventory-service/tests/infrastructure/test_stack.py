@@ -28,11 +28,16 @@ class TestStack(ServiceRules):
         assert {pattern["detail-type"][0] for pattern in patterns} == set(CONSUMED)
         assert {source for pattern in patterns for source in pattern["source"]} == {"commerce.order"}
 
-    def test_reservations_run_side_by_side_and_give_up_after_five_receives(self, template):
+    def test_reservations_run_side_by_side_and_give_up_after_ten_receives(self, template):
         (mapping,) = of_type(template, "AWS::Lambda::EventSourceMapping")
         (queue,) = [queue for queue in of_type(template, "AWS::SQS::Queue") if "RedrivePolicy" in queue]
         assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
-        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 10
+
+    def test_what_a_killed_function_had_in_hand_comes_back_within_half_a_minute(self, template):
+        (queue,) = [queue for queue in of_type(template, "AWS::SQS::Queue") if "RedrivePolicy" in queue]
+        # The order service's settings name this number: its orders wait twice as long at least.
+        assert queue["VisibilityTimeout"] == 30
 
     def test_readers_need_no_token_and_operators_their_scope(self, template):
         methods = {

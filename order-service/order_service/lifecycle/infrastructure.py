@@ -53,6 +53,7 @@ class Lifecycle(Construct):
                 " : $join([$data.shortages.(sku & ' (' & $string(available) & ' left)')], ', ')"
             ),
             time_limit=Duration.seconds(settings.stock_wait_seconds),
+            longest_redelivery=Duration.seconds(settings.stock_redelivery_seconds),
         )
         payment = EventRequest(
             self,
@@ -64,6 +65,7 @@ class Lifecycle(Construct):
             rejected=Subscription(source="commerce.payment", detail_type="PaymentDeclined.v1"),
             rejection="$data.reason",
             time_limit=Duration.seconds(settings.payment_wait_seconds),
+            longest_redelivery=Duration.seconds(settings.payment_redelivery_seconds),
         )
         self.workflow = self._workflow(orders, stock, payment)
         stock.listen(self.workflow)
@@ -73,6 +75,7 @@ class Lifecycle(Construct):
         self.requests = [stock.event, payment.event]
 
     def _workflow(self, orders: ServiceTable, stock: EventRequest, payment: EventRequest) -> StandardWorkflow:
+        settings = OrderSettings.of(self)
         reserved = transition("STOCK_RESERVED", by="inventory", cause="$stockReply.eventId")
         cancelled = transition(
             "CANCELLED",
@@ -93,8 +96,8 @@ class Lifecycle(Construct):
                 "ConfirmedOrder": write(transition("CONFIRMED", by="order")),
                 "CancelledOrder": write(cancelled, although_cancelled=True),
             },
-            # Both waits, their retries and the writes in between; far beyond what a healthy order needs.
-            timeout=Duration.hours(1),
+            # However long the waits are set, their retries and the writes in between have an hour beyond them.
+            timeout=Duration.seconds(settings.stock_wait_seconds + settings.payment_wait_seconds + 3600),
         )
 
     def _start(self) -> None:

@@ -26,15 +26,20 @@ class TestStack(ServiceRules):
         scopes = sorted(scope for m in methods for scope in m["AuthorizationScopes"])
         assert scopes == ["commerce/operate"] * 3 + ["commerce/shop"] * 4
 
-    def test_every_wait_has_a_literal_time_limit(self, template):
+    def test_what_a_lost_execution_had_in_hand_comes_back_within_half_a_minute(self, template):
+        queues = [queue for queue in of_type(template, "AWS::SQS::Queue") if "RedrivePolicy" in queue]
+        assert {queue["VisibilityTimeout"] for queue in queues} == {30}
+
+    def test_every_wait_has_a_literal_time_limit_and_the_lifecycle_outlasts_them_all(self, template, stage):
         (definition,) = (
             machine["DefinitionString"]
             for machine in of_type(template, "AWS::StepFunctions::StateMachine")
             if machine["StateMachineType"] == "STANDARD"
             and "ReserveStock" in json.dumps(machine["DefinitionString"])
         )
-        limits = re.findall(r'"TimeoutSeconds\W+(\d+)', json.dumps(definition))
-        assert {"30", "120"} <= set(limits), limits
+        limits = [int(each) for each in re.findall(r'"TimeoutSeconds\W+(\d+)', json.dumps(definition))]
+        waits = [300, 60] if stage == "local" else [300, 900]
+        assert sorted(limits) == sorted([*waits, sum(waits) + 3600])
 
     def test_only_the_saga_s_own_waits_can_be_answered(self, template):
         answering = [s for s in statements(template) if "states:SendTaskSuccess" in listed(s["Action"])]

@@ -51,8 +51,9 @@ MAX_RECEIVES: Final = 1000
 """SQS's highest. A payment's outcome is awaited until it is definite: with the consumer's own backoff, that many
 receives outlast the 14 days that SQS keeps a message."""
 
-TIMEOUT: Final = Duration.seconds(60)
-"""Three calls to the provider, each with one repetition, of 8 s; see stripe_provider."""
+TIMEOUTS: Final[Mapping[str, Duration]] = {"sandbox": Duration.seconds(5), "stripe": Duration.seconds(60)}
+"""Stripe: three calls, each with one repetition, of 8 s; see stripe_provider. An order waits for the redelivery of a lost message, six times as
+long: `payment_redelivery_seconds` of the order service's settings."""
 
 ONE_BY_ONE: Final = Batching(size=1)
 """One message at a time: an order whose provider is slow holds up no other."""
@@ -119,7 +120,7 @@ class Consumers(Construct):
             include=("payments/runtime", "contracts/consumed"),
             handler=f"payment_service.payments.runtime.{module}.handler",
             description=description,
-            timeout=TIMEOUT,
+            timeout=TIMEOUTS[provider],
             dependencies=DEPENDENCIES[provider],
             environment={
                 "PAYMENTS_TABLE": self._payments.resources.table.table_name,

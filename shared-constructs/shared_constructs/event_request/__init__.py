@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+REDELIVERIES = 2
+"""A wait outlasts that many redeliveries: one crash on the way costs time, not the aggregate."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
@@ -97,7 +100,10 @@ class EventRequest(Construct):
         accepted: The reply that grants the request.
         rejected: The reply that refuses it.
         rejection: Why, in JSONata over the refusing event's `$data`, a string; default none.
-        time_limit: How long to wait; 1 second or more.
+        time_limit: How long to wait; 1 second or more, and at least twice `longest_redelivery` and twice the
+            visibility timeout of the replies' own queue. Waiting costs nothing.
+        longest_redelivery: How long the request can stay away when a consumer of it is killed: the asked service's
+            visibility timeout.
         data: Fields of the request that are stored elsewhere, see `DomainEvent`.
         customize: Further arguments of the `workflow` and the `consumer` of the replies, and properties of the
             metric filter `unexpected_replies`.
@@ -107,7 +113,8 @@ class EventRequest(Construct):
         resources: What `listen` has built.
 
     Raises:
-        ValueError: A time limit below one second, or a customized argument that the construct decides.
+        ValueError: A time limit below one second or twice the longest redelivery, or a customized argument that the
+            construct decides.
 
     Example:
         >>> order = Aggregate(table=table, aggregate_id="orderId", open_when="$item.status.S = 'PLACED'",
@@ -115,7 +122,7 @@ class EventRequest(Construct):
         >>> stock = EventRequest(stack, "Stock", aggregate=order, request=StockReservationRequested,
         ...     accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
         ...     rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
-        ...     time_limit=Duration.seconds(30))
+        ...     time_limit=Duration.minutes(5), longest_redelivery=Duration.seconds(30))
         >>> state = stock.state(reply="stockReply", then="ReadOrder", timed_out="WaitTimedOut", table="Orders")
         >>> state["Resource"]
         'arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken'
@@ -133,6 +140,7 @@ class EventRequest(Construct):
         accepted: Subscription,
         rejected: Subscription,
         time_limit: Duration,
+        longest_redelivery: Duration,
         rejection: str = "''",
         data: Mapping[str, Stored | str] | None = None,
         customize: Customize | None = None,
@@ -141,6 +149,7 @@ class EventRequest(Construct):
         self._seconds = int(time_limit.to_seconds())
         if self._seconds < 1:
             raise ValueError(f"time_limit must be at least one second, got {self._seconds}")
+        self._outlast(longest_redelivery)
         self._customization = Customization(customize, "workflow", "consumer", "unexpected_replies")
         self._aggregate, self._wait = aggregate, construct_id.lower()
         self._accepted, self._rejected, self._rejection = accepted, rejected, rejection
@@ -193,6 +202,9 @@ class EventRequest(Construct):
 
         Args:
             workflow: The workflow that `state` is part of.
+
+        Raises:
+            ValueError: The time limit is below twice the visibility timeout of the replies' queue.
         """
         answering = {
             "definition": HERE / "replies.asl.yaml",
@@ -219,8 +231,18 @@ class EventRequest(Construct):
         metric = {"metric_namespace": "Commerce", "metric_name": "UnexpectedReplies"}
         unexpected = self._customization.of("unexpected_replies", enforced=counting, **metric)
         source = {"target": replies, "subscriptions": [self._accepted, self._rejected]}
+        consumer = QueueConsumer(self, "Consumer", **self._customization.of("consumer", enforced=source))
+        self._outlast(consumer.visibility_timeout)
         self.resources = EventRequestResources(
             workflow=replies,
             unexpected_replies=MetricFilter(self, "UnexpectedReplies", **unexpected),
-            consumer=QueueConsumer(self, "Consumer", **self._customization.of("consumer", enforced=source)),
+            consumer=consumer,
         )
+
+    def _outlast(self, redelivery: Duration) -> None:
+        least = REDELIVERIES * redelivery.to_seconds()
+        if self._seconds < least:
+            raise ValueError(
+                f"{self.node.path}: time_limit must be at least {least:g} s, twice the longest redelivery on the way"
+                f" ({redelivery.to_seconds():g} s), got {self._seconds} s: a killed consumer would cost the aggregate"
+            )

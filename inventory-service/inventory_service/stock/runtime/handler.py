@@ -6,12 +6,11 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
-import boto3
 from pydantic import Field, ValidationError
-from service_runtime.consumer import EventConsumer, Message, MessageConsumer, PoisonMessage, RetryLater
+from service_runtime.consumer import EventConsumer, Message, MessageConsumer, PoisonMessage
+from service_runtime.dynamodb import quick_client
 from service_runtime.envelope import Cause, Event, WireModel, correlation_id_or_new, utc_now
 from service_runtime.observability import business_context, count, logger
-from service_runtime.retries import ContentionError
 
 from inventory_service.contracts.consumed import OrderProgressed, StockReservationRequested
 from inventory_service.stock.runtime import domain
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from inventory_service.stock.runtime.domain import Change, Reservation
-
-FIRST_RETRY_SECONDS = 5
-"""After the store's own attempts; doubled with each receive, so that a hot item can cool down."""
 
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 
@@ -39,7 +35,7 @@ class Receipt(WireModel):
 
 
 @orders.on("StockReservationRequested.v1", data=StockReservationRequested)
-def reserve_stock(event: Event[StockReservationRequested], message: Message) -> None:
+def reserve_stock(event: Event[StockReservationRequested], _: Message) -> None:
     """Answer a request by reserving every line or none; the change feed says so to the order."""
     request = Request(
         request_id=event.metadata.event_id,
@@ -47,25 +43,25 @@ def reserve_stock(event: Event[StockReservationRequested], message: Message) -> 
         lines=tuple(Line(sku=line.sku, quantity=line.quantity) for line in event.data.items),
         expires_at=event.data.expires_at,
     )
-    _settle(event, message, lambda reservation: domain.reserve(reservation, request, now=utc_now()))
+    _settle(event, lambda reservation: domain.reserve(reservation, request, now=utc_now()))
 
 
 @orders.on("OrderConfirmed.v1", data=OrderProgressed)
-def commit_stock(event: Event[OrderProgressed], message: Message) -> None:
+def commit_stock(event: Event[OrderProgressed], _: Message) -> None:
     """The order is paid: what is reserved for it will leave the house."""
-    _advance(event, message, Status.COMMITTED)
+    _advance(event, Status.COMMITTED)
 
 
 @orders.on("OrderFulfilled.v1", data=OrderProgressed)
-def ship_stock(event: Event[OrderProgressed], message: Message) -> None:
+def ship_stock(event: Event[OrderProgressed], _: Message) -> None:
     """The goods have left the house."""
-    _advance(event, message, Status.FULFILLED)
+    _advance(event, Status.FULFILLED)
 
 
 @orders.on("OrderCancelled.v1", data=OrderProgressed)
-def release_stock(event: Event[OrderProgressed], message: Message) -> None:
+def release_stock(event: Event[OrderProgressed], _: Message) -> None:
     """Give back what is reserved; if nothing is yet, see to it that nothing ever will be."""
-    _advance(event, message, Status.RELEASED)
+    _advance(event, Status.RELEASED)
 
 
 def receive_stock(message: Message) -> None:
@@ -77,12 +73,9 @@ def receive_stock(message: Message) -> None:
     correlation_id = correlation_id_or_new(message.attributes.get("correlationId"))
     cause = Cause(correlation_id=correlation_id, causation_id=message.message_id)
     with business_context(correlation_id=correlation_id, sku=receipt.sku, receiptId=receipt.receipt_id):
-        try:
-            added = _store().receive(
-                sku=receipt.sku, receipt_id=receipt.receipt_id, quantity=receipt.quantity, cause=cause
-            )
-        except ContentionError as error:
-            raise _later(message, error) from error
+        added = _store().receive(
+            sku=receipt.sku, receipt_id=receipt.receipt_id, quantity=receipt.quantity, cause=cause
+        )
         logger.info("receipt counted" if added else "receipt was counted before", quantity=receipt.quantity)
         if added:
             count("PiecesReceived", receipt.quantity)
@@ -96,20 +89,17 @@ def keep_stock(message: Message) -> None:
         orders.handle(message)
 
 
-def _advance(event: Event[OrderProgressed], message: Message, target: Status) -> None:
+def _advance(event: Event[OrderProgressed], target: Status) -> None:
     order_id = event.data.order_id
-    _settle(event, message, lambda reservation: domain.advance(reservation, order_id, target))
+    _settle(event, lambda reservation: domain.advance(reservation, order_id, target))
 
 
 def _settle(
     event: Event[StockReservationRequested] | Event[OrderProgressed],
-    message: Message,
     decide: Callable[[Reservation | None], Change | None],
 ) -> None:
     try:
         reservation = settle(_store(), event.data.order_id, decide, cause=event.cause)
-    except ContentionError as error:
-        raise _later(message, error) from error
     except ContradictionError as contradiction:
         raise PoisonMessage(str(contradiction)) from contradiction
     if reservation is None:
@@ -119,13 +109,9 @@ def _settle(
         count(f"Reservations{reservation.status.capitalize()}")
 
 
-def _later(message: Message, error: ContentionError) -> RetryLater:
-    return RetryLater(FIRST_RETRY_SECONDS * 2 ** (message.receive_count - 1), str(error))
-
-
 @cache
 def _store() -> StockStore:
-    return StockStore(table_name=os.environ["STOCK_TABLE"], client=boto3.client("dynamodb"))
+    return StockStore(table_name=os.environ["STOCK_TABLE"], client=quick_client())
 
 
 handler = MessageConsumer(keep_stock)

@@ -52,8 +52,8 @@ class StockStore:
     Args:
         table_name: The table.
         client: A DynamoDB client.
-        attempts: How often a transaction is tried that meets conflicts or throttling (default 8: with full jitter
-            up to a second each, under two seconds on average).
+        attempts: How often a transaction is tried that meets conflicts or throttling (default 6: with full jitter
+            up to 0.6 seconds together, 0.3 on average; the queue's backoff follows).
         sleep: How to wait between attempts, for tests.
     """
 
@@ -62,7 +62,7 @@ class StockStore:
         *,
         table_name: str,
         client: DynamoDBClient,
-        attempts: int = 8,
+        attempts: int = 6,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = Table(table_name, client)

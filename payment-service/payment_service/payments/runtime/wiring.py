@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import boto3
+from service_runtime.dynamodb import quick_client
 from service_runtime.observability import count, logger
 
 from payment_service.payments.runtime.credentials import Credentials
@@ -28,7 +29,7 @@ def settlement() -> Settlement:
     name = os.environ["PAYMENT_PROVIDER"]
     if name not in _PROVIDERS:
         raise ValueError(f"PAYMENT_PROVIDER must be one of {', '.join(sorted(_PROVIDERS))}, got {name!r}")
-    store = PaymentStore(table_name=os.environ["PAYMENTS_TABLE"], client=boto3.client("dynamodb"))
+    store = PaymentStore(table_name=os.environ["PAYMENTS_TABLE"], client=quick_client())
     return Settlement(store=store, provider=CircuitBreaker(_PROVIDERS[name]()), on_settled=_tell)
 
 
@@ -44,7 +45,7 @@ def _tell(payment: Payment) -> None:
 
 
 def _sandbox() -> PaymentProvider:
-    ledger = SandboxLedger(table_name=os.environ["PAYMENTS_TABLE"], client=boto3.client("dynamodb"))
+    ledger = SandboxLedger(table_name=os.environ["PAYMENTS_TABLE"], client=quick_client())
     return SandboxProvider(ledger)
 
 

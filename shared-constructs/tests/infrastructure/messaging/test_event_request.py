@@ -51,7 +51,8 @@ def request(scope, table, **changes):
         "accepted": Subscription(source="commerce.scoring", detail_type="ScoreGiven.v1"),
         "rejected": Subscription(source="commerce.scoring", detail_type="ScoreRefused.v1"),
         "rejection": "$data.reason",
-        "time_limit": Duration.seconds(30),
+        "time_limit": Duration.seconds(60),
+        "longest_redelivery": Duration.seconds(30),
         **changes,
     }
     return EventRequest(scope, "Score", **options)
@@ -246,3 +247,21 @@ def test_a_time_limit_below_a_second_is_refused(tmp_path):
     stack = ServiceStack(app, kind=StackKind.STATELESS)
     with pytest.raises(ValueError, match="at least one second, got 0"):
         request(stack, table, time_limit=Duration.seconds(0))
+
+
+def test_a_wait_that_one_redelivery_could_outlast_is_refused(tmp_path):
+    app = ServiceApp(service="lending", outdir=str(tmp_path))
+    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Loans", stream=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    with pytest.raises(ValueError, match=r"at least 180 s, twice the longest redelivery .*90 s\), got 60 s"):
+        request(stack, table, longest_redelivery=Duration.seconds(90))
+
+
+def test_a_wait_outlasts_the_redelivery_of_its_replies_too(tmp_path):
+    app = ServiceApp(service="lending", outdir=str(tmp_path))
+    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Loans", stream=True)
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    score = request(stack, table, customize={"workflow": {"timeout": Duration.seconds(10)}})
+    waiting = {"QueryLanguage": "JSONata", "StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    with pytest.raises(ValueError, match=r"at least 120 s, .*60 s\), got 60 s"):
+        score.listen(StandardWorkflow(stack, "Waiting", definition=waiting))

@@ -177,7 +177,7 @@ def test_every_queue_has_a_dlq_with_an_alarm_and_is_encrypted(package, stage):
     (queue,) = [q for q in queues.values() if "RedrivePolicy" in q]
     assert queue["RedrivePolicy"] == {
         "deadLetterTargetArn": {"Fn::GetAtt": [dlq, "Arn"]},
-        "maxReceiveCount": 5,
+        "maxReceiveCount": 10,
     }
     assert queues[dlq]["MessageRetentionPeriod"] == 14 * 86_400
     assert queues[dlq]["RedriveAllowPolicy"] == {"redrivePermission": "allowAll"}

@@ -130,6 +130,37 @@ def test_retry_later_hides_the_message_for_as_long_as_it_says(received, sqs):
     assert again[0]["MessageId"] == batch["Records"][0]["messageId"]
 
 
+@pytest.mark.parametrize(
+    ("receives", "least", "most"), [(1, 1, 2), (2, 2, 4), (4, 8, 16), (5, 15, 30), (900, 15, 30)]
+)
+def test_what_nobody_foresaw_is_seen_again_soon_and_then_less_soon(received, sqs, receives, least, most):
+    def handle(*_):
+        raise RuntimeError("throttled")
+
+    batch = received(body("a"))
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receives)
+    hidden = []
+    sqs.meta.events.register(
+        "before-parameter-build.sqs.ChangeMessageVisibility",
+        lambda params, **_: hidden.append(params["VisibilityTimeout"]),
+    )
+    consumer = EventConsumer(sqs=sqs)
+    consumer.on("OrderPlaced.v1", data=Placed)(handle)
+    for _ in range(40):
+        assert len(consumer(batch, Context())["batchItemFailures"]) == 1
+    assert len(hidden) == 40
+    assert least <= min(hidden) < max(hidden) <= most
+
+
+def test_the_error_of_a_message_is_told_even_if_sqs_does_not_answer(received, monkeypatch):
+    def handle(*_):
+        raise RuntimeError("the first error")
+
+    batch = received(body("a"))
+    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/000000000000/gone")
+    assert len(consumer_of(handle)(batch, Context())["batchItemFailures"]) == 1
+
+
 @pytest.mark.parametrize("delay", [-1, 43_201])
 def test_a_backoff_beyond_what_sqs_allows_is_refused(delay):
     with pytest.raises(ValueError, match="between 0 and 43200"):
