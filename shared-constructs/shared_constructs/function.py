@@ -111,12 +111,14 @@ class DependencyLayer(Construct):
         packages: Top-level packages whose source goes in as well.
         description: Shown in the console.
         retain: Whether versions outlive their replacement, for layers that other stacks refer to. False by default.
+        customize: Properties of the `layer` that have no argument here.
 
     Raises:
         FileNotFoundError: There is no such lock file.
+        ValueError: A customized property that the construct enforces.
 
     Attributes:
-        layer: The L2 layer version.
+        resources: The layer's version, as the CDK knows it.
         unzipped_bytes: Its size; 0 where it was not built.
     """
 
@@ -129,6 +131,7 @@ class DependencyLayer(Construct):
         packages: Sequence[str] = (),
         description: str | None = None,
         retain: bool = False,
+        customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = ServiceStack.of(self)
@@ -141,16 +144,17 @@ class DependencyLayer(Construct):
             self.unzipped_bytes = unzipped_bytes(content)
         else:
             content, key = placeholder(), f"{key}-not-built"
-        layer = LayerVersion(
-            self,
-            "Layer",
-            code=Code.from_asset(str(content), asset_hash=key),
-            compatible_runtimes=[_runtime(target)],
-            compatible_architectures=[_architecture(target)],
+        properties = Customization(customize, "layer").of(
+            "layer",
+            enforced={
+                "code": Code.from_asset(str(content), asset_hash=key),
+                "compatible_runtimes": [_runtime(target)],
+                "compatible_architectures": [_architecture(target)],
+            },
             description=description or f"Dependencies of {stack.service}",
             removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
         )
-        self.resources = LayerResources(layer=layer)
+        self.resources = LayerResources(layer=LayerVersion(self, "Layer", **properties))
 
 
 @dataclass(frozen=True, kw_only=True)

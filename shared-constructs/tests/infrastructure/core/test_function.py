@@ -4,7 +4,15 @@ import pytest
 from aws_cdk import Duration, Size
 from aws_cdk.aws_lambda import LayerVersion
 from service_testing import synthesize
-from shared_constructs import NO_DEPENDENCIES, OwnLayer, ServiceFunction, ServiceStack, StackKind, function
+from shared_constructs import (
+    NO_DEPENDENCIES,
+    DependencyLayer,
+    OwnLayer,
+    ServiceFunction,
+    ServiceStack,
+    StackKind,
+    function,
+)
 
 HANDLER = "def handle(event, context):\n    return event\n"
 
@@ -112,6 +120,22 @@ def test_it_runs_on_the_platforms_layer_unless_told_otherwise(package):
 def test_functions_with_the_same_lock_file_share_their_layer(package):
     resources = template(count=2, dependencies=OwnLayer(lock_file=package / "requirements.lock"))
     assert len(of_type(resources, "AWS::Lambda::LayerVersion")) == 1
+
+
+def test_a_caller_customizes_a_layer_but_not_its_code(package):
+    def layers(**properties):
+        def build(app):
+            stack = ServiceStack(app, kind=StackKind.STATELESS)
+            DependencyLayer(
+                stack, "Own", lock_file=package / "requirements.lock", customize={"layer": properties}
+            )
+
+        resources = synthesize(build, service="shop", stage="dev")["commerce-dev-shop"]["Resources"].values()
+        return of_type(resources, "AWS::Lambda::LayerVersion")
+
+    assert [each["LicenseInfo"] for each in layers(license="MIT")] == ["MIT"]
+    with pytest.raises(ValueError, match="code of layer cannot be customized"):
+        layers(code=None)
 
 
 def test_more_than_five_layers_fail_synthesis():
