@@ -34,8 +34,8 @@ THROTTLED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 POLL_SECONDS = 0.1
 HEARD_SECONDS = 60.0
 """How long a service may take to hear of a product or a delivery; on a warm cloud it takes about a second."""
-END_SECONDS = 150.0
-"""How long an order may take to end: both of its time limits on the local cloud, and some."""
+END_SECONDS = 400.0
+"""How long an order may take to end: both of its time limits on the local cloud (300 and 60 s), and some."""
 
 
 class StorefrontError(Exception):
