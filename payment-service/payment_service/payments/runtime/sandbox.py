@@ -4,6 +4,7 @@
 `tok_visa`               captured
 `tok_declined`           declined, `CARD_DECLINED`
 `tok_insufficient_funds` declined, `INSUFFICIENT_FUNDS`
+`tok_slow`               captured, after the second and a half that real providers take
 `tok_flaky`              fails twice without an answer, then captured
 `tok_timeout`            never answers; can be voided
 `tok_late`               captured shortly after the request's time limit; cannot be voided
@@ -13,6 +14,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from payment_service.payments.runtime.domain import Request
 
 DECLINES: Final = {"tok_declined": "CARD_DECLINED", "tok_insufficient_funds": "INSUFFICIENT_FUNDS"}
-TOKENS: Final = frozenset({"tok_visa", "tok_flaky", "tok_timeout", "tok_late", *DECLINES})
+TOKENS: Final = frozenset({"tok_visa", "tok_slow", "tok_flaky", "tok_timeout", "tok_late", *DECLINES})
 FLAKY_FAILURES: Final = 2
+SLOW_SECONDS: Final = 1.5
 LATE_BY: Final = timedelta(seconds=2)
 
 
@@ -72,11 +75,19 @@ class SandboxProvider:
     Args:
         ledger: Of the accounts.
         clock: The present moment; tests pass their own.
+        sleep: Waits so many seconds; tests pass their own.
     """
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._sleep = sleep
 
     def create(self, request: Request) -> Intent:
         """Prepare an attempt; one per order.
@@ -103,6 +114,8 @@ class SandboxProvider:
             ProviderUnavailableError: The token is one that does not answer (now).
         """
         account = self._change(intent_id, self._confirmed)
+        if account.token == "tok_slow":  # noqa: S105 - no secret
+            self._sleep(SLOW_SECONDS)
         if account.token == "tok_timeout" and account.state is IntentState.PROCESSING:  # noqa: S105 - no secret
             raise ProviderUnavailableError("tok_timeout never answers")
         if account.state is IntentState.UNCONFIRMED:
