@@ -1,24 +1,13 @@
 """What the order service publishes, and when; its requests to other services are declared where it waits for them."""
 
-from shared_constructs.change_feed import DomainEvent, Stored, became, changed, created, exists
+from shared_constructs.change_feed import DomainEvent, Stored, became, created
 
-from order_service.contracts.published import (
-    OrderCancellationRequested,
-    OrderCancelled,
-    OrderConfirmed,
-    OrderFulfilled,
-    OrderPlaced,
-)
+from order_service.contracts.published import OrderCancelled, OrderConfirmed, OrderFulfilled, OrderPlaced
 
 EVENTS = (
     # Republished after years, the first event is still that of version 1.
     DomainEvent(
         OrderPlaced, aggregate_id="orderId", version=1, when=created(), data={"items": Stored("lines")}
-    ),
-    DomainEvent(
-        OrderCancellationRequested,
-        aggregate_id="orderId",
-        when=exists("cancelRequested", stored_as="S") & changed("cancelRequested"),
     ),
     DomainEvent(
         OrderConfirmed,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from states_language.definition import Definition, load, substitute
+from states_language.definition import Definition, load
 from states_language.item_update import ItemUpdate
 
 
@@ -41,16 +41,9 @@ def transition(
     return ItemUpdate(values=_typed(values), append={"timeline": {"M": _typed(entry)}})
 
 
-def write(change: ItemUpdate, *, although_cancelled: bool = False) -> Definition:
-    """The arguments of a state that changes the order by one conditional write.
-
-    Args:
-        change: What it writes.
-        although_cancelled: Whether it may be written when the customer has asked for cancellation.
-    """
-    unless = "" if although_cancelled else " AND attribute_not_exists(cancelRequested)"
-    arguments = load(Path(__file__).with_name("transition.asl.yaml"))
-    return change.added_to(substitute(arguments, {"Condition": f"version = :version{unless}"}, partial=True))
+def write(change: ItemUpdate) -> Definition:
+    """The arguments of a state that changes the order by one conditional write."""
+    return change.added_to(load(Path(__file__).with_name("transition.asl.yaml")))
 
 
 def _typed(values: dict[str, str]) -> dict[str, Any]:

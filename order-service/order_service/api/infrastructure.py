@@ -1,6 +1,7 @@
 """The order API: orders are placed by a workflow and read straight from the table."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from constructs import Construct
 from shared_constructs import ExpressWorkflow, ServiceTable
@@ -21,7 +22,6 @@ from shared_constructs.direct_api import (
     equals,
     header,
     not_equals,
-    not_exists,
     path,
     query,
     request_id,
@@ -92,32 +92,9 @@ class OrderApi(Construct):
             GetItem(table=orders, key=KEY, where=OWN, response=Order, missing=NO_SUCH_ORDER),
             auth=CUSTOMERS,
         )
-        self.api.route(
-            "POST",
-            "/orders/{orderId}/cancellation",
-            UpdateItem(
-                table=orders,
-                key=KEY,
-                values={"cancelRequested": request_time()},
-                conditions=(
-                    Require(OWN, otherwise=NO_SUCH_ORDER),
-                    Require(
-                        not_equals("status", "FULFILLED"), otherwise=Problem(409, "The order is fulfilled.")
-                    ),
-                    Require(
-                        not_equals("status", "CANCELLED"), otherwise=Problem(409, "The order is cancelled.")
-                    ),
-                    Require(not_exists("cancelRequested"), otherwise=Succeed(202)),
-                ),
-                missing=NO_SUCH_ORDER,
-                status=202,
-            ),
-            auth=CUSTOMERS,
-        )
+        self.api.route("POST", "/orders/{orderId}/cancellation", _cancel(orders), auth=CUSTOMERS)
 
     def _operators(self, orders: ServiceTable) -> None:
-        now = request_time()
-        status, entry = written("FULFILLED", by="order", at=now, sort_key=text(now, "#", ORDER_ID))
         self.api.route(
             "GET",
             "/operations/orders",
@@ -139,24 +116,53 @@ class OrderApi(Construct):
         self.api.route(
             "POST",
             "/operations/orders/{orderId}/fulfilment",
-            UpdateItem(
-                table=orders,
-                key=KEY,
-                values=status,
-                append={"timeline": entry},
-                conditions=(
-                    Require(not_equals("status", "FULFILLED"), otherwise=Succeed(202)),
-                    Require(
-                        equals("status", "CONFIRMED"),
-                        otherwise=Problem(409, "Only a confirmed order can be fulfilled."),
-                    ),
-                    Require(
-                        not_exists("cancelRequested"),
-                        otherwise=Problem(409, "The customer has cancelled the order."),
-                    ),
-                ),
-                missing=NO_SUCH_ORDER,
-                status=202,
-            ),
+            _fulfil(orders),
             auth=OPERATORS,
         )
+
+
+def _cancel(orders: ServiceTable) -> UpdateItem:
+    """The write is the cancellation: compensation follows from it, and nobody waits for the order any longer."""
+    values, entry = _written("CANCELLED")
+    return UpdateItem(
+        table=orders,
+        key=KEY,
+        values={**values, "reason": "CUSTOMER_REQUEST"},
+        append={"timeline": {**entry, "detail": "CUSTOMER_REQUEST"}},
+        remove=("wait",),
+        conditions=(
+            Require(OWN, otherwise=NO_SUCH_ORDER),
+            Require(not_equals("status", "FULFILLED"), otherwise=Problem(409, "The order is fulfilled.")),
+            # Cancelling again is the same cancellation.
+            Require(not_equals("reason", "CUSTOMER_REQUEST"), otherwise=Succeed(202)),
+            Require(not_equals("status", "CANCELLED"), otherwise=Problem(409, "The order is cancelled.")),
+        ),
+        missing=NO_SUCH_ORDER,
+        keep_correlation_id=True,
+        status=202,
+    )
+
+
+def _fulfil(orders: ServiceTable) -> UpdateItem:
+    values, entry = _written("FULFILLED")
+    return UpdateItem(
+        table=orders,
+        key=KEY,
+        values=values,
+        append={"timeline": entry},
+        conditions=(
+            Require(not_equals("status", "FULFILLED"), otherwise=Succeed(202)),
+            Require(
+                equals("status", "CONFIRMED"),
+                otherwise=Problem(409, "Only a confirmed order can be fulfilled."),
+            ),
+        ),
+        missing=NO_SUCH_ORDER,
+        keep_correlation_id=True,
+        status=202,
+    )
+
+
+def _written(status: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    now = request_time()
+    return written(status, by="order", at=now, sort_key=text(now, "#", ORDER_ID))

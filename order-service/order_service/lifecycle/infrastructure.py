@@ -94,7 +94,7 @@ class Lifecycle(Construct):
                 "AskForPayment": ask(payment, reply="paymentReply", change=reserved),
                 "PaidOrder": write(transition("PAID", by="payment", cause="$paymentReply.eventId")),
                 "ConfirmedOrder": write(transition("CONFIRMED", by="order")),
-                "CancelledOrder": write(cancelled, although_cancelled=True),
+                "CancelledOrder": write(cancelled),
             },
             # However long the waits are set, their retries and the writes in between have an hour beyond them.
             timeout=Duration.seconds(settings.stock_wait_seconds + settings.payment_wait_seconds + 3600),
@@ -128,19 +128,11 @@ class Lifecycle(Construct):
             definition=HERE / "interrupt.asl.yaml",
             substitutions={
                 "OrdersTable": orders,
-                "CancelledOrder": write(cancelled, although_cancelled=True),
+                "CancelledOrder": write(cancelled),
             },
-            callback_targets=(self.workflow,),
             per_record=True,
         )
-        interruptions = QueueConsumer(
-            self,
-            "Interruptions",
-            target=interrupt,
-            subscriptions=[
-                Subscription(source="commerce.order", detail_type="OrderCancellationRequested.v1")
-            ],
-        )
+        interruptions = QueueConsumer(self, "Interruptions", target=interrupt)
         # Step Functions reports its executions on the account's default bus only.
         died = Rule(
             self,

@@ -43,7 +43,7 @@ class TestStack(ServiceRules):
 
     def test_only_the_saga_s_own_waits_can_be_answered(self, template):
         answering = [s for s in statements(template) if "states:SendTaskSuccess" in listed(s["Action"])]
-        assert len(answering) == 3
+        assert len(answering) == 2
         assert all(listed(s["Resource"]) != ["*"] for s in answering)
 
     def test_orders_are_told_of_on_the_bus(self, template):

@@ -66,8 +66,10 @@ class Shop:
         assert response.status == 200, response.body
         return response.json()
 
-    def cancel(self, order_id, *, claims=CUSTOMER):
-        return self.deployment.request("POST", f"/orders/{order_id}/cancellation", claims=claims)
+    def cancel(self, order_id, *, claims=CUSTOMER, headers=None):
+        return self.deployment.request(
+            "POST", f"/orders/{order_id}/cancellation", claims=claims, headers=headers
+        )
 
     def fulfil(self, order_id, *, claims=OPERATOR):
         return self.deployment.request("POST", f"/operations/orders/{order_id}/fulfilment", claims=claims)
@@ -169,8 +171,23 @@ class Shop:
         outcome = self.feed(consumer, event)
         assert not outcome.dead_letters
 
-    def interrupt(self):
-        """Deliver the cancellation that the service told itself about."""
-        outcome = self.feed("Interruptions", self.last("OrderCancellationRequested.v1"))
+    def lifecycle_died(self, order_id, status="FAILED"):
+        """Deliver what Step Functions says about an execution that ended badly."""
+        lifecycle = self.deployment.resource("LifecycleWorkflow", "AWS::StepFunctions::StateMachine")
+        outcome = self.feed(
+            "Interruptions",
+            {
+                "source": "aws.states",
+                "detail-type": "Step Functions Execution Status Change",
+                "detail": {"name": order_id, "status": status, "stateMachineArn": lifecycle.ref},
+            },
+        )
         assert not outcome.dead_letters
-        return outcome
+
+    def write(self, order_id, expression, values=None):
+        """Change the order's item beside everybody."""
+        self.deployment.table("Orders").update_item(
+            Key={"pk": f"ORDER#{order_id}", "sk": "ORDER"},
+            UpdateExpression=expression,
+            ExpressionAttributeValues=values,
+        )

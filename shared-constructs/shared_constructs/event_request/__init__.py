@@ -89,8 +89,8 @@ class EventRequest(Construct):
 
     Conventions that the workflow must keep: it has the aggregate's id in the variable `$<aggregate_id>` and the version
     that it read in `$version`, and reads the item again after every state made here. The item has `version`; it
-    gets `wait` (`name`, `eventId`, `version`, `at`, `token`) and `requestIds`. Whatever closes or
-    cancels the aggregate changes its version or sets `cancelRequested`, which both refuse the wait.
+    gets `wait` (`name`, `eventId`, `version`, `at`, `token`) and `requestIds`. Whatever
+    changes the aggregate meanwhile changes its version, which refuses the wait; whatever closes it removes `wait`.
 
     Args:
         scope: Construct inside a `ServiceStack`.
@@ -170,7 +170,7 @@ class EventRequest(Construct):
 
         Args:
             reply: Variable that gets the reply, `{"outcome": "accepted" | "rejected", "eventId", "detail"}`; it is
-                null when the wait was ended by another output, such as `{"outcome": "cancelled"}`.
+                null when the wait was ended by another output.
             then: The state that reads the item again: after a reply, and when the item had changed meanwhile.
             timed_out: The state after the time limit.
             table: Name of the definition's substitution that stands for the table.

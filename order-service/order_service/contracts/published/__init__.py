@@ -23,12 +23,6 @@ class OrderPlaced(PublishedEvent, major=1):
     total: Money
 
 
-class OrderCancellationRequested(PublishedEvent, major=1):
-    """Data of ``OrderCancellationRequested.v1``: the customer no longer wants the order."""
-
-    order_id: str
-
-
 class StockReservationRequested(PublishedEvent, major=1):
     """Data of ``StockReservationRequested.v1``: set all lines aside or none; after ``expiresAt`` nobody waits."""
 

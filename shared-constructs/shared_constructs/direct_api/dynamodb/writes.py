@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from shared_constructs.direct_api.conditions import Require
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-# Who wrote an item last, and when; with `version` and `createdAt` they are on every item.
+# Who wrote an item last, and when; with `version` and `createdAt` they are on every item. An update can leave the
+# correlation id as it is.
 _TRACE: Final[Mapping[str, Value]] = {
     "updatedAt": Context.REQUEST_TIME,
     "correlationId": Context.CORRELATION_ID,
@@ -110,6 +111,9 @@ class UpdateItem:
         conditions: What must hold for the stored item; the first that does not decides the answer.
         upsert: Create the item if it is missing; `conditions` then bind only an existing one.
         if_match: Honour If-Match with the version, quoted or bare, or `*`; anything else than the current one is 412.
+        keep_correlation_id: Leave the item the correlation id that it was created with: this request is a later step
+            of the same story, and its id becomes the item's causation id as always. Default: the item takes the
+            request's, since whatever follows answers that request alone.
         response: Model of the answer, read from the changed item.
         status: Of success; 204 answers no body.
         created_status: Of success when this write created the item.
@@ -126,6 +130,7 @@ class UpdateItem:
     conditions: Sequence[Require] = ()
     upsert: bool = False
     if_match: bool = False
+    keep_correlation_id: bool = False
     response: type[BaseModel] | None = None
     status: int = 200
     created_status: int = 201
@@ -183,7 +188,7 @@ class UpdateItem:
             empty = expressions.raw('{"L":[]}')
             element = expressions.raw(f'{{"L":[{attribute(request, value)}]}}')
             sets.append((None, f"{alias} = list_append(if_not_exists({alias}, {empty}), {element})"))
-        sets += [(None, each) for each in _versioning(expressions)]
+        sets += [(None, each) for each in self._versioning(expressions)]
         adds = [
             (request.presence(value), f"{expressions.name(name)} {_number(expressions, name, value)}")
             for name, value in self.add.items()
@@ -193,6 +198,20 @@ class UpdateItem:
             + joined(removes, comma=", ", first=" REMOVE ", separator="sepr")
             + joined(adds, comma=", ", first=" ADD ", separator="sepa")
         )
+
+    def _versioning(self, expressions: Expressions) -> list[str]:
+        version, created = expressions.name("version"), expressions.name("createdAt")
+        zero, one = expressions.value(0), expressions.value(1)
+        now = expressions.value(Context.REQUEST_TIME)
+        updated, correlation = expressions.name("updatedAt"), expressions.name("correlationId")
+        ours = expressions.value(Context.CORRELATION_ID)
+        return [
+            f"{version} = if_not_exists({version}, {zero}) + {one}",
+            f"{created} = if_not_exists({created}, {now})",
+            f"{updated} = {now}",
+            f"{correlation} = {f'if_not_exists({correlation}, {ours})' if self.keep_correlation_id else ours}",
+            f"{expressions.name('causationId')} = {expressions.value(Context.REQUEST_ID)}",
+        ]
 
     def _check_names(self, values: Sequence[str]) -> None:
         names = [*values, *self.remove, *self.add, *self.append]
@@ -210,19 +229,6 @@ def _number(expressions: Expressions, name: str, value: Value) -> str:
     if '"N"' not in attribute(expressions.bindings, value):
         raise RouteError(f"add[{name!r}] must be a number, got {value!r}")
     return expressions.value(value)
-
-
-def _versioning(expressions: Expressions) -> list[str]:
-    version, created = expressions.name("version"), expressions.name("createdAt")
-    zero, one = expressions.value(0), expressions.value(1)
-    now = expressions.value(Context.REQUEST_TIME)
-    return [
-        f"{version} = if_not_exists({version}, {zero}) + {one}",
-        f"{created} = if_not_exists({created}, {now})",
-        f"{expressions.name('updatedAt')} = {now}",
-        f"{expressions.name('correlationId')} = {expressions.value(Context.CORRELATION_ID)}",
-        f"{expressions.name('causationId')} = {expressions.value(Context.REQUEST_ID)}",
-    ]
 
 
 @dataclass(frozen=True, kw_only=True)

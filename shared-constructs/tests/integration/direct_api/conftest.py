@@ -160,6 +160,7 @@ def _orders(api: DirectApi, table: ServiceTable) -> None:
                 ),
             ),
             missing=missing,
+            keep_correlation_id=True,
             response=Order,
             status=202,
         ),

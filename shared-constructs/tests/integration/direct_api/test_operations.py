@@ -117,6 +117,13 @@ def test_a_cancellation_is_recorded_once(shop):
     assert shop.items("Table")[0]["version"] == 1
 
 
+def test_a_later_step_of_a_story_keeps_its_correlation_id(shop):
+    order(shop, correlationId="placed-with", causationId="placing")
+    answer = cancel(shop)
+    item = shop.items("Table")[0]
+    assert (item["correlationId"], item["causationId"]) == ("placed-with", answer.headers["x-amzn-RequestId"])
+
+
 @pytest.mark.parametrize(
     ("attributes", "claims", "status", "detail"),
     [
