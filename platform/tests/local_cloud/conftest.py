@@ -241,7 +241,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with log.open("wb") as out:
         server = subprocess.Popen(
             [sys.executable, "-m", "commerce_platform.local_cloud"],
-            env=environment | {"GATEWAY_PORT": str(port)},
+            env=environment | {"GATEWAY_PORT": str(port), "COMMERCE_METERING": "1"},
             stdout=out,
             stderr=subprocess.STDOUT,
         )

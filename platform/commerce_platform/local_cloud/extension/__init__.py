@@ -30,6 +30,7 @@ PATCHES = (
     "access_logs",
     "queue_logs",
     "overheads",
+    "usage",
 )
 """Modules of this package, in the order in which they are applied."""
 
