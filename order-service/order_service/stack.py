@@ -1,8 +1,10 @@
 """The order service: orders are placed by one workflow and led through the saga by another. No function."""
 
 from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs.direct_api import attributes_of
 
 from order_service.api.infrastructure import OrderApi
+from order_service.api.models import Order
 from order_service.catalogue.infrastructure import Catalogue
 from order_service.events import EVENTS
 from order_service.lifecycle.infrastructure import Lifecycle
@@ -14,7 +16,10 @@ class OrderData(ServiceStack):
 
     def __init__(self, app: ServiceApp) -> None:
         super().__init__(app, kind=StackKind.STATEFUL)
-        self.orders = ServiceTable(self, "Orders", indexes=("gsi1", "gsi2"), stream=True)
+        # Customers list their orders by the first; the second one only finds those of a status.
+        self.orders = ServiceTable(
+            self, "Orders", indexes={"gsi1": attributes_of(Order), "gsi2": ()}, stream=True
+        )
         self.catalogue = ServiceTable(self, "Catalogue")
 
 

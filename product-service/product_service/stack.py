@@ -1,8 +1,10 @@
 """The product service: a table, an API in front of it and the feed of its changes. No function."""
 
 from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs.direct_api import attributes_of
 
 from product_service.catalogue.infrastructure import CatalogueApi
+from product_service.catalogue.models import Product
 from product_service.events import EVENTS
 
 
@@ -11,7 +13,7 @@ class ProductData(ServiceStack):
 
     def __init__(self, app: ServiceApp) -> None:
         super().__init__(app, kind=StackKind.STATEFUL)
-        self.products = ServiceTable(self, "Products", indexes=("gsi1",), stream=True)
+        self.products = ServiceTable(self, "Products", indexes={"gsi1": attributes_of(Product)}, stream=True)
 
 
 class ProductService(ServiceStack):

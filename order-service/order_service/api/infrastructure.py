@@ -8,6 +8,7 @@ from shared_constructs import ExpressWorkflow, ServiceTable
 from shared_constructs.direct_api import (
     DirectApi,
     GetItem,
+    Page,
     Problem,
     Query,
     Require,
@@ -29,6 +30,7 @@ from shared_constructs.direct_api import (
     text,
 )
 
+from order_service.api.listing import CURSOR_PATTERN, ListOrders
 from order_service.api.models import ORDER_ID_PATTERN, STATUS_PATTERN, Order, OrderRequest
 from order_service.transition import written
 
@@ -39,6 +41,8 @@ ORDER_ID = path("orderId", pattern=ORDER_ID_PATTERN)
 KEY: Mapping[str, Value] = {"pk": text("ORDER#", ORDER_ID), "sk": "ORDER"}
 OWN = equals("customerId", claim("sub"))
 NO_SUCH_ORDER = Problem(404, "No such order.")
+BUSY = Problem(503, "Try again.", retry_after_seconds=1)
+PAGE = Page()
 
 
 class OrderApi(Construct):
@@ -68,7 +72,7 @@ class OrderApi(Construct):
                 },
                 rejections={
                     "UnknownCaller": Problem(400, "The caller is unknown."),
-                    "CatalogueBusy": Problem(503, "Try again.", retry_after_seconds=1),
+                    "CatalogueBusy": BUSY,
                 },
                 status=202,
             ),
@@ -98,12 +102,16 @@ class OrderApi(Construct):
         self.api.route(
             "GET",
             "/operations/orders",
-            Query(
-                table=orders,
-                index="gsi2",
-                partition=text("STATUS#", query("status", pattern=STATUS_PATTERN, required=True)),
-                newest_first=True,
-                response=Order,
+            StartWorkflow(
+                workflow=ListOrders(self, "ListOrders", orders=orders, page=PAGE),
+                input={
+                    "status": query("status", pattern=STATUS_PATTERN, required=True),
+                    "limit": PAGE.limit,
+                    "cursor": query(
+                        "cursor", pattern=CURSOR_PATTERN, says="be the nextCursor of the page before"
+                    ),
+                },
+                rejections={"OrdersBusy": BUSY},
             ),
             auth=OPERATORS,
         )
@@ -165,4 +173,10 @@ def _fulfil(orders: ServiceTable) -> UpdateItem:
 
 def _written(status: str) -> tuple[dict[str, Any], dict[str, Any]]:
     now = request_time()
-    return written(status, by="order", at=now, sort_key=text(now, "#", ORDER_ID))
+    return written(
+        status,
+        by="order",
+        at=now,
+        in_shard=lambda prefix: text(prefix, ORDER_ID.beginning(1)),
+        sort_key=text(now, "#", ORDER_ID),
+    )

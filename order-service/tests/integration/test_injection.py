@@ -35,7 +35,7 @@ def stocked(deployment):
             "sk": "ORDER",
             "gsi1pk": "CUST#customer-1",
             "gsi1sk": "2026-11-21T08:00:00Z#1",
-            "gsi2pk": "STATUS#CONFIRMED",
+            "gsi2pk": f"STATUS#CONFIRMED#{ORDER_ID['orderId'][0]}",
             "gsi2sk": "2026-11-21T08:00:00Z#1",
             "orderId": ORDER_ID["orderId"],
             "customerId": "customer-1",

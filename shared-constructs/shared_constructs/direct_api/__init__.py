@@ -74,6 +74,8 @@ from shared_constructs.direct_api.outcomes import Problem as Problem
 from shared_constructs.direct_api.outcomes import Succeed as Succeed
 from shared_constructs.direct_api.shapes import ModelError as ModelError
 from shared_constructs.direct_api.shapes import Stored as Stored
+from shared_constructs.direct_api.shapes import attributes_of as attributes_of
+from shared_constructs.direct_api.shapes import structure_of as structure_of
 from shared_constructs.direct_api.sqs import SendToQueue as SendToQueue
 from shared_constructs.direct_api.step_functions import StartWorkflow as StartWorkflow
 from shared_constructs.direct_api.throttling import Throttle as Throttle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from shared_constructs.direct_api.shapes import Member, Scalar, Shape, Structure, structure_of
@@ -112,6 +112,10 @@ class Bindings:
 
     def _bind(self, value: Reference) -> str:
         match value:
+            case Parameter(length=int(length)):
+                whole = self.reference(replace(value, length=None))
+                self.lines.append(f"#set({whole}_{length} = {whole}.replaceAll('(?<=^.{{{length}}}).*',''))")
+                return f"{whole}_{length}"
             case Parameter():
                 return self._bind_parameter(value)
             case BodyField():

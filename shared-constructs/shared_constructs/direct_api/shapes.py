@@ -136,6 +136,18 @@ def structure_of(model: type[BaseModel], direction: Literal["request", "response
     return shape
 
 
+def attributes_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Names of the attributes that a response is read from, for the index of a list.
+
+    Args:
+        model: Of the response.
+
+    Raises:
+        ModelError: As in `structure_of`.
+    """
+    return tuple(member.attribute for member in structure_of(model, "response").fields)
+
+
 _SCALARS: Final = {
     "string": Scalar("S"),
     "integer": Scalar("N", integer=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -43,6 +43,7 @@ class Parameter:
         required: Whether a request without it is refused.
         number: Whether it is a number to DynamoDB and in JSON.
         says: The pattern in words, after "must".
+        length: How much of it is meant, from its beginning; default all.
     """
 
     source: Source
@@ -51,6 +52,7 @@ class Parameter:
     required: bool
     number: bool
     says: str = ""
+    length: int | None = None
 
     def __post_init__(self) -> None:
         if "'" in self.pattern:
@@ -64,6 +66,14 @@ class Parameter:
         """What a caller may send, in words."""
         kind = {"path": "path value", "querystring": "query parameter", "header": "header"}[self.source]
         return f"{kind} {self.name} must {self.says or f'match {self.pattern}'}"
+
+    def beginning(self, length: int) -> Parameter:
+        """Return the first characters of the value, which is checked as a whole: a shard of an id.
+
+        Args:
+            length: How many, at least 1; all of a shorter value.
+        """
+        return replace(self, length=length)
 
 
 @dataclass(frozen=True)
@@ -115,9 +125,19 @@ def path(name: str, *, pattern: str = SAFE, number: bool = False) -> Parameter:
     return Parameter(Source.PATH, name, pattern, required=True, number=number)
 
 
-def query(name: str, *, pattern: str = SAFE, required: bool = False, number: bool = False) -> Parameter:
-    """Return a query parameter. Absent and optional, it drops the condition or attribute that uses it."""
-    return Parameter(Source.QUERY, name, pattern, required=required, number=number)
+def query(
+    name: str, *, pattern: str = SAFE, required: bool = False, number: bool = False, says: str = ""
+) -> Parameter:
+    """Return a query parameter. Absent and optional, it drops the condition, attribute or input that uses it.
+
+    Args:
+        name: As callers write it.
+        pattern: Regular expression (Java's) the whole value must match, else the caller gets 400.
+        required: Whether a request without it is refused.
+        number: Store and compare it as a number; the pattern should then admit only numbers.
+        says: The pattern in words, after "must", for the 400; default the pattern itself.
+    """
+    return Parameter(Source.QUERY, name, pattern, required=required, number=number, says=says)
 
 
 def header(name: str, *, pattern: str = PRINTABLE, required: bool = False) -> Parameter:

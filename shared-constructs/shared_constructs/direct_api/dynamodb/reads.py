@@ -12,7 +12,7 @@ from shared_constructs.direct_api.dynamodb.tables import Table, call_table
 from shared_constructs.direct_api.integration import BodilessOperation, MethodIntegration
 from shared_constructs.direct_api.outcomes import NOT_FOUND, Problem
 from shared_constructs.direct_api.shapes import Scalar, Structure, structure_of
-from shared_constructs.direct_api.values import Document, Parameter, Source, Value
+from shared_constructs.direct_api.values import Document, Parameter, Value, query
 from shared_constructs.direct_api.vtl import JSON, formal, json_string, literal, when
 
 if TYPE_CHECKING:
@@ -118,11 +118,7 @@ class Page:
             if int(digit) > lowest:
                 patterns.append(f"{digits[:at]}[{lowest}-{int(digit) - 1}][0-9]{{{len(digits) - at - 1}}}")
         says = f"be a number from 1 to {self.maximum}"
-        return _optional("limit", "|".join([*patterns, digits]), says)
-
-
-def _optional(name: str, pattern: str, says: str) -> Parameter:
-    return Parameter(Source.QUERY, name, pattern, required=False, number=False, says=says)
+        return query("limit", pattern="|".join([*patterns, digits]), says=says)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +132,8 @@ class Query(BodilessOperation):
         table: The table, or an imported one, with keys pk and sk.
         partition: Value of the partition key (`pk`, or `<index>pk`).
         response: Model of one item.
-        index: A global secondary index `gsi1` with keys `gsi1pk` and `gsi1sk`.
+        index: A global secondary index `gsi1` with keys `gsi1pk` and `gsi1sk`, which projects what `response` and
+            `where` read.
         sort: Condition on the sort key (a comparison or `begins_with`); dropped if it uses an optional parameter that
             is absent.
         where: Filter that DynamoDB applies.
@@ -183,17 +180,19 @@ class Query(BodilessOperation):
         where = expressions.filter(self.where)
         limit = request.reference(self.page.limit)
         start = self._start(request, position, partition_key)
+        shape = structure_of(self.response, "response")
         return call_table(
             self.table,
             "Query",
             keys=keys,
             index=self.index,
+            reads={*expressions.names, *(member.attribute for member in shape.fields)},
             call=(
                 f'{settings},\n"Limit":#if({limit} == ""){self.page.default}#else{formal(limit)}#end,\n'
                 f'"KeyConditionExpression":"{condition}"{where}{start}{expressions.placeholders()}'
             ),
             refused=settings,
-            content=_page(position, structure_of(self.response, "response")),
+            content=_page(position, shape),
             status=200,
             request=request,
             answer=Bindings.of_answer(),
@@ -202,7 +201,9 @@ class Query(BodilessOperation):
     def _start(self, request: Bindings, position: list[str], partition_key: str) -> str:
         """Return the member ExclusiveStartKey, after a comma, if there is a cursor."""
         pattern = "[.]".join([_BASE64] * len(position))
-        cursor = request.reference(_optional("cursor", pattern, "be the nextCursor of the page before"))
+        cursor = request.reference(
+            query("cursor", pattern=pattern, says="be the nextCursor of the page before")
+        )
         entries = [f"{json_string(partition_key)}:{attribute(request, self.partition)}"]
         for at, name in enumerate(position):
             variable = f"$position{at}"

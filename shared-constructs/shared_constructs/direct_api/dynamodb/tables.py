@@ -12,7 +12,7 @@ from shared_constructs.direct_api.vtl import json_string
 from shared_constructs.table import ServiceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 Table = ServiceTable | dynamodb.ITable
 
@@ -25,6 +25,7 @@ def call_table(
     call: str,
     refused: str,
     index: str | None = None,
+    reads: Collection[str] = (),
     **rest: Any,
 ) -> MethodIntegration:
     """Make the integration of one DynamoDB action.
@@ -36,13 +37,19 @@ def call_table(
         call: Members of the request besides the table's name.
         refused: Members that DynamoDB refuses with a ValidationException.
         index: The index that is queried.
+        reads: Names of the attributes that are read from it.
         **rest: See `MethodIntegration`.
 
     Raises:
-        RouteError: The table has other keys, or no such index.
+        RouteError: The table has other keys, or no such index, or the index does not project what is read.
     """
     resource = table.resources.table if isinstance(table, ServiceTable) else table
     _check_keys(resource, index, set(keys))
+    if index and isinstance(table, ServiceTable) and (absent := {*reads} - table.attributes_of(index)):
+        raise RouteError(
+            f"the index {index!r} does not project {sorted(absent)}, which the route reads; it projects"
+            f" {sorted(table.attributes_of(index))}"
+        )
     name = f'"TableName":{json_string(resource.table_name)}'
     where = f"{resource.table_arn}/index/{index}" if index else resource.table_arn
     permissions = [statement(f"dynamodb:{action}", where)]

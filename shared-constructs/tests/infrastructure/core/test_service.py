@@ -21,7 +21,7 @@ def of_type(template, resource_type):
 
 def both_stacks(app):
     data = ServiceStack(app, kind=StackKind.STATEFUL)
-    ServiceTable(data, "Carts", indexes=("gsi1",), stream=True, ttl=True)
+    ServiceTable(data, "Carts", indexes={"gsi1": ("status",)}, stream=True, ttl=True)
     stack = ServiceStack(app, kind=StackKind.STATELESS)
     Queue(stack, "Queue")
     stack.export_parameter("queue-url", "https://example.test")
@@ -159,7 +159,30 @@ def test_a_table_has_the_conventional_shape():
     ]
 
 
-@pytest.mark.parametrize("indexes", [("byCategory",), ("gsi0",), ("gsi21",), ("gsi1", "gsi1")])
+def test_an_index_holds_keys_and_the_attributes_it_is_given_never_all():
+    def build(app):
+        attributes = ("pk", "status", "gsi1sk", "total")
+        ServiceTable(
+            ServiceStack(app, kind=StackKind.STATEFUL), "Carts", indexes={"gsi1": attributes, "gsi2": ()}
+        )
+
+    (table,) = of_type(*synthesize(build).values(), "AWS::DynamoDB::Table")
+    indexes = table["Properties"]["GlobalSecondaryIndexes"]
+    assert [index["Projection"] for index in indexes] == [
+        {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["status", "total"]},
+        {"ProjectionType": "KEYS_ONLY"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "indexes",
+    [
+        {"byCategory": ()},
+        {"gsi0": ()},
+        {"gsi21": ()},
+        {"gsi1": [f"a{number}" for number in range(60)], "gsi2": [f"b{number}" for number in range(41)]},
+    ],
+)
 def test_an_index_that_breaks_the_convention_is_refused(indexes):
     def build(app):
         ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Carts", indexes=indexes)

@@ -32,6 +32,7 @@ from shared_constructs.direct_api import (
     UpdateItem,
     all_of,
     any_of,
+    attributes_of,
     body,
     claim,
     equals,
@@ -48,6 +49,10 @@ class Thing(BaseModel):
     name: str = Field(max_length=10)
 
 
+class Described(Thing):
+    description: str
+
+
 class Given:
     """An app with a table and an API, to which a test adds routes."""
 
@@ -57,7 +62,7 @@ class Given:
             self.table = table(self.stack)
         else:
             data = ServiceStack(app, kind=StackKind.STATEFUL)
-            self.table = ServiceTable(data, "Table", indexes=["gsi1"])
+            self.table = ServiceTable(data, "Table", indexes={"gsi1": attributes_of(Thing)})
         self.api = DirectApi(self.stack, "Api", description="Things", **options)
         self.key = {"pk": text("THING#", path("id")), "sk": "THING"}
 
@@ -305,6 +310,18 @@ FAULTS = {
         "GET",
         "/x",
         Query(table=g.table, index="gsi9", partition="p", response=Thing),
+        PUBLIC,
+    ),
+    "the index 'gsi1' does not project ['description']": lambda g: (
+        "GET",
+        "/x",
+        Query(table=g.table, index="gsi1", partition="p", response=Described),
+        PUBLIC,
+    ),
+    "the index 'gsi1' does not project ['owner']": lambda g: (
+        "GET",
+        "/x",
+        Query(table=g.table, index="gsi1", partition="p", response=Thing, where=equals("owner", "me")),
         PUBLIC,
     ),
     "claims ['sub'] need auth=Scopes": lambda g: (

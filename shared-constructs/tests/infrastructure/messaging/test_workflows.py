@@ -32,7 +32,7 @@ def with_workflow(definition, *, kind=ExpressWorkflow, substitutions=None, **opt
     def build(app):
         data = ServiceStack(app, kind=StackKind.STATEFUL)
         stack = ServiceStack(app, kind=StackKind.STATELESS)
-        known = {"Table": ServiceTable(data, "Table", indexes=["gsi1"]), "Bus": stack.event_bus}
+        known = {"Table": ServiceTable(data, "Table", indexes={"gsi1": ()}), "Bus": stack.event_bus}
         values = {
             name: known[value] if value in ("Table", "Bus") else value
             for name, value in (substitutions or {}).items()

@@ -25,6 +25,7 @@ from shared_constructs.direct_api import (
     StartWorkflow,
     Succeed,
     UpdateItem,
+    attributes_of,
     body,
     claim,
     correlation_id,
@@ -86,7 +87,7 @@ class Receipt(Camel):
 def build(app: ServiceApp) -> None:
     data = ServiceStack(app, kind=StackKind.STATEFUL)
     stack = ServiceStack(app, kind=StackKind.STATELESS)
-    table = ServiceTable(data, "Table", indexes=["gsi1"])
+    table = ServiceTable(data, "Table", indexes={"gsi1": attributes_of(Order)})
     api = DirectApi(stack, "Api", description="Everything")
     note = {"pk": text("NOTE#", path("noteId")), "sk": "NOTE"}
     api.route(

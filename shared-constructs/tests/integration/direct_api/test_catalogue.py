@@ -20,6 +20,7 @@ from shared_constructs.direct_api import (
     Scopes,
     Succeed,
     UpdateItem,
+    attributes_of,
     begins_with,
     body,
     not_equals,
@@ -63,7 +64,9 @@ class Product(Camel):
 
 
 def build(app: ServiceApp) -> None:
-    table = ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", indexes=["gsi1"])
+    table = ServiceTable(
+        ServiceStack(app, kind=StackKind.STATEFUL), "Table", indexes={"gsi1": attributes_of(Product)}
+    )
     sku = path("sku", pattern="[A-Z0-9-]{1,40}")
     key = {"pk": text("PRODUCT#", sku), "sk": "PRODUCT"}
     api = DirectApi(ServiceStack(app, kind=StackKind.STATELESS), "Api", description="Catalogue")
@@ -323,7 +326,9 @@ def test_the_packages_example_builds_this_api(templates):
 
     def build_example(app: ServiceApp) -> None:
         names = {
-            "table": ServiceTable(ServiceStack(app, kind=StackKind.STATEFUL), "Table", indexes=["gsi1"]),
+            "table": ServiceTable(
+                ServiceStack(app, kind=StackKind.STATEFUL), "Table", indexes={"gsi1": attributes_of(Product)}
+            ),
             "self": ServiceStack(app, kind=StackKind.STATELESS),
             "Product": Product,
             "ProductInput": ProductInput,
