@@ -1,14 +1,14 @@
 """What the order service publishes, and when; its requests to other services are declared where it waits for them."""
 
-from shared_constructs.change_feed import DomainEvent, Stored, became, created
+from shared_constructs.change_feed import DomainEvent, Stored, became, created, equals, raw
 
 from order_service.contracts.published import OrderCancelled, OrderConfirmed, OrderFulfilled, OrderPlaced
 
+# An order begins PLACED; republished after years, it is at any status and its first event still that of version 1.
+BEGAN = raw("$not($exists($old))", implies=created() & equals("status", "PLACED"))
+
 EVENTS = (
-    # Republished after years, the first event is still that of version 1.
-    DomainEvent(
-        OrderPlaced, aggregate_id="orderId", version=1, when=created(), data={"items": Stored("lines")}
-    ),
+    DomainEvent(OrderPlaced, aggregate_id="orderId", version=1, when=BEGAN, data={"items": Stored("lines")}),
     DomainEvent(
         OrderConfirmed,
         aggregate_id="orderId",

@@ -9,6 +9,7 @@ from inventory_service.events import EVENTS
 from inventory_service.stock.runtime.domain import Status
 from service_runtime.envelope import published_events
 from service_testing.change_feeds import meant, passes
+from shared_constructs.change_feed import most_at_once
 
 
 def item(sk, **attributes):
@@ -48,6 +49,28 @@ def test_stock_without_a_threshold_starts_a_workflow_only_when_it_runs_out_or_re
     assert not passes(EVENTS, new=stock(0), old=stock(0))
     assert passes(EVENTS, new=stock(0), old=stock(1))
     assert passes(EVENTS, new=stock(5), old=stock(0))
+
+
+def level(item):
+    available, threshold = (int(item[name]["N"]) for name in ("available", "lowThreshold"))
+    return (
+        "StockDepleted.v1"
+        if available == 0
+        else "StockLow.v1"
+        if available <= threshold
+        else "StockReplenished.v1"
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(new=STOCK, old=st.none() | STOCK)
+def test_a_level_is_told_when_it_is_entered(new, old):
+    entered = old is None or (new["version"] != old["version"] and level(new) != level(old))
+    assert meant(EVENTS, new=new, old=old) == ([level(new)] if entered else [])
+
+
+def test_a_change_means_one_event_so_that_a_batch_holds_ten():
+    assert most_at_once(EVENTS) == 1
 
 
 @settings(max_examples=300, deadline=None)

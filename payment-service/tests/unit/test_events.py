@@ -9,6 +9,7 @@ from payment_service.events import EVENTS
 from payment_service.payments.runtime.domain import Status
 from service_runtime.envelope import published_events
 from service_testing.change_feeds import meant, passes
+from shared_constructs.change_feed import most_at_once
 
 
 def payment(status, version, request_id="r-1"):
@@ -37,6 +38,10 @@ def test_a_payment_on_its_way_starts_no_workflow(status):
 
 def test_the_sandboxs_accounts_start_no_workflow():
     assert not passes(EVENTS, new=payment("CAPTURED", 1) | {"sk": {"S": "SANDBOX"}})
+
+
+def test_a_change_means_one_event_so_that_a_batch_holds_ten():
+    assert most_at_once(EVENTS) == 1
 
 
 @settings(max_examples=200, deadline=None)

@@ -11,7 +11,13 @@ from shared_constructs.change_feed.conditions import (
     was,
 )
 from shared_constructs.change_feed.events import DomainEvent
-from shared_constructs.change_feed.feed import ChangeFeed, StreamRetry, events_expression, filter_patterns
+from shared_constructs.change_feed.feed import (
+    ChangeFeed,
+    StreamRetry,
+    events_expression,
+    filter_patterns,
+    most_at_once,
+)
 from shared_constructs.direct_api.shapes import Stored
 
 __all__ = [
@@ -27,6 +33,7 @@ __all__ = [
     "events_expression",
     "exists",
     "filter_patterns",
+    "most_at_once",
     "raw",
     "was",
 ]

@@ -11,10 +11,15 @@ from typing import Any, Literal
 Image = Literal["NewImage", "OldImage"]
 
 Alternative = dict[tuple[str, ...], list[Any]]
-"""What a stream record must look like: what each leaf must match, by its path; empty for any record."""
+"""What a stream record must look like: what each leaf must match, by its path; empty for any record.
+
+What a filter cannot see is a leaf as well, `("jsonata", <expression>)`, that is true or false: so that a condition and
+its opposite are known to exclude each other.
+"""
 
 _ANY: tuple[Alternative, ...] = ({},)
 _ABSENT = {"exists": False}
+_UNSEEN = "jsonata"
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
@@ -94,7 +99,7 @@ def changed(field: str) -> Condition:
         field: See `equals`; of any type.
     """
     _check(field)
-    return Condition(f"$differ($new.{field}, $old.{field})")
+    return _unseen(f"$differ($new.{field}, $old.{field})")
 
 
 def exists(field: str, stored_as: Literal["S", "N", "BOOL"] | None = None) -> Condition:
@@ -105,10 +110,10 @@ def exists(field: str, stored_as: Literal["S", "N", "BOOL"] | None = None) -> Co
         stored_as: DynamoDB's type of it, with which a filter can see it; default None, any type and unseen.
     """
     _check(field)
-    condition = Condition(f"$exists($new.{field})")
+    unseen = _unseen(f"$exists($new.{field})")
     if stored_as is None:
-        return condition
-    return Condition(condition.jsonata, holds=({_path("NewImage", field, stored_as): [{"exists": True}]},))
+        return unseen
+    return Condition(unseen.jsonata, holds=({_path("NewImage", field, stored_as): [{"exists": True}]},))
 
 
 def created() -> Condition:
@@ -123,10 +128,29 @@ def raw(jsonata: str, *, implies: Condition | None = None) -> Condition:
 
     Args:
         jsonata: See `Condition`. A comparison with something absent is false either way: write
-            `$not($old.status = 'PAID')`, not `$old.status != 'PAID'`.
-        implies: A condition that always holds when this one does, for the filter; default none.
+            `$not($old.status = 'PAID')`, not `$old.status != 'PAID'`. Name each attribute that it reads,
+            `$new.status` or `$old.status`: only those are there.
+        implies: A condition that always holds for a stream's record when this one does, for the filter and for how
+            many events a change can mean; default none.
     """
-    return Condition(f"({jsonata})", holds=implies.holds if implies else _ANY)
+    unseen = _unseen(f"({jsonata})")
+    return Condition(
+        unseen.jsonata, holds=_both(unseen.holds, implies.holds if implies else _ANY), fails=unseen.fails
+    )
+
+
+def excludes(one: Condition, other: Condition) -> bool:
+    """Whether the two cannot hold for the same change.
+
+    Returns:
+        True if that is certain; False if not, or if it does not show in what their leaves are compared with.
+    """
+    return not _both(one.holds, other.holds)
+
+
+def seen(alternative: Alternative) -> Alternative:
+    """What a filter sees of an alternative."""
+    return {path: matchers for path, matchers in alternative.items() if path[0] != _UNSEEN}
 
 
 def weakest(*alternatives: Alternative) -> tuple[Alternative, ...]:
@@ -142,12 +166,26 @@ def _both(left: tuple[Alternative, ...], right: tuple[Alternative, ...]) -> tupl
 
 
 def _contradict(one: Alternative, other: Alternative) -> bool:
-    """Whether both name values of a leaf, and none in common."""
+    """Whether no value of some leaf can match both."""
     return any(
-        not any(isinstance(value, dict) or value in other[path] for value in one[path])
-        and not any(isinstance(value, dict) for value in other[path])
+        not any(_overlap(*matchers) for matchers in product(one[path], other[path]))
         for path in one.keys() & other.keys()
     )
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    """Whether a value can match both: each a value, `{"anything-but": [values]}` or `{"exists": true or false}`."""
+    matcher, given = (one, other) if isinstance(one, dict) else (other, one)
+    if not isinstance(matcher, dict):
+        return bool(matcher == given)
+    if isinstance(given, dict):
+        return bool(matcher.get("exists", True) is given.get("exists", True))
+    return bool(matcher.get("exists", True)) and given not in matcher.get("anything-but", ())
+
+
+def _unseen(jsonata: str) -> Condition:
+    """A condition of which a filter sees nothing."""
+    return Condition(jsonata, holds=({(_UNSEEN, jsonata): [True]},), fails=({(_UNSEEN, jsonata): [False]},))
 
 
 def _compare(image: Image, field: str, value: str | int) -> Condition:

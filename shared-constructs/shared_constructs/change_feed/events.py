@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic_core import PydanticUndefined
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from shared_constructs.direct_api.shapes import Member, Shape
 
 ALWAYS = Condition("true", fails=())
+
+_IMAGE = re.compile(
+    r"\$exists\(\$old\)|\$(?P<image>new|old)\b(?:\.(?P<name>[^\W\d]\w*)|\.`(?P<quoted>[^`]+)`)?"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class DomainEvent:
             collapses to it: write `[...]` around it).
 
     Raises:
-        ValueError: The model has no detail type, or `data` names a field that it does not have.
+        ValueError: The model has no detail type, `data` names a field that it does not have, or an expression reads an
+            image otherwise than by an attribute's name.
         ModelError: The model has a field that no expression can be made for.
 
     Example:
@@ -63,6 +69,7 @@ class DomainEvent:
             raise ValueError(
                 f"{self.detail_type} has no field {', '.join(unknown)}; its fields are {', '.join(names)}"
             )
+        self.attributes("new")
 
     @property
     def detail_type(self) -> str:
@@ -75,6 +82,24 @@ class DomainEvent:
         event = f"$event('{self.detail_type}', $string($new.{self.aggregate_id}), {version}, {self._data()})"
         return event if self.when is ALWAYS else f"({self.when.jsonata} ? {event})"
 
+    def attributes(self, image: Literal["new", "old"]) -> frozenset[str]:
+        """The attributes of an image that the event is made of, its metadata aside.
+
+        Args:
+            image: The item after the change, or before.
+        """
+        found = set()
+        for reading in _IMAGE.finditer(self.expression()):
+            name = reading["name"] or reading["quoted"]
+            if reading["image"] and not name:
+                raise ValueError(
+                    f"{self.detail_type} must read an image by an attribute's name, as in $new.status, because only "
+                    f"what is named is there; got {self.expression()[reading.start() :][:60]!r}"
+                )
+            if reading["image"] == image:
+                found.add(name)
+        return frozenset(found)
+
     def _data(self) -> str:
         fields = []
         for member in structure_of(self.model, "response").fields:
@@ -83,8 +108,13 @@ class DomainEvent:
                 fields.append(f"'{member.name}': {source}")
             else:
                 attribute = source.attribute if source else member.attribute
-                fields.append(f"'{member.name}': {_value(member, f'$new.{_name(attribute)}')}")
+                fields.append(f"'{member.name}': {_value(member, f'$new.{quoted(attribute)}')}")
         return f"{{{', '.join(fields)}}}"
+
+
+def quoted(attribute: str) -> str:
+    """An attribute's name as JSONata writes it."""
+    return attribute if attribute.isidentifier() else f"`{attribute}`"
 
 
 def _value(member: Member, path: str) -> str:
@@ -99,12 +129,8 @@ def _value(member: Member, path: str) -> str:
 def _of(shape: Shape, path: str) -> str:
     """A value at a path: objects field by field, lists element by element, everything else as it is stored."""
     if isinstance(shape, Structure):
-        fields = ", ".join(f"'{each.name}': {_value(each, _name(each.attribute))}" for each in shape.fields)
+        fields = ", ".join(f"'{each.name}': {_value(each, quoted(each.attribute))}" for each in shape.fields)
         return f"{path}.{{{fields}}}"
     if isinstance(shape, Elements):
         return f"[{_of(shape.element, path)}]"
     return path
-
-
-def _name(attribute: str) -> str:
-    return attribute if attribute.isidentifier() else f"`{attribute}`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from constructs import Construct
 from states_language.definition import expression, library
 
 from shared_constructs.alarms import dlq_alarm, pipe_failure_alarm
-from shared_constructs.change_feed.conditions import weakest
+from shared_constructs.change_feed.conditions import excludes, seen, weakest
+from shared_constructs.change_feed.events import quoted
 from shared_constructs.customize import Customization
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
 from shared_constructs.queue_consumer import DLQ_RETENTION, pipe_filter, pipe_logs, pipe_principal
@@ -22,7 +24,7 @@ from shared_constructs.service import ServiceStack
 from shared_constructs.table import cdk_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from aws_cdk.aws_cloudwatch import Alarm
     from aws_cdk.aws_dynamodb import ITable
@@ -54,6 +56,8 @@ _HISTORY_EVENTS = 20_000
 _HISTORY_EVENTS_PER_PAGE = 17
 _HISTORY_EVENTS_PER_REQUEST = 7
 
+# What events.jsonata itself reads of an item.
+_METADATA = ("version", "correlationId", "causationId", "updatedAt")
 _HERE = Path(__file__).parent
 
 
@@ -106,7 +110,8 @@ class ChangeFeed(Construct):
     `correlationId` and `causationId` (default: the event's own id), `occurredAt` from its `updatedAt`
     (default: the stream's time).
 
-    Batches hold as many records as can never exceed a bus's ten entries, and ten batches of a shard are handled at
+    Batches hold as many records as can never exceed a bus's ten entries, by how many of the events their conditions let
+    one change mean (see `most_at_once`); should it mean more after all, its batch fails. Ten batches of a shard are handled at
     once; changes with the same partition key stay in order. A batch that fails is bisected, retried
     within `retry` (the pipe's alarm tells after three minutes; a repair within a day loses nothing) and then described
     in the DLQ: positions in the stream, not records; after the repair, start
@@ -170,7 +175,7 @@ class ChangeFeed(Construct):
             self,
             "Enrichment",
             definition=_HERE / "enrichment.asl.yaml",
-            substitutions={"EventsOf": events_of},
+            substitutions={"EventsOf": events_of, "MaxEntries": MAX_ENTRIES},
         )
         role = self._role(source, stream=stream, dlq=dlq, enrichment=enrichment)
         pipe = CfnPipe(
@@ -265,7 +270,7 @@ class ChangeFeed(Construct):
             dynamo_db_stream_parameters=CfnPipe.PipeSourceDynamoDBStreamParametersProperty(
                 # Not LATEST: what is written between the table's creation and the pipe's must be told as well.
                 starting_position="TRIM_HORIZON",
-                batch_size=MAX_ENTRIES // len(events),
+                batch_size=MAX_ENTRIES // most_at_once(events),
                 # Otherwise the records of a shard wait for each other, and all of them for one that is retried.
                 parallelization_factor=MAX_PARALLEL,
                 maximum_retry_attempts=retry.attempts,
@@ -308,10 +313,31 @@ def events_expression(events: Sequence[DomainEvent], *, service: str, stage: str
     return expression(
         _HERE / "events.jsonata",
         Plain=library("plain"),
+        New=_picked({*_METADATA, *(name for event in events for name in event.attributes("new"))}),
+        Old=_picked({"version", *(name for event in events for name in event.attributes("old"))}),
         Service=service,
         Stage=stage,
         Events=",\n        ".join(event.expression() for event in events),
     )
+
+
+def most_at_once(events: Sequence[DomainEvent]) -> int:
+    """How many of the events one change can mean at most, as far as their conditions show that they exclude each other.
+
+    Args:
+        events: What changes mean.
+
+    Returns:
+        The size of the largest set of events of which no two exclude each other, at least 1.
+    """
+    apart = [
+        (n, m) for n, m in combinations(range(len(events)), 2) if excludes(events[n].when, events[m].when)
+    ]
+    for size in range(len(events), 1, -1):
+        for chosen in combinations(range(len(events)), size):
+            if not any(n in chosen and m in chosen for n, m in apart):
+                return size
+    return 1
 
 
 def filter_patterns(events: Sequence[DomainEvent]) -> list[dict[str, Any]]:
@@ -323,9 +349,13 @@ def filter_patterns(events: Sequence[DomainEvent]) -> list[dict[str, Any]]:
     Returns:
         Event patterns over stream records, at most five.
     """
-    alternatives = weakest(*(each for event in events for each in event.when.holds))
+    alternatives = weakest(*(seen(each) for event in events for each in event.when.holds))
     patterns = [_pattern(each) for each in alternatives]
     return patterns if len(patterns) <= MAX_PATTERNS else [{"$or": patterns}]
+
+
+def _picked(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}': {quoted(name)}" for name in sorted(names))
 
 
 def _pattern(alternative: Alternative) -> dict[str, Any]:

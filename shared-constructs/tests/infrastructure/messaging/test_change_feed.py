@@ -219,7 +219,18 @@ def pipe_of(templates):
 
 def test_a_batch_can_never_exceed_what_the_bus_takes(templates):
     parameters = pipe_of(templates)["SourceParameters"]["DynamoDBStreamParameters"]
-    assert parameters["BatchSize"] * 2 <= 10  # two events are declared
+    assert parameters["BatchSize"] * 2 == 10  # two events are declared, which do not exclude each other
+
+
+def test_changes_that_mean_more_than_a_bus_takes_fail_their_batch(deployment):
+    confirmed = {"eventName": "INSERT", "dynamodb": {"NewImage": order(1, status="CONFIRMED")}}
+    confirmed["dynamodb"]["ApproximateCreationDateTime"] = 1_700_000_000
+    assert len(deployment.run("FeedEnrichment", [confirmed] * 5).output) == 10
+
+    execution = deployment.run("FeedEnrichment", [confirmed] * 6)
+
+    assert (execution.status, execution.error) == ("FAILED", "States.QueryEvaluationError")
+    assert "a bus takes 10 events at once, these changes mean 12" in execution.cause
 
 
 def test_a_record_that_cannot_pass_is_isolated_given_up_by_its_age_and_told(templates):
@@ -263,7 +274,7 @@ def feed_of(*feeds, stream=True, **options):
 
 
 def test_an_expression_that_does_not_parse_fails_the_synthesis():
-    broken = DomainEvent(ThingDone, aggregate_id="id", data={"id": "$new."})
+    broken = DomainEvent(ThingDone, aggregate_id="id", data={"id": "$new.id ~>"})
     with pytest.raises(RuntimeError, match="JSONata does not parse"):
         synthesize(feed_of([broken]))
 
@@ -281,6 +292,22 @@ def test_an_expression_that_does_not_parse_fails_the_synthesis():
 def test_a_feed_that_cannot_work_is_refused(build, message):
     with pytest.raises(ValueError, match=message):
         synthesize(build)
+
+
+@pytest.mark.parametrize(
+    "expression", ["$new", "$keys($new)[0]", "$new.(id)", "$lookup($old, 'id')", "$new."]
+)
+def test_an_image_is_read_by_names_because_only_those_are_there(expression):
+    with pytest.raises(ValueError, match=r"ThingDone\.v1 must read an image by an attribute's name"):
+        DomainEvent(ThingDone, aggregate_id="id", data={"id": expression})
+
+
+def test_only_what_an_event_names_is_turned_into_json(templates):
+    definition = json.dumps(templates["commerce-local-order"])
+    assert (
+        "NewImage.{'causationId': causationId, 'correlationId': correlationId, 'lines': lines" in definition
+    )
+    assert "OldImage.{'status': status, 'version': version}" in definition
 
 
 def test_a_field_that_the_model_does_not_have_is_refused():

@@ -18,6 +18,7 @@ from shared_constructs.change_feed import (
     events_expression,
     exists,
     filter_patterns,
+    most_at_once,
     raw,
     was,
 )
@@ -172,6 +173,50 @@ def test_the_filter_never_drops_a_change_that_means_an_event(one, other, new, ol
     ]
     if meant(events, new=new, old=old):
         assert passes(events, new=new, old=old)
+
+
+class HappenedToo(PublishedEvent, major=1):
+    version: int
+
+
+def happenings(*conditions):
+    models = (Happened, AlsoHappened, HappenedToo)
+    return [
+        DomainEvent(model, aggregate_id="version", when=when)
+        for model, when in zip(models, conditions, strict=False)
+    ]
+
+
+@settings(max_examples=400, deadline=None)
+@given(when=st.tuples(CONDITIONS, CONDITIONS, CONDITIONS), new=images(), old=st.none() | images())
+def test_a_change_never_means_more_events_than_its_batch_is_sized_by(when, new, old):
+    events = happenings(*when)
+    assert len(meant(events, new=new, old=old)) <= most_at_once(events)
+
+
+IN_STOCK = ~equals("count", 0)
+LOW = raw("$new.count < 5", implies=IN_STOCK)
+
+
+@pytest.mark.parametrize(
+    ("when", "most"),
+    [
+        ((equals("status", "A"), equals("status", "B"), equals("status", "C")), 1),
+        ((became("status", "A"), equals("status", "A")), 2),
+        ((created(), equals("status", "A"), equals("status", "B")), 2),
+        ((created(), equals("wait.name", "A"), equals("status", "B")), 3),
+        ((equals("count", 0), IN_STOCK), 1),
+        ((equals("count", 0), LOW, IN_STOCK & ~LOW), 1),
+        ((equals("open", True), equals("open", False)), 1),
+        ((equals("open", True), was("open", False)), 2),
+        ((exists("status", stored_as="S"), equals("status", "A")), 2),
+        ((changed("status"), ~changed("status")), 1),
+        ((created(), was("status", "A") & ~created()), 1),
+        ((equals("count", 0), equals("count", 1) & equals("count", 2)), 1),
+    ],
+)
+def test_how_many_events_a_change_can_mean(when, most):
+    assert most_at_once(happenings(*when)) == most
 
 
 @pytest.mark.parametrize(
