@@ -32,3 +32,4 @@ PATCHES = (
     "overheads",
     "dynamodb_calls",
     "usage",
+)
