@@ -33,3 +33,36 @@ PATCHES = (
     "dynamodb_calls",
     "usage",
 )
+"""Modules of this package, in the order in which they are applied."""
+
+
+class Patch(Protocol):
+    """What every module named in `PATCHES` offers."""
+
+    GUARDS: tuple[Guard, ...]
+
+    def apply(self) -> None:
+        """Put the replacement in place. Called once, before the server starts."""
+
+
+def patches() -> dict[str, Patch]:
+    """Import every patch, in order.
+
+    Returns:
+        Patch modules by name.
+    """
+    return {name: cast("Patch", import_module(f"{__name__}.{name}")) for name in PATCHES}
+
+
+def apply() -> None:
+    """Check every guard, then apply every patch.
+
+    Raises:
+        EmulatorChangedError: The emulator's source is not the one that a patch was written for.
+    """
+    loaded = patches()
+    for name, patch in loaded.items():
+        for guard in patch.GUARDS:
+            guard.check(name)
+    for patch in loaded.values():
+        patch.apply()
