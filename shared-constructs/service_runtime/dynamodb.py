@@ -50,6 +50,16 @@ def from_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _DESERIALIZER.deserialize(value) for name, value in attributes.items()}
 
 
+def refusing_item(answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The item that failed a write's condition, if there is one: whoever writes first need not read.
+
+    Args:
+        answer: Of an error, or one of the reasons why a transaction was cancelled; to a write with
+            `ReturnValuesOnConditionCheckFailure`, as those of `Table` have it.
+    """
+    return from_attributes(answer["Item"]) if "Item" in answer else None
+
+
 class Table:
     """A table with the platform's keys.
 
@@ -74,6 +84,7 @@ class Table:
             "TableName": self.name,
             "Item": to_attributes(item),
             "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
     def next_version(self, item: Mapping[str, Any], *, counter: str = "version") -> PutTypeDef:

@@ -150,6 +150,17 @@ def test_a_request_that_can_never_be_met_goes_to_the_dead_letters_with_the_reaso
     assert inventory.reservation("o1") is None
 
 
+def test_a_confirmation_without_a_reservation_goes_to_the_dead_letters(inventory):
+    inventory.deliver(inventory.request("rejected", OPERA=1))
+    for order in ("unknown", "rejected"):
+        assert inventory.deliver(inventory.event("OrderConfirmed.v1", order))
+
+    assert {letter["reason"] for letter in inventory.dead_letters()} == {
+        "order unknown is to be COMMITTED, but its reservation is unknown",
+        "order rejected is to be COMMITTED, but its reservation is REJECTED",
+    }
+
+
 def test_news_that_contradict_the_records_go_to_the_dead_letters(inventory):
     assert inventory.deliver(inventory.event("OrderFulfilled.v1", "o1"))
 
@@ -244,20 +255,71 @@ def test_a_throttled_read_is_tried_again_within_seconds(inventory):
     queue = {"QueueUrl": inventory.sqs.get_queue_url(QueueName="queue")["QueueUrl"]}
     inventory.sqs.send_message(**queue, MessageBody="in flight")
     (message,) = inventory.sqs.receive_message(**queue, VisibilityTimeout=600)["Messages"]
-    request, events = inventory.request("o1", OPERA=2), inventory.store._client.meta.events
+    inventory.deliver(inventory.request("o1", OPERA=2))
+    cancellation, events = inventory.event("OrderCancelled.v1", "o1"), inventory.store._client.meta.events
 
     def throttle(**_):
         return AWSResponse("", 400, {}, None), refused("ProvisionedThroughputExceededException")
 
     events.register("before-call.dynamodb.GetItem", throttle)
     try:
-        assert not inventory.deliver(request, receiptHandle=message["ReceiptHandle"])
+        assert not inventory.deliver(cancellation, receiptHandle=message["ReceiptHandle"])
     finally:
         events.unregister("before-call.dynamodb.GetItem", throttle)
 
     # Not after the 600 s for which it was received.
     assert eventually(lambda: inventory.sqs.receive_message(**queue).get("Messages"), bool, seconds=5)
-    assert inventory.deliver(request)
+    assert inventory.deliver(cancellation)
+
+
+@pytest.fixture
+def calls(inventory):
+    """The calls of DynamoDB that the function makes."""
+    made: list[str] = []
+
+    def note(model, **_):
+        made.append(model.name)
+
+    inventory.store._client.meta.events.register("before-call.dynamodb", note)
+    return made
+
+
+def test_a_reservation_is_one_call_and_its_commitment_another(inventory, calls):
+    inventory.receive("OPERA", 5)
+    calls.clear()
+
+    inventory.deliver(inventory.request("o1", OPERA=2))
+    assert calls == ["TransactWriteItems"]
+
+    inventory.deliver(inventory.event("OrderConfirmed.v1", "o1"))
+    assert calls == ["TransactWriteItems", "UpdateItem"]
+    assert inventory.reservation("o1")["status"] == "COMMITTED"
+
+
+def test_what_is_known_already_costs_the_refused_write_and_no_read(inventory, calls):
+    inventory.receive("OPERA", 5)
+    request, again = inventory.request("o1", OPERA=2), inventory.request("o1", attempt=2, OPERA=2)
+    inventory.deliver(request)
+    calls.clear()
+
+    inventory.deliver(request)
+    assert calls == ["TransactWriteItems"]
+
+    calls.clear()
+    inventory.deliver(again)
+    assert calls == ["TransactWriteItems"] * 2
+
+    calls.clear()
+    for _ in range(2):
+        inventory.deliver(inventory.event("OrderConfirmed.v1", "o1"))
+    assert calls == ["UpdateItem"] * 2
+    assert inventory.reservation("o1")["version"] == 3
+
+
+def test_a_shortage_costs_a_second_write_and_no_read(inventory, calls):
+    inventory.deliver(inventory.request("o1", OPERA=2))
+
+    assert calls == ["TransactWriteItems"] * 2
 
 
 def test_a_shortage_beside_a_conflict_rejects_with_what_was_left(inventory, transactions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, ValidationError
@@ -15,13 +15,13 @@ from service_runtime.observability import business_context, count, logger
 from inventory_service.contracts.consumed import OrderProgressed, StockReservationRequested
 from inventory_service.stock.runtime import domain
 from inventory_service.stock.runtime.domain import ContradictionError, Line, Request, Status
-from inventory_service.stock.runtime.settle import settle
+from inventory_service.stock.runtime.settle import commit, settle
 from inventory_service.stock.runtime.store import StockStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inventory_service.stock.runtime.domain import Change, Reservation
+    from inventory_service.stock.runtime.domain import Reservation
 
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 
@@ -43,13 +43,17 @@ def reserve_stock(event: Event[StockReservationRequested], _: Message) -> None:
         lines=tuple(Line(sku=line.sku, quantity=line.quantity) for line in event.data.items),
         expires_at=event.data.expires_at,
     )
-    _settle(event, lambda reservation: domain.reserve(reservation, request, now=utc_now()))
+    _change(
+        lambda store: settle(
+            store, lambda reservation: domain.reserve(reservation, request, now=utc_now()), cause=event.cause
+        )
+    )
 
 
 @orders.on("OrderConfirmed.v1", data=OrderProgressed)
 def commit_stock(event: Event[OrderProgressed], _: Message) -> None:
     """The order is paid: what is reserved for it will leave the house."""
-    _advance(event, Status.COMMITTED)
+    _change(lambda store: commit(store, event.data.order_id, cause=event.cause))
 
 
 @orders.on("OrderFulfilled.v1", data=OrderProgressed)
@@ -91,15 +95,20 @@ def keep_stock(message: Message) -> None:
 
 def _advance(event: Event[OrderProgressed], target: Status) -> None:
     order_id = event.data.order_id
-    _settle(event, lambda reservation: domain.advance(reservation, order_id, target))
+    _change(
+        # What stock it moves depends on the reservation's lines.
+        lambda store: settle(
+            store,
+            partial(domain.advance, order_id=order_id, target=target),
+            cause=event.cause,
+            known=store.reservation(order_id),
+        )
+    )
 
 
-def _settle(
-    event: Event[StockReservationRequested] | Event[OrderProgressed],
-    decide: Callable[[Reservation | None], Change | None],
-) -> None:
+def _change(change: Callable[[StockStore], Reservation | None]) -> None:
     try:
-        reservation = settle(_store(), event.data.order_id, decide, cause=event.cause)
+        reservation = change(_store())
     except ContradictionError as contradiction:
         raise PoisonMessage(str(contradiction)) from contradiction
     if reservation is None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from botocore.exceptions import ClientError
-from service_runtime.dynamodb import Table, from_attributes, to_attributes
+from service_runtime.dynamodb import Table, from_attributes, refusing_item, to_attributes
 from service_runtime.envelope import rfc3339, utc_now
 from service_runtime.retries import CONDITION_FAILED, CONFLICTS, THROTTLED, error_codes, retry
 
@@ -31,7 +31,15 @@ _UNDECIDED = CONFLICTS | THROTTLED | {"InternalServerError"}
 
 
 class ConcurrentChangeError(Exception):
-    """Somebody else changed the reservation first: read it again and decide again."""
+    """The reservation is not what the write was decided on: decide again.
+
+    Attributes:
+        current: The reservation as it is, or None.
+    """
+
+    def __init__(self, order_id: str, current: Reservation | None) -> None:
+        self.current = current
+        super().__init__(f"the reservation of order {order_id} is {current.status if current else 'unknown'}")
 
 
 class OutOfStockError(Exception):
@@ -72,8 +80,51 @@ class StockStore:
 
     def reservation(self, order_id: str) -> Reservation | None:
         """The order's reservation as it is now, or None."""
-        item = self._table.get(f"ORDER#{order_id}", "RESERVATION")
-        return _to_reservation(item) if item else None
+        return _to_reservation(self._table.get(f"ORDER#{order_id}", "RESERVATION"))
+
+    def commit(self, order_id: str, *, cause: Cause) -> Reservation:
+        """Move a reservation from RESERVED to COMMITTED: nothing else of it needs to be known, and no stock moves.
+
+        Returns:
+            The reservation as changed.
+
+        Raises:
+            ConcurrentChangeError: The reservation is not RESERVED.
+            ContentionError: Conflicts or throttling outlasted every attempt.
+        """
+        values = {
+            ":reserved": Status.RESERVED.value,
+            ":committed": Status.COMMITTED.value,
+            ":one": 1,
+            ":at": rfc3339(utc_now()),
+            ":correlation": cause.correlation_id,
+            ":causation": cause.causation_id,
+        }
+
+        def attempt() -> Reservation:
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table.name,
+                    Key=to_attributes({"pk": f"ORDER#{order_id}", "sk": "RESERVATION"}),
+                    ConditionExpression="#status = :reserved",
+                    UpdateExpression=(
+                        "SET #status = :committed, updatedAt = :at, correlationId = :correlation,"
+                        " causationId = :causation ADD version :one"
+                    ),
+                    ExpressionAttributeNames={"#status": "status"},
+                    ExpressionAttributeValues=to_attributes(values),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if not error_codes(error) & CONDITION_FAILED:
+                    raise
+                raise ConcurrentChangeError(
+                    order_id, _to_reservation(refusing_item(error.response))
+                ) from error
+            return _to_reservation(from_attributes(answer["Attributes"]))
+
+        return retry(attempt, on=_UNDECIDED, attempts=self._attempts, sleep=self._sleep)
 
     def write(self, change: Change, *, cause: Cause) -> None:
         """Make a change and its effect on every line's stock, all or nothing.
@@ -103,13 +154,13 @@ class StockStore:
         if reasons is None:
             return
         if reasons[0]["Code"] in CONDITION_FAILED:
-            raise ConcurrentChangeError(f"the reservation of order {change.after.order_id} has changed")
+            raise ConcurrentChangeError(change.after.order_id, _to_reservation(refusing_item(reasons[0])))
         raise OutOfStockError(
             tuple(
                 Shortage(
                     sku=line.sku,
                     requested=line.quantity,
-                    available=from_attributes(reason.get("Item") or {}).get("available", 0),
+                    available=(refusing_item(reason) or {}).get("available", 0),
                 )
                 for line, reason in zip(lines, reasons[1:], strict=True)
                 if reason["Code"] in CONDITION_FAILED
@@ -205,7 +256,13 @@ class StockStore:
         return retry(attempt, on=_UNDECIDED, attempts=self._attempts, sleep=self._sleep)
 
 
-def _to_reservation(item: Mapping[str, Any]) -> Reservation:
+@overload
+def _to_reservation(item: None) -> None: ...
+@overload
+def _to_reservation(item: Mapping[str, Any]) -> Reservation: ...
+def _to_reservation(item: Mapping[str, Any] | None) -> Reservation | None:
+    if item is None:
+        return None
     return Reservation(
         order_id=item["orderId"],
         status=Status(item["status"]),
