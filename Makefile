@@ -79,11 +79,13 @@ trace: $(TOOLS) ## Show everything that happened to an order or anything else wi
 # What an order goes through, and the chain that it is compared with.
 MEASURED := product inventory order payment bench/synchronous_chain
 
-bench: setup ## Measure orders per second, beside a chain of synchronous functions (ORDERS=1,50,200)
-	@$(SHOP) bench --check $(call given,ORDERS,orders)
-	@unset AWS_ENDPOINT_URL; export LOG_LEVEL=WARNING COMMERCE_LOCAL_DIR=.cache/bench/$$$$; \
+RUNS = $(call given,ORDERS,orders) $(call given,RATE,rate) $(call given,REPEAT,repeat) $(call given,PAGE,keep)
+
+bench: setup ## Measure what an order takes, beside a chain of functions (ORDERS=1,50,200 RATE=2 REPEAT=1 PAGE=)
+	@$(SHOP) bench --check $(RUNS)
+	@unset AWS_ENDPOINT_URL; export LOG_LEVEL=WARNING COMMERCE_METERING=1 COMMERCE_LOCAL_DIR=.cache/bench/$$$$; \
 	trap 'exit 130' INT TERM HUP; trap '$(CLI) down >/dev/null; rm -rf "$$COMMERCE_LOCAL_DIR"' EXIT; \
-	$(CLI) up --port 0 $(MEASURED:%=--service %) && $(SHOP) bench $(call given,ORDERS,orders)
+	$(CLI) up --port 0 $(MEASURED:%=--service %) && $(SHOP) bench $(RUNS)
 
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
 	@$(CLI) token $(CUSTOMER) $(call given,GROUP,group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import requests
@@ -45,13 +46,35 @@ def order(
 @cli.command()
 def bench(
     orders: Annotated[str, typer.Option(help="How many orders at once, one run for each.")] = "1,50,200",
+    rate: Annotated[float, typer.Option(help="Orders a second that arrive for a minute; 0: none do.")] = 2.0,
+    repeat: Annotated[
+        int, typer.Option(help="How often the largest run is made, to compare last and first.")
+    ] = 1,
+    keep: Annotated[
+        Path, typer.Option(help="A page with the marks; data and drawings go into the folder of its name.")
+    ] = Path(".cache/bench/benchmarks.md"),
     *,
-    check: Annotated[bool, typer.Option(help="Only say whether ORDERS can be measured.")] = False,
+    check: Annotated[bool, typer.Option(help="Only say whether this can be measured.")] = False,
 ) -> None:
-    """Measure orders per second, beside the chain of synchronous functions that is deployed with the platform."""
-    counts = benchmark.sizes(orders)
-    if not check:
-        benchmark.measure(Commerce.running(), counts, output)
+    """Measure what an order takes, beside the chain of synchronous functions that is deployed with the platform."""
+    options = benchmark.Options.parsed(orders, rate, repeat)
+    if check:
+        return
+    document = benchmark.measure(Commerce.running(), options, output)
+    benchmark.written(document, keep)
+    for table in benchmark.tables(document):
+        output.print(table)
+    for line in benchmark.HOW_TO_READ:
+        output.print(line)
+    output.print(f"Kept, with drawings: {keep}")
+
+
+@cli.command()
+def bench_page(
+    page: Annotated[Path, typer.Argument(help="The page; its data are in the folder of its name.")],
+) -> None:
+    """Write a page's tables and drawings again from the figures that are kept beside it."""
+    benchmark.rewritten(page)
 
 
 def main() -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 Json = dict[str, Any]
+
+SLOW_SECONDS = 1.5
+"""As long as the platform's sandbox takes for the same token."""
 
 
 @cache
@@ -62,9 +66,11 @@ def reserve_stock(order: Json, _context: object) -> Json:
 
 
 def take_payment(order: Json, _context: object) -> Json:
-    """Write down that the sandbox's approval was asked for, and what it said."""
+    """Write down that the provider's approval was asked for, wait for it, and write down what it said."""
     key = _key("PAYMENT", order["orderId"])
     _table().put_item(Item=key | {"status": "CAPTURING", "amountMinor": order["total"]})
+    if order["paymentMethod"] == "tok_slow":
+        time.sleep(SLOW_SECONDS)
     _table().update_item(
         Key=key,
         UpdateExpression="SET #status = :captured",
