@@ -10,7 +10,6 @@ import requests
 import typer
 from rich.console import Console
 
-from storefront import bench as benchmark
 from storefront import demo as shop
 from storefront.client import Commerce, StorefrontError
 
@@ -57,6 +56,8 @@ def bench(
     check: Annotated[bool, typer.Option(help="Only say whether this can be measured.")] = False,
 ) -> None:
     """Measure what an order takes, beside the chain of synchronous functions that is deployed with the platform."""
+    from storefront import bench as benchmark  # noqa: PLC0415 - loads what draws, which nothing else needs
+
     options = benchmark.Options.parsed(orders, rate, repeat)
     if check:
         return
@@ -74,6 +75,8 @@ def bench_page(
     page: Annotated[Path, typer.Argument(help="The page; its data are in the folder of its name.")],
 ) -> None:
     """Write a page's tables and drawings again from the figures that are kept beside it."""
+    from storefront import bench as benchmark  # noqa: PLC0415 - as above
+
     benchmark.rewritten(page)
 
 

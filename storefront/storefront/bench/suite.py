@@ -39,6 +39,8 @@ STEP_SECONDS = 6
 """How long a rate is tried in the search for the highest."""
 LATE_SECONDS = 15.0
 """How long after the last order of a try the customers of a chain give up."""
+SETTLE_SECONDS = 60.0
+"""How long a run waits for what the one before it has left."""
 FIRST_RATE, MOST_RATE, HALVINGS = 2.0, 128.0, 2
 
 
@@ -100,7 +102,7 @@ class Suite:
 
     def run(self, side: Side, load: Load, kind: str) -> tuple[Result, Json]:
         """Make one run and say what it came to."""
-        self.metering.settle(load.patience)
+        self.metering.settle(SETTLE_SECONDS)
         before = self.metering.begin()
         result = arrive(side, load)
         self.metering.settle(load.patience)
