@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from commerce_platform.local_cloud.extension import event_source_mapping
+from ministack.services import lambda_svc
 
 
 def dead_lettered(cloud, count):
@@ -163,3 +167,61 @@ def test_an_entry_that_is_no_event_is_refused_and_its_neighbours_are_taken(cloud
     assert answer["FailedEntryCount"] == 1
     assert [entry.get("ErrorCode") for entry in answer["Entries"]] == [None, code, None]
     assert len(seen.receive(2)) == 2
+
+
+def _mapping(**scaling: int) -> dict[str, Any]:
+    return {"UUID": uuid.uuid4().hex, "BatchSize": 10, "ScalingConfig": scaling}
+
+
+def _queue_of(count: int, *, since: float = 0.0) -> dict[str, Any]:
+    """A queue whose messages have been visible for some seconds."""
+    return {"messages": [{"visible_at": time.time() - since} for _ in range(count)]}
+
+
+@pytest.mark.parametrize(
+    ("count", "since", "batches"),
+    [(0, 0, 2), (9, -60, 2), (10, -60, 2), (10, 0, 7), (1, 1, 7)],
+    ids=["empty", "delayed", "many delayed", "a full batch", "one that waits"],
+)
+def test_more_batches_than_two_are_for_messages_that_wait(count, since, batches):
+    needed = event_source_mapping._gathering(lambda_svc._sqs_esm_concurrency)
+    queue = _queue_of(count, since=since)
+
+    assert needed(_mapping(MaximumConcurrency=7), {}, {}, queue) == batches
+    assert needed(_mapping(MaximumConcurrency=2), {}, {}, queue) == 2
+    assert needed(_mapping(MaximumConcurrency=7), {}, {}, queue | {"is_fifo": True}) == 1
+
+
+def test_slow_batches_do_not_hold_up_others_and_are_never_more_than_allowed(cloud):
+    queue = cloud.queue(VisibilityTimeout="60")
+    cloud.table()
+    function = cloud.function(
+        """
+        import os, time
+        import boto3
+
+        def handler(event, context):
+            began = time.time()
+            time.sleep(2)
+            for record in event["Records"]:
+                boto3.client("dynamodb").put_item(TableName="table", Item={
+                    "pk": {"S": record["messageId"]}, "by": {"S": context.aws_request_id},
+                    "began": {"N": str(began)}, "ended": {"N": str(time.time())}})
+        """,
+        Timeout=30,
+    )
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName=function, EventSourceArn=queue.arn, BatchSize=10, ScalingConfig={"MaximumConcurrency": 3}
+    )
+
+    for number in range(6):
+        queue.send(number)
+        time.sleep(0.3)
+
+    def done() -> Any:
+        found = cloud.client("dynamodb").scan(TableName="table")["Items"]
+        return found if len(found) == 6 else None
+
+    items = cloud.eventually(done, within=90)
+    spans = {item["by"]["S"]: (float(item["began"]["N"]), float(item["ended"]["N"])) for item in items}
+    assert max(sum(a <= b < end for a, end in spans.values()) for b, _ in spans.values()) == 3

@@ -22,6 +22,7 @@ PATCHES = (
     "stepfunctions",
     "function_errors",
     "layers",
+    "invocations",
     "sqs",
     "eventbridge",
     "event_source_mapping",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import linecache
 import textwrap
 from dataclasses import dataclass
 from importlib import import_module
@@ -114,7 +115,10 @@ def edit(function: str, *replacements: tuple[str, str]) -> None:
             )
         source = source.replace(old, new)
     made: dict[str, Callable[..., object]] = {}
-    code = compile(source, f"<{__name__}.edit {function}>", "exec")
+    file = f"<{__name__}.edit {function}>"
+    # Where `inspect`, and so another patch's edit of the same function, and tracebacks look for its lines.
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    code = compile(source, file, "exec")
     exec(code, original.__globals__, made)  # noqa: S102 - the emulator's own source
     name = function.rpartition(".")[2]
     setattr(_owner(function), name, made[name])

@@ -1,0 +1,150 @@
+"""An invocation ends as soon as its function does, with all its log lines."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from commerce_platform.local_cloud.extension import invocations
+from ministack.services import cloudwatch_logs, lambda_svc
+
+if TYPE_CHECKING:
+    import pytest
+
+    from conftest import Cloud
+
+
+def _invoke(cloud: Cloud, name: str = "function", event: Any = None) -> tuple[Any, list[str], str | None]:
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail")
+    log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").splitlines()
+    return json.loads(answer["Payload"].read()), log, answer.get("FunctionError")
+
+
+def test_every_line_is_in_the_log_of_its_own_invocation(cloud: Cloud) -> None:
+    cloud.function(
+        """
+        print("while it starts\\n" * 3000)
+
+        def handler(event, context):
+            for number in range(event):
+                print(f"line {number} of {event} é")
+            print("the rest", end="")
+            return event
+        """
+    )
+
+    for count in (3, 0, 4_000, 1):
+        found, _tail, _error = _invoke(cloud, event=count)
+        assert found == count
+
+    events = (
+        cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName="/aws/lambda/function")
+    )
+    lines = [line for page in events for event in page["events"] for line in event["message"].splitlines()]
+    for count in (3, 4_000, 1):
+        ours = [line for line in lines if f" of {count} é" in line]
+        assert len(ours) == count
+    assert sum("while it starts" in line for line in lines) == 3000
+
+
+def test_an_invocation_that_logs_nothing_waits_for_no_line(cloud: Cloud) -> None:
+    cloud.function("def handler(event, context):\n    return 1")
+    _invoke(cloud)
+
+    took = []
+    for _ in range(40):
+        began = time.perf_counter()
+        _invoke(cloud)
+        took.append(time.perf_counter() - began)
+
+    # What it took at least to be sure that no line would come; the quickest, since the machine may be busy.
+    assert min(took) < 0.05
+
+
+def test_output_that_is_no_answer_is_passed_over(cloud: Cloud) -> None:
+    cloud.function(
+        """
+        import os
+
+        def handler(event, context):
+            os.write(1, b"native\\n{not json\\n" + b'{"status": "fine"}\\n[1]\\n')
+            return "é" * 200_000
+        """
+    )
+
+    assert _invoke(cloud)[0] == "é" * 200_000
+    assert _invoke(cloud)[0] == "é" * 200_000
+
+
+def test_a_function_is_ended_at_its_timeout_whatever_it_has_started(cloud: Cloud) -> None:
+    cloud.function(
+        """
+        import subprocess
+
+        def handler(event, context):
+            if event:
+                print("before")
+                subprocess.run(["sleep", "30"])
+            return "again"
+        """,
+        Timeout=1,
+    )
+    _invoke(cloud)
+
+    began = time.perf_counter()
+    found, log, error = _invoke(cloud, event=True)
+
+    assert time.perf_counter() - began < 20
+    assert error == "Unhandled"
+    assert "timed out after 1.00 seconds" in found["errorMessage"]
+    assert any("before" in line for line in log)
+    assert _invoke(cloud)[0] == "again"
+
+
+def test_a_worker_that_ends_or_closes_its_pipes_is_replaced(cloud: Cloud) -> None:
+    cloud.function(
+        """
+        import os
+
+        def handler(event, context):
+            if event == "end":
+                os._exit(3)
+            if event == "quiet":
+                os.close(2)
+            return os.getpid()
+        """,
+        Timeout=5,
+    )
+    first = _invoke(cloud)[0]
+
+    found, _log, error = _invoke(cloud, event="end")
+    assert error == "Unhandled"
+    assert "Worker process died" in found["errorMessage"]
+    second = _invoke(cloud)[0]
+    assert second != first
+    assert _invoke(cloud, event="quiet")[0] == second
+    assert _invoke(cloud)[0] == second
+
+
+def test_a_functions_log_group_remembers_the_latest_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invocations, "STREAMS_KEPT", 3)
+    emit = invocations._forgetting(lambda_svc._emit_lambda_logs)
+    function = {"config": {"FunctionName": f"f-{uuid.uuid4().hex}"}}
+
+    for number in range(5):
+        emit(function, f"id-{number}", "", False, 1)
+
+    streams = cloudwatch_logs._log_groups[f"/aws/lambda/{function['config']['FunctionName']}"]["streams"]
+    firsts = [stream["events"][0]["message"] for stream in streams.values()]
+    assert [line.split()[2] for line in firsts] == ["id-2", "id-3", "id-4"]
+
+
+def test_an_event_may_be_as_large_as_lambda_takes(cloud: Cloud) -> None:
+    cloud.function("def handler(event, context):\n    print('x' * 200_000)\n    return len(event)")
+
+    found, _log, _error = _invoke(cloud, event="x" * 5_000_000)
+
+    assert found == 5_000_000
