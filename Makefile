@@ -44,12 +44,12 @@ given = $(if $($(1)),--$(2) '$($(1))')
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy test unit lint split format lock clean
+.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy test unit contracts contract-add lint split format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(TOOLS) $(EMULATOR) $(NODE) ## Install the locked tools: Python, emulator, Node, CDK CLI
 	@:
@@ -110,6 +110,12 @@ unit: $(TOOLS) $(NODE) ## Run the unit tests only (SERVICE=)
 
 lint: setup ## Check style, types, boundaries, and every template of every stage (SERVICE=)
 	@$(CLI) lint $(call given,SERVICE,service)
+
+contracts: $(TOOLS) $(NODE) ## Write what services publish, and check that it is what is committed (SERVICE=)
+	@$(CLI) contracts $(call given,SERVICE,service)
+
+contract-add: $(TOOLS) ## Copy and lock an event's schema that a service consumes (SERVICE= EVENT= [FROM=])
+	@$(CLI) contract-add $(call given,SERVICE,service) $(call given,EVENT,event) $(call given,FROM,from)
 
 split: $(TOOLS) $(NODE) ## Take each folder alone, the library as a wheel, through install, lint, tests and synth (SERVICE=)
 	@$(CLI) split $(call given,SERVICE,service)

@@ -66,6 +66,15 @@ class PublishedEvent(WireModel):
         return f"{cls.__name__.removesuffix(f'V{cls.major}')}.v{cls.major}"
 
 
+def examples(*data: dict[str, Any]) -> ConfigDict:
+    """The configuration of an event's model, with examples that its schema is published with.
+
+    Args:
+        *data: The data as they travel; what the event is about comes first.
+    """
+    return ConfigDict(json_schema_extra={"examples": list(data)})
+
+
 def published_events(package: ModuleType) -> dict[str, type[PublishedEvent]]:
     """The events that a package of contracts publishes, by detail type, as written there.
 

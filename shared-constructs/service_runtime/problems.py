@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from service_runtime.envelope import WireModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CONTENT_TYPE = "application/problem+json"
 _FIRST_ERROR_STATUS = 400
+
+
+class Fault(WireModel):
+    """What is wrong with one part of a request's body."""
+
+    pointer: Annotated[str, Field(description="Where in the body, as RFC 6901 has it: `#/quantity`.")]
+    detail: str
+
+
+class ProblemDocument(WireModel, extra="allow"):
+    """An error as RFC 9457 has it. Every route answers its errors like this; further members may be there."""
+
+    type: Annotated[str, Field(description="What kind of problem; `about:blank` means: see the status.")]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(description="What went wrong this time, for a person.")]
+    instance: Annotated[str, Field(description="The request's id.")]
+    errors: tuple[Fault, ...] = ()
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 names it a problem

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
@@ -15,19 +15,28 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from service_runtime.envelope import correlation_id_or_new
 from service_runtime.observability import business_context, logger
-from service_runtime.problems import CONTENT_TYPE, Problem
+from service_runtime.problems import CONTENT_TYPE, Problem, ProblemDocument
 from service_runtime.retries import THROTTLED, error_codes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+    from pydantic import BaseModel
+
+_JSON = "application/json"
 CORRELATION_HEADER = "X-Correlation-Id"
 ORIGINS_VARIABLE = "CORS_ORIGINS"
 # What a validation error's location begins with when it is not in the body.
 _PARAMETERS = frozenset({("query",), ("path",), ("header",)})
+EVERY_ROUTES_PROBLEMS: Final = {
+    HTTPStatus.BAD_REQUEST: "The request is not valid.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: f"The body must be {_JSON}.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The request could not be processed.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The service is busy; try again.",
+}
 # Behind a custom domain, a proxy event's path begins with the base path that holds the API's major version.
 _BASE_PATH = re.compile(r"^/v[1-9][0-9]*(?=/)")
-_JSON = "application/json"
 
 
 def request_correlation_id(event: Mapping[str, Any]) -> str:
@@ -102,6 +111,23 @@ def rest_resolver(*, origins: Sequence[str] | None = None) -> RestResolver:
     if origins is None:
         origins = tuple(filter(None, os.environ.get(ORIGINS_VARIABLE, "").split(",")))
     return RestResolver(origins=origins)
+
+
+def answers(
+    status: HTTPStatus, model: type[BaseModel] | None = None, *, problems: Mapping[int, str] | None = None
+) -> dict[int, OpenAPIResponse]:
+    """What a route answers, for its `responses`: published, and nothing at run time.
+
+    Args:
+        status: Of success.
+        model: Of its body; none by default.
+        problems: Status and detail of each problem of the route's own; those of every route are added.
+    """
+    content = {"content": {_JSON: {"model": model}}} if model else {}
+    found: dict[int, Any] = {status.value: {"description": status.phrase, **content}}
+    for problem, detail in {**EVERY_ROUTES_PROBLEMS, **(problems or {})}.items():
+        found[int(problem)] = {"description": detail, "content": {CONTENT_TYPE: {"model": ProblemDocument}}}
+    return found
 
 
 def _check_path(event: Mapping[str, Any]) -> None:

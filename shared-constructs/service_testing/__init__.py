@@ -6,7 +6,7 @@
         response = d.request("PUT", "/products/EST-1", body={…}, claims={"sub": "u", "scope": "commerce/operate"})
         assert response.status == 201
 
-Beside what is here: `service_testing.contracts` (published schemas), `service_testing.local_cloud` (end-to-end tests),
+Beside what is here: `service_testing.local_cloud` (end-to-end tests),
 `service_testing.rules` (what every service's templates must say), `service_testing.workflows` and
 `service_testing.patterns` (a workflow's or an event pattern's own unit tests).
 """

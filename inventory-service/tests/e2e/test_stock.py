@@ -6,9 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from inventory_service.contracts import published
+from service_contracts import Contracts
 from service_runtime.envelope import Event, rfc3339
-from service_testing.contracts import check_event
 from service_testing.local_cloud import eventually
 
 pytestmark = pytest.mark.e2e
@@ -146,7 +145,7 @@ def test_of_200_orders_at_once_for_the_last_50_pieces_exactly_50_succeed(receive
     told = eventually(answers, lambda answered: len(answered) == 200, seconds=90)
 
     for event in told.values():
-        check_event(published, event)
+        Contracts("inventory_service").check_event(event)
     assert Counter(event["detail-type"] for event in told.values()) == {
         "StockReserved.v1": 50,
         "StockRejected.v1": 150,

@@ -1,11 +1,10 @@
 """The service from its synthesized template: requests and events in, answers and events out."""
 
 import pytest
-from inventory_service.contracts import published
 from inventory_service.stack import build
+from service_contracts import Contracts
 from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
-from service_testing.contracts import check_event
 
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
@@ -58,7 +57,7 @@ class Service:
     def told(self):
         events = self.deployment.published("Changes")
         for event in events:
-            check_event(published, event.envelope())
+            Contracts("inventory_service").check_event(event.envelope())
         return events
 
 

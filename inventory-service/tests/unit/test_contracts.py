@@ -1,11 +1,10 @@
 """What this service promises to others, and what it asks of them."""
 
 import pytest
-from inventory_service.contracts import published
 from inventory_service.contracts.consumed import CONSUMED, StockReservationRequested
 from inventory_service.stock.runtime.handler import orders
 from pydantic import ValidationError
-from service_testing.contracts import check_schemas
+from service_contracts import Contracts
 
 REQUEST = {
     "orderId": "o1",
@@ -15,7 +14,7 @@ REQUEST = {
 
 
 def test_the_committed_schemas_are_those_of_the_models():
-    check_schemas(published)
+    Contracts("inventory_service").check_events()
 
 
 def test_every_consumed_event_has_a_function():

@@ -31,7 +31,14 @@ from shared_constructs.direct_api import (
 )
 
 from order_service.api.listing import CURSOR_PATTERN, ListOrders
-from order_service.api.models import ORDER_ID_PATTERN, STATUS_PATTERN, Order, OrderRequest
+from order_service.api.models import (
+    ORDER_ID_PATTERN,
+    STATUS_PATTERN,
+    Order,
+    OrderRequest,
+    OrdersOfStatus,
+    PlacedOrder,
+)
 from order_service.transition import written
 
 CUSTOMERS = Scopes("commerce/shop")
@@ -74,6 +81,7 @@ class OrderApi(Construct):
                     "UnknownCaller": Problem(400, "The caller is unknown."),
                     "CatalogueBusy": BUSY,
                 },
+                output=PlacedOrder,
                 status=202,
             ),
             auth=CUSTOMERS,
@@ -112,6 +120,7 @@ class OrderApi(Construct):
                     ),
                 },
                 rejections={"OrdersBusy": BUSY},
+                output=OrdersOfStatus,
             ),
             auth=OPERATORS,
         )

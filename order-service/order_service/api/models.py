@@ -66,3 +66,19 @@ class Order(WireModel):
     created_at: str
     updated_at: str
     version: int
+
+
+class PlacedOrder(WireModel):
+    """Body of the answer to ``POST /orders``: what was accepted, as it was priced."""
+
+    order_id: str
+    status: Literal["PLACED"]
+    total: Amount
+    items: list[Line]
+
+
+class OrdersOfStatus(WireModel):
+    """Body of the answer to ``GET /operations/orders``: a page of orders, the newest first; it may be short."""
+
+    items: list[Order]
+    next_cursor: str | None = None

@@ -5,8 +5,8 @@ from order_service.contracts import published
 from order_service.contracts.consumed import CONSUMED, StockRejected
 from order_service.contracts.published import PaymentRequested
 from pydantic import ValidationError
+from service_contracts import Contracts
 from service_runtime.envelope import published_events
-from service_testing.contracts import check_schemas
 
 REQUESTED = {
     "orderId": "o1",
@@ -17,7 +17,7 @@ REQUESTED = {
 
 
 def test_the_committed_schemas_are_those_of_the_models():
-    check_schemas(published)
+    Contracts("order_service").check_events()
 
 
 @pytest.mark.parametrize("field", sorted(REQUESTED))

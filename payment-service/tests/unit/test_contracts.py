@@ -1,10 +1,9 @@
 """What this service reads of others' events, and promises to others."""
 
 import pytest
-from payment_service.contracts import published
 from payment_service.contracts.consumed import PaymentRequested
 from pydantic import ValidationError
-from service_testing.contracts import check_schemas
+from service_contracts import Contracts
 
 REQUESTED = {
     "orderId": "order-1",
@@ -15,7 +14,7 @@ REQUESTED = {
 
 
 def test_the_committed_schemas_are_those_of_the_models():
-    check_schemas(published)
+    Contracts("payment_service").check_events()
 
 
 def test_fields_that_a_payment_does_not_need_may_come_and_go():

@@ -226,6 +226,34 @@ def lint(service: Service = None) -> None:
 
 
 @cli.command()
+def contracts(service: Service = None) -> None:
+    """Write what services publish, and check that it is what is committed."""
+    from commerce_platform.cli import contracts as work  # noqa: PLC0415 - needed here alone
+
+    with Board(output) as board:
+        _complete(work.publish(Workspace.here(), service, board))
+
+
+@cli.command("contract-add")
+def contract_add(
+    service: Annotated[str, typer.Option(help="The consumer: loyalty-service.")] = "",
+    event: Annotated[str, typer.Option(help="The event: commerce.order/OrderConfirmed.v1.")] = "",
+    origin: Annotated[
+        str | None, typer.Option("--from", help="The producer's published folder or its URL; default here.")
+    ] = None,
+) -> None:
+    """Copy a published schema into what a service consumes, and lock it."""
+    from commerce_platform.cli import contracts as work  # noqa: PLC0415 - needed here alone
+
+    if not service or not event:
+        raise CliError(
+            "Who consumes what?",
+            "make contract-add SERVICE=loyalty-service EVENT=commerce.order/OrderConfirmed.v1 [FROM=folder or URL]",
+        )
+    output.print(str(work.add(Workspace.here(), service, event, origin)), soft_wrap=True)
+
+
+@cli.command()
 def split(service: Service = None) -> None:
     """Install, lint, test and synthesize every folder alone, outside the repository, with the library as a wheel."""
     from commerce_platform.cli import split as alone  # noqa: PLC0415 - needed here alone

@@ -27,10 +27,11 @@ STAGES = (LOCAL, "dev", "staging", "prod")
 NEVER_DEPLOYED = (
     *("tests", "test", "docs", "cdk.out", "build", "dist", "node_modules", "__pycache__"),
     *("*.pyc", "*.md", "*.egg-info", ".*"),
+    *("*.v[0-9]*.json", "openapi.json", "asyncapi.json", "contracts.lock.json"),
 )
 """Names that no template and no asset is made of: changing one makes nothing stale."""
 
-LIBRARY_NEVER_DEPLOYED = ("service_testing", "service_lint", "apigateway_engine")
+LIBRARY_NEVER_DEPLOYED = ("service_testing", "service_lint", "service_contracts", "apigateway_engine")
 
 
 @dataclass(frozen=True, order=True)

@@ -1,8 +1,7 @@
 """What the change feed tells of each change, executed from the synthesized template."""
 
-from product_service.contracts import published
+from service_contracts import Contracts
 from service_runtime.envelope import event_id
-from service_testing.contracts import check_event
 
 
 def told(catalogue):
@@ -13,7 +12,7 @@ def test_a_change_is_told_as_the_whole_product_under_its_contract(new_catalogue)
     response = new_catalogue.put(description="Sharp.", headers={"X-Correlation-Id": "conversation-7"})
 
     (event,) = told(new_catalogue)
-    check_event(published, event.envelope())
+    Contracts("product_service").check_event(event.envelope())
     assert (event.source, event.detail_type) == ("commerce.product", "ProductChanged.v1")
     assert event.data == response.json()
     metadata = event.metadata
@@ -33,7 +32,7 @@ def test_every_version_is_told_once_in_order(new_catalogue):
 
     events = told(new_catalogue)
     for event in events:
-        check_event(published, event.envelope())
+        Contracts("product_service").check_event(event.envelope())
     assert [(event.data["version"], event.data["status"]) for event in events] == [
         (1, "ACTIVE"),
         (2, "ACTIVE"),

@@ -1,10 +1,9 @@
 """What this service promises to others."""
 
 import pytest
-from product_service.contracts import published
 from product_service.contracts.published import ProductChanged
 from pydantic import ValidationError
-from service_testing.contracts import check_schemas
+from service_contracts import Contracts
 
 CHANGED = {
     "sku": "TARTE-CITRON",
@@ -18,7 +17,7 @@ CHANGED = {
 
 
 def test_the_committed_schemas_are_those_of_the_models():
-    check_schemas(published)
+    Contracts("product_service").check_events()
 
 
 def test_a_consumer_of_version_1_reads_an_event_with_further_fields():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aws_cdk import Acknowledgment, Aspects, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
@@ -23,6 +23,7 @@ from shared_constructs.direct_api.authorisation import (
 )
 from shared_constructs.direct_api.bindings import RouteError
 from shared_constructs.direct_api.cors import METHODS, Cors
+from shared_constructs.direct_api.described import METADATA
 from shared_constructs.direct_api.functions import InvokeFunction
 from shared_constructs.direct_api.gateway_responses import add_gateway_responses
 from shared_constructs.direct_api.models import RequestModels
@@ -227,16 +228,19 @@ class DirectApi(Construct):
         try:
             self._check_route(method, path)
             for_function = isinstance(operation, InvokeFunction)
+            options, contract = self._integration(operation, path, auth)
             added = self._rest_api.root.resource_for_path(path).add_method(
                 method,
                 request_validator=self._validator,
                 request_models=self._models.of(operation.request, for_function=for_function),
                 operation_name=name,
-                **self._integration(operation, path, auth),
+                **options,
                 **method_options(auth, self._authorizer),
             )
         except (ModelError, RouteError, ValueError) as error:
             raise RouteError(f"{method} {path}: {error}") from error
+        if contract:
+            cast("apigateway.CfnMethod", added.node.default_child).add_metadata(METADATA, contract)
         acknowledge(added, auth)
         if throttle:
             self._settings.limit(method, path, throttle)
@@ -255,14 +259,17 @@ class DirectApi(Construct):
 
     def _integration(
         self, operation: Operation | InvokeFunction, path: str, auth: Authorisation
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The method's options, and what it promises beyond them; a function's router promises for itself."""
         if isinstance(operation, InvokeFunction):
-            return methods.of_function(operation, path)
+            return methods.of_function(operation, path), {}
         integration = operation.integration()
         methods.check_parameters(integration, path, auth)
         for statement in integration.permissions:
             self._allow(statement)
-        return methods.of_service(integration, role=self.resources.role, cors=self._cors)
+        return methods.of_service(
+            integration, role=self.resources.role, cors=self._cors
+        ), integration.contract
 
     def _allow(self, statement: iam.PolicyStatement) -> None:
         fingerprint = json.dumps(Stack.of(self).resolve(statement.to_statement_json()), sort_keys=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aws_cdk import aws_iam as iam
 
+from shared_constructs.direct_api import described
 from shared_constructs.direct_api.bindings import Bindings
 from shared_constructs.direct_api.outcomes import INTERNAL, UNAVAILABLE, Problem
 from shared_constructs.direct_api.values import Context
@@ -49,6 +50,7 @@ class MethodIntegration:
         form: Whether the request is form-encoded, and a line break anywhere would belong to it.
         expected_error: Name of an error that has a meaning of its own, and the template of its answer.
         failure: Variables of that answer.
+        response: JSON Schema of the body of a success; none for none, and none that is known for `{}`.
     """
 
     service: str
@@ -65,6 +67,17 @@ class MethodIntegration:
     form: bool = False
     expected_error: tuple[str, str] | None = None
     failure: Bindings = field(default_factory=Bindings.of_answer)
+    response: Mapping[str, Any] | None = None
+
+    @property
+    def contract(self) -> dict[str, Any]:
+        """What the route promises and its templates alone know (see `described`)."""
+        parameters = {
+            (each.source, each.name): each
+            for bindings in self.bindings
+            for each in bindings.parameters.values()
+        }
+        return {"Response": self.response, "Parameters": described.of_parameters(parameters.values())}
 
     @property
     def bindings(self) -> tuple[Bindings, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared_constructs.direct_api.bindings import Bindings
+from shared_constructs.direct_api.described import of_document
 from shared_constructs.direct_api.integration import MethodIntegration, statement
 from shared_constructs.direct_api.values import Context, Document, Part, Text
 from shared_constructs.direct_api.vtl import FORM, JSON, JSON_IN_FORM, url_text, when
@@ -70,6 +71,7 @@ class SendToQueue:
             "&MessageAttribute.1.Value.DataType=Refused&MessageAttribute.1.Value.StringValue=refused",
             content=answer.document(self.response, JSON),
             status=self.status,
+            response=of_document(self.response, self.request),
             permissions=permissions,
             request=request,
             answer=answer,

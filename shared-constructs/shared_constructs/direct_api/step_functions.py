@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shared_constructs.direct_api.bindings import Bindings
+from shared_constructs.direct_api.described import of_document, of_model
 from shared_constructs.direct_api.integration import MethodIntegration, statement
 from shared_constructs.direct_api.outcomes import INTERNAL, PROBLEM_TYPE, TIMED_OUT, Problem, Succeed
 from shared_constructs.direct_api.vtl import (
@@ -56,6 +57,7 @@ class StartWorkflow:
         rejections: Error name -> answer.
         execution_name: Of a Standard workflow without `wait`; starting it again is success.
         response: Body of the answer without `wait`.
+        output: Model of the body that the workflow answers with, with `wait`: published, and the tests hold it to that.
         status: Of success; 200 with `wait`, else 202.
     """
 
@@ -66,6 +68,7 @@ class StartWorkflow:
     rejections: Mapping[str, Problem] = field(default_factory=dict)
     execution_name: Part | Text | None = None
     response: Mapping[str, Document] = field(default_factory=dict)
+    output: type[BaseModel] | None = None
     status: int | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +82,8 @@ class StartWorkflow:
             )
         if not self.wait and self.rejections:
             raise ValueError("rejections need wait=True: a workflow that is only started cannot reject")
+        if not self.wait and self.output:
+            raise ValueError("output needs wait=True: nobody waits for what is only started; give response")
 
     def integration(self) -> MethodIntegration:
         """Write the templates."""
@@ -99,12 +104,18 @@ class StartWorkflow:
             refused=f'{{"stateMachineArn":{arn},"input":"not acceptable"}}',
             content=self._outcome() if self.wait else answer.document(self.response, JSON),
             status=status,
+            response=self._response(),
             expected_error=("ExecutionAlreadyExists", repeated) if self.execution_name else None,
             permissions=[statement(f"states:{action}", machine.state_machine_arn)],
             request=request,
             answer=answer,
             failure=failure,
         )
+
+    def _response(self) -> dict[str, Any] | None:
+        if not self.wait:
+            return of_document(self.response, self.request)
+        return of_model(self.output) if self.output else None
 
     def _outcome(self) -> str:
         branches = [

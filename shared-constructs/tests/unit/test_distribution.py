@@ -12,7 +12,12 @@ import pytest
 LIBRARY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((LIBRARY / "pyproject.toml").read_text())["project"]
 PACKAGES = {path.parent.name for path in LIBRARY.glob("*/__init__.py")}
-EXTRA = {"apigateway_engine": "engine", "service_testing": "testing", "service_lint": "lint"}
+EXTRA = {
+    "apigateway_engine": "engine",
+    "service_contracts": "contracts",
+    "service_testing": "testing",
+    "service_lint": "lint",
+}
 # Found at run time, so no import statement names them.
 NAMED_OTHERWISE = {"service_testing": {"syrupy"}, "apigateway_engine": {"airspeed"}}
 # They come with what is declared, in a version that it chooses.
@@ -63,7 +68,7 @@ def test_what_a_package_imports_is_declared(package):
 
 def test_nothing_is_declared_that_no_package_imports():
     used = OPTIONAL.union(*map(imported, PACKAGES))
-    wanted = declared([*PROJECT["dependencies"], "shared-constructs[engine,testing,lint]"])
+    wanted = declared([*PROJECT["dependencies"], "shared-constructs[contracts,engine,testing,lint]"])
     assert wanted - used == set()
 
 

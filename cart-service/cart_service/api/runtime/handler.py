@@ -12,10 +12,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
 from service_runtime.consumer import EventConsumer, Message, RetryLater
-from service_runtime.envelope import Cause, Event, WireModel, rfc3339, utc_now
+from service_runtime.envelope import Cause, Event, WireModel, utc_now
+from service_runtime.money import Money  # noqa: TC002 - a model's field
 from service_runtime.observability import count, logger
 from service_runtime.problems import Problem
-from service_runtime.rest import request_correlation_id, rest_resolver
+from service_runtime.rest import answers, request_correlation_id, rest_resolver
 from service_runtime.retries import ContentionError
 
 from cart_service.api.runtime import domain
@@ -59,6 +60,39 @@ class MergeInput(WireModel, extra="forbid"):
     cart_id: CartId
 
 
+class IssuedCart(WireModel):
+    """Body of the answer to ``POST /carts``."""
+
+    cart_id: CartId
+
+
+class CartShown(WireModel):
+    """A customer's cart, as the routes that change it show it."""
+
+    cart_id: str
+    items: tuple[Line, ...]
+    total: Money
+    expires_at: domain.Timestamp
+
+
+PUT: Final = answers(
+    HTTPStatus.OK,
+    Line,
+    problems={
+        HTTPStatus.NOT_FOUND: "There is no such cart or product.",
+        HTTPStatus.CONFLICT: "The product is not sold any more, or the cart cannot take it.",
+    },
+)
+REMOVED: Final = answers(HTTPStatus.NO_CONTENT)
+MERGED: Final = answers(
+    HTTPStatus.OK,
+    CartShown,
+    problems={
+        HTTPStatus.NOT_FOUND: "There is no such cart.",
+        HTTPStatus.CONFLICT: "The carts cannot be merged.",
+    },
+)
+
 app = rest_resolver()
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 store = CartStore(table_name=os.environ["TABLE_NAME"], client=boto3.client("dynamodb"))
@@ -77,40 +111,40 @@ def contended(error: ContentionError) -> NoReturn:
 app.exception_handler(ContentionError)(contended)
 
 
-@app.post("/carts")
+@app.post("/carts", responses=answers(HTTPStatus.CREATED, IssuedCart))
 def issue_cart() -> Response[Any]:
     """Issue an anonymous cart; whoever knows its id may use it."""
     owner = domain.anonymous(domain.new_cart_id())
     store.issue(owner, domain.issue(owner, utc_now()), cause=_cause())
     count("CartsIssued")
-    return _json(HTTPStatus.CREATED, {"cartId": owner.id})
+    return _json(HTTPStatus.CREATED, IssuedCart(cart_id=owner.id))
 
 
-@app.put("/carts/<cart_id>/items/<sku>")
+@app.put("/carts/<cart_id>/items/<sku>", responses=PUT)
 def put_line(cart_id: CartIdInPath, sku: SkuInPath, line: LineInput) -> Response[Any]:
     """Set how many pieces of a product are in an anonymous cart."""
     return _put_line(domain.anonymous(cart_id), sku, line.quantity)
 
 
-@app.put("/me/cart/items/<sku>")
+@app.put("/me/cart/items/<sku>", responses=PUT)
 def put_own_line(sku: SkuInPath, line: LineInput) -> Response[Any]:
     """Set how many pieces of a product are in the customer's cart."""
     return _put_line(_customer(), sku, line.quantity)
 
 
-@app.delete("/carts/<cart_id>/items/<sku>")
+@app.delete("/carts/<cart_id>/items/<sku>", responses=REMOVED)
 def remove_line(cart_id: CartIdInPath, sku: SkuInPath) -> Response[Any]:
     """Take a product out of an anonymous cart."""
     return _remove_line(domain.anonymous(cart_id), sku)
 
 
-@app.delete("/me/cart/items/<sku>")
+@app.delete("/me/cart/items/<sku>", responses=REMOVED)
 def remove_own_line(sku: SkuInPath) -> Response[Any]:
     """Take a product out of the customer's cart."""
     return _remove_line(_customer(), sku)
 
 
-@app.post("/me/cart/merge")
+@app.post("/me/cart/merge", responses=MERGED)
 def merge_cart(anonymous: MergeInput) -> Response[Any]:
     """Move an anonymous cart into the customer's."""
     source, target, now = domain.anonymous(anonymous.cart_id), _customer(), utc_now()
@@ -123,13 +157,10 @@ def merge_cart(anonymous: MergeInput) -> Response[Any]:
         )
     )
     count("CartsMerged")
-    shown = {
-        "cartId": target.id,
-        "items": [_line(line) for line in cart.lines],
-        "total": cart.total.model_dump(by_alias=True),
-        "expiresAt": rfc3339(cart.expires_at),
-    }
-    return _json(HTTPStatus.OK, shown)
+    return _json(
+        HTTPStatus.OK,
+        CartShown(cart_id=target.id, items=cart.lines, total=cart.total, expires_at=cart.expires_at),
+    )
 
 
 @orders.on("OrderConfirmed.v1", data=OrderConfirmed)
@@ -167,7 +198,7 @@ def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
         )
     )
     count("LinesPut")
-    return _json(HTTPStatus.OK, next(_line(line) for line in cart.lines if line.sku == sku))
+    return _json(HTTPStatus.OK, next(line for line in cart.lines if line.sku == sku))
 
 
 def _remove_line(owner: Owner, sku: str) -> Response[Any]:
@@ -207,9 +238,6 @@ def _accepted(decision: Cart | Rejected) -> Cart:
     return decision
 
 
-def _line(line: Line) -> dict[str, Any]:
-    return line.model_dump(mode="json", by_alias=True)
-
-
-def _json(status: HTTPStatus, body: dict[str, Any]) -> Response[Any]:
-    return Response(status_code=status, content_type="application/json", body=body)
+def _json(status: HTTPStatus, body: WireModel) -> Response[Any]:
+    shown = body.model_dump(mode="json", by_alias=True)
+    return Response(status_code=status, content_type="application/json", body=shown)

@@ -1,9 +1,15 @@
-"""The events this service publishes; their committed JSON Schemas lie beside this file."""
+"""The events this service publishes; their JSON Schemas lie beside this file."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime.envelope import PublishedEvent, WireModel
+from service_runtime.envelope import PublishedEvent, WireModel, examples
+
+# Of the examples.
+ORDER = "d56f801a3b17dc608d41ac67a81bc526"
+
+Id = Annotated[str, Field(min_length=1, max_length=128)]
+"""Of an order: as long as a key may be."""
 
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -26,7 +32,9 @@ class ShortLine(WireModel):
 class StockReserved(PublishedEvent, major=1):
     """Data of ``StockReserved.v1``: every line of the order is set aside for it."""
 
-    order_id: str
+    model_config = examples({"orderId": ORDER, "items": [{"sku": "CROQUANTS-PROVENCE", "quantity": 2}]})
+
+    order_id: Id
     items: list[ReservedLine]
 
 
@@ -36,7 +44,16 @@ class StockRejected(PublishedEvent, major=1):
     ``shortages`` says which lines were short; it is empty when the request had expired.
     """
 
-    order_id: str
+    model_config = examples(
+        {
+            "orderId": ORDER,
+            "reason": "OUT_OF_STOCK",
+            "shortages": [{"sku": "CROQUANTS-PROVENCE", "requested": 2, "available": 1}],
+        },
+        {"orderId": ORDER, "reason": "EXPIRED", "shortages": []},
+    )
+
+    order_id: Id
     reason: Literal["OUT_OF_STOCK", "EXPIRED"]
     shortages: list[ShortLine]
 
@@ -53,10 +70,16 @@ class StockLevel(PublishedEvent):
 class StockDepleted(StockLevel, major=1):
     """Data of ``StockDepleted.v1``: none is available any more."""
 
+    model_config = examples({"sku": "CROQUANTS-PROVENCE", "available": 0, "lowThreshold": 5, "version": 12})
+
 
 class StockLow(StockLevel, major=1):
     """Data of ``StockLow.v1``: at most ``lowThreshold`` are available."""
 
+    model_config = examples({"sku": "CROQUANTS-PROVENCE", "available": 4, "lowThreshold": 5, "version": 9})
+
 
 class StockReplenished(StockLevel, major=1):
     """Data of ``StockReplenished.v1``: more than ``lowThreshold`` are available (again)."""
+
+    model_config = examples({"sku": "CROQUANTS-PROVENCE", "available": 40, "lowThreshold": 5, "version": 13})

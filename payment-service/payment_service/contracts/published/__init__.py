@@ -1,13 +1,24 @@
-"""The events this service publishes; their committed JSON Schemas lie beside this file."""
+"""The events this service publishes; their JSON Schemas lie beside this file."""
 
-from service_runtime.envelope import PublishedEvent
+from typing import Annotated
+
+from pydantic import Field
+from service_runtime.envelope import PublishedEvent, examples
 from service_runtime.money import Money
+
+Id = Annotated[str, Field(min_length=1, max_length=128)]
+"""Of an order: as long as a key may be."""
+
+# Of the examples.
+ORDER = "d56f801a3b17dc608d41ac67a81bc526"
 
 
 class PaymentCaptured(PublishedEvent, major=1):
     """Data of ``PaymentCaptured.v1``: the amount was taken."""
 
-    order_id: str
+    model_config = examples({"orderId": ORDER, "amount": {"amountMinor": 1180, "currency": "EUR"}})
+
+    order_id: Id
     amount: Money
 
 
@@ -18,7 +29,15 @@ class PaymentDeclined(PublishedEvent, major=1):
     passed, ``CANCELLED`` when the order was cancelled first.
     """
 
-    order_id: str
+    model_config = examples(
+        {
+            "orderId": ORDER,
+            "amount": {"amountMinor": 1180, "currency": "EUR"},
+            "reason": "CARD_DECLINED",
+        }
+    )
+
+    order_id: Id
     amount: Money
     reason: str
 
@@ -26,5 +45,7 @@ class PaymentDeclined(PublishedEvent, major=1):
 class PaymentRefunded(PublishedEvent, major=1):
     """Data of ``PaymentRefunded.v1``: what was taken was given back in full."""
 
-    order_id: str
+    model_config = examples({"orderId": ORDER, "amount": {"amountMinor": 1180, "currency": "EUR"}})
+
+    order_id: Id
     amount: Money

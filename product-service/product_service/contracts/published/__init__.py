@@ -1,9 +1,9 @@
-"""The events this service publishes; their committed JSON Schemas lie beside this file."""
+"""The events this service publishes; their JSON Schemas lie beside this file."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
-from service_runtime.envelope import PublishedEvent
+from service_runtime.envelope import PublishedEvent, examples
 from service_runtime.money import Money
 
 
@@ -12,6 +12,19 @@ class ProductChanged(PublishedEvent, major=1):
 
     A consumer keeps the highest version it has seen of a sku and needs nothing else.
     """
+
+    model_config = examples(
+        {
+            "sku": "CROQUANTS-PROVENCE",
+            "name": "Croquants de Provence (200 g)",
+            "description": "Almond biscuits, baked twice.",
+            "category": "biscuits",
+            "price": {"amountMinor": 590, "currency": "EUR"},
+            "status": "ACTIVE",
+            "version": 3,
+            "updatedAt": "2026-11-21T08:00:00Z",
+        }
+    )
 
     sku: Annotated[str, Field(min_length=1, max_length=64)]
     name: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shared_constructs.direct_api.bindings import Bindings, RouteError
+from shared_constructs.direct_api.described import of_model, of_page
 from shared_constructs.direct_api.dynamodb.attributes import attribute, attributes, object_of
 from shared_constructs.direct_api.dynamodb.expressions import Expressions
 from shared_constructs.direct_api.dynamodb.tables import Table, call_table
@@ -85,6 +86,7 @@ class GetItem(BodilessOperation):
             refused=refused,
             content=f'{item}#if("$!item" == "")\n{absent}\n#else\n{found}\n#end',
             status=200,
+            response=of_model(self.response),
             request=request,
             answer=answer,
         )
@@ -194,6 +196,7 @@ class Query(BodilessOperation):
             refused=settings,
             content=_page(position, shape),
             status=200,
+            response=of_page(self.response),
             request=request,
             answer=Bindings.of_answer(),
         )

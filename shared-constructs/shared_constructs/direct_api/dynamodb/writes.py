@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from shared_constructs.direct_api.bindings import Bindings, RouteError
+from shared_constructs.direct_api.described import of_document, of_model
 from shared_constructs.direct_api.dynamodb.attributes import attribute, attributes, object_of
 from shared_constructs.direct_api.dynamodb.expressions import Expressions
 from shared_constructs.direct_api.dynamodb.preconditions import Preconditions
@@ -82,6 +83,7 @@ class PutItem:
             refused='"Item":{}',
             content=_location(answer, self.location) + answer.document(self.response, JSON),
             status=self.status,
+            response=of_document(self.response, self.request),
             expected_error=(_CONDITION_FAILED, self.exists.template()),
             request=request,
             answer=answer,
@@ -167,6 +169,7 @@ class UpdateItem:
             refused='"Key":{}',
             content=content,
             status=self.status,
+            response=of_model(self.response) if self.response else None,
             expected_error=(_CONDITION_FAILED, preconditions.told_apart(failure, self.missing)),
             request=request,
             answer=Bindings.of_answer(),
