@@ -5,6 +5,9 @@ from typing import ClassVar
 from pydantic import Field
 from shared_constructs import ServiceSettings, StageName
 
+RETRY_SECONDS = 120
+"""What the retries of the lifecycle's writes take at most, about half a minute each."""
+
 
 class OrderSettings(ServiceSettings):
     """How long an order waits for other services, and what it must outlast twice (checked at synth).
@@ -32,3 +35,18 @@ class OrderSettings(ServiceSettings):
     payment_redelivery_seconds: int = Field(
         default=360, ge=1, description="Visibility timeout of the payment's queue."
     )
+    begin_within_seconds: int = Field(
+        default=86_400,
+        ge=60,
+        le=7_776_000,
+        description="How old an order may be when its lifecycle begins; the feed retries for 23 hours. After 90 days"
+        " Step Functions has forgotten the execution's name, and the lifecycle would begin again.",
+    )
+    sweep_minutes: int = Field(
+        default=5, ge=1, le=60, description="How often orders are looked for that are open for too long."
+    )
+
+    @property
+    def longest_open_seconds(self) -> int:
+        """How long an order is open if nothing is wrong: both waits, and the retries of the steps between them."""
+        return self.stock_wait_seconds + self.payment_wait_seconds + RETRY_SECONDS

@@ -9,6 +9,7 @@ from order_service.catalogue.infrastructure import Catalogue
 from order_service.events import EVENTS
 from order_service.lifecycle.infrastructure import Lifecycle
 from order_service.placing.infrastructure import PlaceOrder
+from order_service.recovery.infrastructure import Recovery
 
 
 class OrderData(ServiceStack):
@@ -32,7 +33,14 @@ class OrderService(ServiceStack):
         place_order = PlaceOrder(self, "PlaceOrder", orders=data.orders, catalogue=data.catalogue)
         OrderApi(self, "Orders", orders=data.orders, place_order=place_order)
         lifecycle = Lifecycle(self, "Lifecycle", orders=data.orders)
-        ChangeFeed(self, "Changes", table=data.orders, events=[*EVENTS, *lifecycle.requests])
+        changes = ChangeFeed(self, "Changes", table=data.orders, events=[*EVENTS, *lifecycle.requests])
+        Recovery(
+            self,
+            "Recovery",
+            orders=data.orders,
+            lifecycle=lifecycle,
+            republish=changes.resources.republish,
+        )
 
 
 def build(app: ServiceApp) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aws_cdk.aws_cloudwatch import Alarm
+    from aws_cdk.aws_iam import PolicyStatement
     from aws_cdk.aws_stepfunctions import IStateMachine
 
     from shared_constructs.permissions import Resource
@@ -161,6 +162,7 @@ class Workflow(Construct):
                     event_source=f"commerce.{ServiceStack.of(self).service}",
                 ):
                     role.add_to_policy(statement)
+                    _acknowledge_executions(role, statement)
         state_machine = self._state_machine(customization, role, log_group)
         self.resources = WorkflowResources(
             state_machine=state_machine,
@@ -270,6 +272,20 @@ class ExpressWorkflow(Workflow):
     _TYPE = StateMachineType.EXPRESS
     _DEFAULT_TIMEOUT = DEFAULT_TIMEOUT
     timeout: Duration
+
+
+def _acknowledge_executions(role: Role, statement: PolicyStatement) -> None:
+    """Tell cdk-nag why all executions of one state machine are meant, under the id that it makes of the ARN's parts."""
+    for arn in statement.resources:
+        if arn.endswith(":*"):
+            _, parts = role.stack.resolve(arn)["Fn::Join"]
+            text = "".join(
+                part if isinstance(part, str) else json.dumps(part, separators=(",", ":")) for part in parts
+            )
+            reason = "An execution is named while the workflow runs; these are those of one state machine."
+            Validations.of(role).acknowledge(
+                Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{text}]", reason=reason)
+            )
 
 
 def _fill(

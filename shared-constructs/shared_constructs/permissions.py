@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from aws_cdk import Fn
 from aws_cdk.aws_iam import PolicyStatement
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _TRANSACTION_PARTS = {
 }
 # Where the IAM name is not the service's name and the action in PascalCase.
 _IAM_SERVICES = {"sfn": "states", "states": "states"}
-_IAM_ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+_IAM_ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction", "sqs:SendMessageBatch": "sqs:SendMessage"}
 # The attribute that tells what kind of resource a substitution is, by the service whose calls it serves.
 _ARN_ATTRIBUTES = {
     "dynamodb": "table_arn",
@@ -41,6 +42,8 @@ _ARN_ATTRIBUTES = {
     "states": "state_machine_arn",
 }
 _REFERENCES = ("table_name", "event_bus_name", "queue_url", "function_arn", "state_machine_arn")
+# Calls about an execution, whose ARN has the state machine's name instead of its own kind of resource.
+_EXECUTION_ACTIONS = frozenset({"describeExecution", "stopExecution"})
 _CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"})
 
 
@@ -101,12 +104,19 @@ def statements_for(
             f"state {integration.state!r} ({integration.resource}) names no resource: pass the {integration.service}"
             " resource itself as a substitution and use it in the state's Arguments"
         )
+    if integration.action in _EXECUTION_ACTIONS:
+        arns = [_executions(arn) for arn in arns]
     if integration.service == "dynamodb":
         arns += [f"{arn}/index/{index}" for arn in arns for index in _indexes(integration)]
     statement = PolicyStatement(actions=actions, resources=arns)
     if actions == ["events:PutEvents"]:
         statement.add_condition("StringEquals", {"events:source": event_source})
     return [statement]
+
+
+def _executions(state_machine_arn: str) -> str:
+    parts = Fn.split(":", state_machine_arn, 7)
+    return ":".join([*parts[:5], "execution", parts[6], "*"])
 
 
 def _actions(integration: TaskIntegration) -> list[str]:

@@ -1,10 +1,9 @@
-"""The saga of an order: its workflow, the two questions it asks other services, and what can interrupt it."""
+"""The saga of an order: its workflow, the two questions it asks other services, and what begins it."""
 
 from functools import partial
 from pathlib import Path
 
 from aws_cdk import Duration
-from aws_cdk.aws_events import EventPattern, Rule
 from constructs import Construct
 from shared_constructs import (
     Aggregate,
@@ -28,6 +27,7 @@ class Lifecycle(Construct):
     """From `OrderPlaced` to CONFIRMED or CANCELLED.
 
     Attributes:
+        workflow: One execution per order, named by its id.
         requests: The events that ask other services, for the change feed.
     """
 
@@ -71,7 +71,6 @@ class Lifecycle(Construct):
         stock.listen(self.workflow)
         payment.listen(self.workflow)
         self._start()
-        self._interrupt(orders)
         self.requests = [stock.event, payment.event]
 
     def _workflow(self, orders: ServiceTable, stock: EventRequest, payment: EventRequest) -> StandardWorkflow:
@@ -105,7 +104,10 @@ class Lifecycle(Construct):
             self,
             "Start",
             definition=HERE / "start.asl.yaml",
-            substitutions={"Lifecycle": self.workflow},
+            substitutions={
+                "Lifecycle": self.workflow,
+                "BeginWithinSeconds": OrderSettings.of(self).begin_within_seconds,
+            },
             per_record=True,
         )
         QueueConsumer(
@@ -114,36 +116,3 @@ class Lifecycle(Construct):
             target=start,
             subscriptions=[Subscription(source="commerce.order", detail_type="OrderPlaced.v1")],
         )
-
-    def _interrupt(self, orders: ServiceTable) -> None:
-        cancelled = transition(
-            "CANCELLED",
-            by="order",
-            reason="$cancelRequested ? 'CUSTOMER_REQUEST' : 'TIMED_OUT'",
-            detail="$cancelRequested ? 'CUSTOMER_REQUEST' : 'TIMED_OUT: the lifecycle failed'",
-        )
-        interrupt = ExpressWorkflow(
-            self,
-            "Interrupt",
-            definition=HERE / "interrupt.asl.yaml",
-            substitutions={
-                "OrdersTable": orders,
-                "CancelledOrder": write(cancelled),
-            },
-            per_record=True,
-        )
-        interruptions = QueueConsumer(self, "Interruptions", target=interrupt)
-        # Step Functions reports its executions on the account's default bus only.
-        died = Rule(
-            self,
-            "LifecycleDied",
-            event_pattern=EventPattern(
-                source=["aws.states"],
-                detail_type=["Step Functions Execution Status Change"],
-                detail={
-                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
-                    "stateMachineArn": [self.workflow.resources.state_machine.state_machine_arn],
-                },
-            ),
-        )
-        interruptions.add_rule(died)

@@ -1,5 +1,6 @@
 """The service's templates, synthesized once, and the service brought to life from them in moto."""
 
+import json
 from itertools import count
 
 import pytest
@@ -7,6 +8,7 @@ from order_service.settings import OrderSettings
 from order_service.stack import build
 from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
+from service_testing.workflows import aws_call
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/shop commerce/operate"}
@@ -16,6 +18,7 @@ CONSUMERS = {
     "Stock": "Lifecycle",
     "Payment": "Lifecycle",
     "Interruptions": "Lifecycle",
+    "Placed": "Lifecycle",
 }
 NAMES = {"TARTE-CITRON": ("Tarte au citron", 620), "BRIOCHE": ("Brioche", 450)}
 
@@ -172,7 +175,12 @@ class Shop:
         assert not outcome.dead_letters
 
     def lifecycle_died(self, order_id, status="FAILED"):
-        """Deliver what Step Functions says about an execution that ended badly."""
+        """An execution ended badly, and Step Functions says so."""
+        self.execution(order_id, stopped=True)
+        self.notice(order_id, status)
+
+    def notice(self, order_id, status):
+        """Deliver what Step Functions says about an execution."""
         lifecycle = self.deployment.resource("LifecycleWorkflow", "AWS::StepFunctions::StateMachine")
         outcome = self.feed(
             "Interruptions",
@@ -183,6 +191,45 @@ class Shop:
             },
         )
         assert not outcome.dead_letters
+
+    def execution(self, order_id, *, stopped=False):
+        """The order's execution as Step Functions knows it, beside what `run` does."""
+        sfn = self.deployment.client("stepfunctions")
+        lifecycle = self.deployment.resource("LifecycleWorkflow", "AWS::StepFunctions::StateMachine").ref
+        arn = f"{lifecycle.replace(':stateMachine:', ':execution:')}:{order_id}"
+        if order_id not in self.executions():
+            arn = sfn.start_execution(stateMachineArn=lifecycle, name=order_id, input="{}")["executionArn"]
+        if stopped:
+            sfn.stop_execution(executionArn=arn)
+
+    def executions(self):
+        """Names of the lifecycle's executions."""
+        lifecycle = self.deployment.resource("LifecycleWorkflow", "AWS::StepFunctions::StateMachine").ref
+        found = self.deployment.client("stepfunctions").list_executions(stateMachineArn=lifecycle)
+        return [execution["name"] for execution in found["executions"]]
+
+    def republished(self):
+        """What the runs of `Republish` that a workflow has started put on the bus."""
+        sfn = self.deployment.client("stepfunctions")
+        republish = self.deployment.resource("ChangesRepublish", "AWS::StepFunctions::StateMachine").ref
+        put = []
+
+        def call(integration, arguments):
+            if integration.action != "putEvents":
+                return aws_call(integration, arguments)
+            put.extend(arguments["Entries"])
+            return {"FailedEntryCount": 0, "Entries": []}
+
+        for execution in sfn.list_executions(stateMachineArn=republish)["executions"]:
+            started = sfn.describe_execution(executionArn=execution["executionArn"])
+            run = self.deployment.run("ChangesRepublish", json.loads(started["input"]), call=call)
+            assert run.status == "SUCCEEDED", (run.error, run.cause)
+        return [
+            Event.parse(
+                {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": entry["Detail"]}
+            )
+            for entry in put
+        ]
 
     def write(self, order_id, expression, values=None):
         """Change the order's item beside everybody."""

@@ -340,7 +340,7 @@ def test_a_wish_to_cancel_from_before_it_was_a_change_of_state_is_still_fulfille
         requested = {"source": "commerce.order", "detail": {"data": {"orderId": order_id}}}
         message = [{"messageId": "1", "body": json.dumps(requested)}]
         for _ in range(2):
-            execution = shop.deployment.run("LifecycleInterrupt", message)
+            execution = shop.deployment.run("RecoveryRecover", message)
             assert execution.output == {"batchItemFailures": []}
     else:
         shop.run(order_id, stock=lambda: (wish(), shop.stock_reserved())[1])
@@ -357,23 +357,6 @@ def test_fulfilment_is_told_once(shop):
 
 
 # ---------------------------------------------------------------------------------------------------- accidents
-@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_a_saga_that_dies_does_not_leave_its_order_open(shop, status):
-    order_id = shop.placed()
-    for _ in range(2):
-        shop.lifecycle_died(order_id, status)
-    order = shop.order(order_id)
-    assert (order["status"], order["reason"]) == ("CANCELLED", "TIMED_OUT")
-    assert timeline(order).count("CANCELLED") == 1
-
-
-def test_a_saga_that_dies_after_confirming_changes_nothing(shop):
-    order_id = shop.placed()
-    shop.run(order_id)
-    shop.lifecycle_died(order_id)
-    assert shop.order(order_id)["status"] == "CONFIRMED"
-
-
 def test_a_write_whose_answer_is_lost_is_asked_again_under_a_new_request(shop):
     """Step Functions retries the task: its first write stands, so the version refuses the second, and it asks anew."""
     order_id = shop.placed()
@@ -393,22 +376,6 @@ def test_a_write_whose_answer_is_lost_is_asked_again_under_a_new_request(shop):
     # The reply to the first request comes after all: the item knows that it asked.
     outcome = shop.feed("Stock", shop.reply(requests[0], "StockReserved.v1"))
     assert not outcome.dead_letters
-
-
-def test_an_interruption_that_meets_another_write_reads_again(shop):
-    order_id = shop.placed()
-    message = [{"messageId": "1", "body": json.dumps({"source": "aws.states", "detail": {"name": order_id}})}]
-    conflicts = []
-
-    def conflict(integration, arguments):
-        if integration.state == "Cancel" and not conflicts:
-            conflicts.append(True)
-            shop.write(order_id, "ADD version :one", {":one": 1})
-        return aws_call(integration, arguments)
-
-    execution = shop.deployment.run("LifecycleInterrupt", message, call=conflict)
-    assert execution.output == {"batchItemFailures": []}
-    assert shop.order(order_id)["status"] == "CANCELLED"
 
 
 def test_republishing_an_order_gives_its_events_the_same_ids(shop):

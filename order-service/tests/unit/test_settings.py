@@ -44,6 +44,12 @@ def test_a_wait_that_a_killed_worker_would_outlast_is_refused(tmp_path, wait, le
         build(app)
 
 
+def test_an_order_is_swept_only_when_it_is_open_for_longer_than_its_waits(tmp_path):
+    app = ServiceApp(service="order", settings=OrderSettings, stage="prod", outdir=str(tmp_path))
+    settings = OrderSettings.of(app)
+    assert settings.longest_open_seconds > settings.stock_wait_seconds + settings.payment_wait_seconds
+
+
 def test_a_wait_of_a_day_does_not_outlast_its_lifecycle(tmp_path):
     context = {"stages": {"prod": {"payment_wait_seconds": 86_400}}}
     app = ServiceApp(

@@ -574,3 +574,37 @@ def test_a_function_that_fails_to_take_a_token_fails_its_task(cloud):
         "End": True,
     }
     assert cloud.run({"Ask": task, "Caught": passing("{% $states.input %}")}) == "failed"
+
+
+def test_a_workflow_sends_messages_in_batches(cloud):
+    queue = cloud.queue()
+    entries = [{"Id": str(number), "MessageBody": f"message {number}"} for number in range(10)]
+    states = {
+        "Send": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessageBatch",
+            "Arguments": {"QueueUrl": queue.url, "Entries": entries},
+            "Output": "{% $count($states.result.Successful) %}",
+            "End": True,
+        }
+    }
+    assert cloud.run(states) == 10
+    assert sorted(queue.receive(10)) == [f"message {number}" for number in range(10)]
+
+
+def test_a_workflow_describes_an_execution_and_catches_that_there_is_none(cloud):
+    machine = cloud.state_machine(jsonata({"Only": passing(1)}), name="described")
+    known = cloud.execute(machine)["executionArn"]
+    states = {
+        "Describe": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:sfn:describeExecution",
+            "Arguments": {"ExecutionArn": "{% $states.input %}"},
+            "Output": "{% $states.result.Status %}",
+            "Catch": [{"ErrorEquals": ["Sfn.ExecutionDoesNotExistException"], "Next": "None"}],
+            "End": True,
+        },
+        "None": {"Type": "Pass", "Output": "none", "End": True},
+    }
+    assert cloud.run(states, known) == "SUCCEEDED"
+    assert cloud.run(states, f"{known}-other") == "none"

@@ -15,7 +15,8 @@ Replaces, in `services/stepfunctions.py`:
 - a JSONata expression is parsed for each evaluation, by a slow engine, and its one second is measured by the clock
   of a busy machine (3050);
 - Express executions are kept for ever (842);
-- `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112).
+- `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112); SQS's batches are lost on
+  their way through its old query protocol (4028).
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def apply() -> None:
     stepfunctions._error_matches = _error_matches
     stepfunctions._invoke_events_put_events = _put_events
     stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"] = _put_events
+    stepfunctions._AWS_SDK_SERVICE_MAP["sqs"] = {"target_prefix": "AmazonSQS", "protocol": "json"}
     prefix_sdk_error = stepfunctions._prefix_sdk_error
 
     def sdk_error(service: str, code: str) -> str:

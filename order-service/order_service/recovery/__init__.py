@@ -1,0 +1,1 @@
+"""What ends orders whose lifecycle is dead, or never began."""
