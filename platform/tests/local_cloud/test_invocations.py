@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import time
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from commerce_platform.local_cloud.extension import invocations
@@ -148,3 +151,31 @@ def test_an_event_may_be_as_large_as_lambda_takes(cloud: Cloud) -> None:
     found, _log, _error = _invoke(cloud, event="x" * 5_000_000)
 
     assert found == 5_000_000
+
+
+def test_time_for_which_a_busy_machine_had_no_processor_is_not_the_functions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = """if True:
+        import time
+        input()
+        time.sleep(0.6)
+        print('{"status": "ok"}', flush=True)
+        input()
+    """
+    for waited, in_time in ((8.0, True), (0.0, False)):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        moments = iter([0.0])
+        monkeypatch.setattr(invocations, "starved", lambda _pid, m=moments, w=waited: next(m, w))
+        worker = SimpleNamespace(_proc=process, _pipes=invocations.Pipes(process, print))
+        answers: list[dict[str, Any]] = []
+        assert invocations._answered(worker, {}, 0.2, answers) is in_time
+        assert answers == [{"status": "ok"}] * in_time
+        process.kill()
+        process.communicate()

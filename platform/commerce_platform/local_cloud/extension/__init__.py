@@ -32,6 +32,7 @@ PATCHES = (
     "queue_logs",
     "overheads",
     "dynamodb_calls",
+    "throttling",
     "usage",
 )
 """Modules of this package, in the order in which they are applied."""
