@@ -1,13 +1,15 @@
 """Payments in DynamoDB, and the provider's credentials in Secrets Manager."""
 
 import json
+from datetime import timedelta
 
 import boto3
 import pytest
 from moto import mock_aws
 from payment_service.payments.runtime import domain
 from payment_service.payments.runtime.credentials import Credentials
-from payment_service.payments.runtime.sandbox import Account
+from payment_service.payments.runtime.sandbox import Account, SandboxProvider
+from payment_service.payments.runtime.settle import Settlement, StaleError
 from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
 from service_runtime.envelope import utc_now
 from service_runtime.money import Money
@@ -52,22 +54,26 @@ def store(dynamodb) -> PaymentStore:
 def test_a_payment_is_read_as_it_was_written(store):
     payment = domain.request(None, REQUEST)
     assert store.read("order-1") is None
-    assert store.write(payment)
+    store.write(payment)
     assert store.read("order-1") == payment
 
 
 def test_of_two_writers_of_one_version_the_second_is_refused(store):
     payment = domain.request(None, REQUEST)
-    assert [store.write(payment), store.write(payment)] == [True, False]
     capturing = domain.capturing(payment, "intent-1")
     stopped = domain.cancel(payment, order_id="order-1", cancellation_id="c", correlation_id="c")
-    assert [store.write(capturing), store.write(stopped)] == [True, False]
+    for first, second in ((payment, payment), (capturing, stopped)):
+        store.write(first)
+        with pytest.raises(StaleError) as refused:
+            store.write(second)
+        assert refused.value.current == first
     assert store.read("order-1") == capturing
 
 
 def test_a_version_that_follows_nothing_is_refused(store):
-    assert not store.write(domain.capturing(domain.request(None, REQUEST), "intent-1"))
-    assert store.read("order-1") is None
+    with pytest.raises(StaleError) as refused:
+        store.write(domain.capturing(domain.request(None, REQUEST), "intent-1"))
+    assert refused.value.current is store.read("order-1") is None
 
 
 def test_the_feed_finds_its_attributes(store, dynamodb):
@@ -86,6 +92,50 @@ def test_the_sandboxs_accounts_follow_the_same_rule(dynamodb):
     account = Account(intent_id="sbx_1", token="tok_visa", expires_at=NOW)
     assert [ledger.write(account), ledger.write(account)] == [True, False]
     assert ledger.read("sbx_1") == account
+
+
+class TestCalls:
+    """What a payment costs, in calls of DynamoDB by the item that they are about."""
+
+    @pytest.fixture
+    def calls(self, dynamodb):
+        made: list[str] = []
+
+        def note(params, model, **_):
+            body = json.loads(params["body"])
+            made.append(f"{model.name} {(body.get('Item') or body.get('Key'))['sk']['S']}")
+
+        dynamodb.meta.events.register("before-call.dynamodb.*", note)
+        return made
+
+    @pytest.fixture
+    def settlement(self, store, dynamodb):
+        sandbox = SandboxProvider(SandboxLedger(table_name="payments", client=dynamodb))
+        return Settlement(store=store, provider=sandbox, on_settled=lambda _payment: None)
+
+    @pytest.fixture
+    def pay(self, settlement):
+        asked = REQUEST.model_copy(update={"expires_at": NOW + timedelta(minutes=5)})
+        return lambda **how: settlement.change("order-1", lambda p: domain.request(p, asked), **how)
+
+    def test_a_captured_payment_is_two_writes_beside_the_providers_own_and_no_read(self, pay, calls):
+        assert pay().status is domain.Status.CAPTURED
+        assert calls == ["PutItem PAYMENT", "PutItem SANDBOX", "PutItem PAYMENT"]
+
+    def test_a_payment_that_is_done_costs_its_repetition_one_call(self, pay, calls):
+        pay()
+        calls.clear()
+        pay()
+        assert calls == ["PutItem PAYMENT"]
+        pay(seen_before=True)
+        assert calls == ["PutItem PAYMENT", "GetItem PAYMENT"]
+
+    def test_a_cancellation_without_a_payment_is_one_write(self, settlement, calls):
+        settlement.change(
+            "order-1",
+            lambda p: domain.cancel(p, order_id="order-1", cancellation_id="c", correlation_id="c"),
+        )
+        assert calls == ["PutItem PAYMENT"]
 
 
 class TestCredentials:

@@ -62,7 +62,7 @@ class Paying(RuleBasedStateMachine):
             raise ProviderUnavailableError("answer lost")
         return answer
 
-    def deliver(self, message, request_id="request-1"):
+    def deliver(self, message, request_id="request-1", *, seen_before=False):
         def cancel(payment):
             return domain.cancel(payment, order_id="order-1", cancellation_id="c", correlation_id="c")
 
@@ -70,23 +70,25 @@ class Paying(RuleBasedStateMachine):
         try:
             if message == "request":
                 self.requested = True
-                self.settlement.change("order-1", lambda payment: domain.request(payment, asked))
+                self.settlement.change(
+                    "order-1", lambda payment: domain.request(payment, asked), seen_before=seen_before
+                )
             elif message == "cancel":
-                self.settlement.change("order-1", cancel)
+                self.settlement.change("order-1", cancel, seen_before=seen_before)
             else:
                 self.settlement.advance("order-1")
         except (ProviderUnavailableError, PendingError):
             pass  # the message stays in the queue
 
-    @rule(script=CALLS, request_id=st.sampled_from(["request-1", "request-2"]))
-    def a_request_is_delivered(self, script, request_id):
+    @rule(script=CALLS, request_id=st.sampled_from(["request-1", "request-2"]), seen_before=st.booleans())
+    def a_request_is_delivered(self, script, request_id, seen_before):
         self.script = script
-        self.deliver("request", request_id)
+        self.deliver("request", request_id, seen_before=seen_before)
 
-    @rule(script=CALLS)
-    def a_cancellation_is_delivered(self, script):
+    @rule(script=CALLS, seen_before=st.booleans())
+    def a_cancellation_is_delivered(self, script, seen_before):
         self.script = script
-        self.deliver("cancel")
+        self.deliver("cancel", seen_before=seen_before)
 
     @rule(script=CALLS)
     def a_webhook_is_delivered(self, script):

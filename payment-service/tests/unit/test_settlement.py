@@ -23,8 +23,10 @@ class World:
             clock=self.clock,
         )
 
-    def request(self, card: str = "tok_visa", **options):
-        return self.settlement.change("order-1", lambda p: domain.request(p, request(card, **options)))
+    def request(self, card: str = "tok_visa", *, seen_before=False, **options):
+        return self.settlement.change(
+            "order-1", lambda p: domain.request(p, request(card, **options)), seen_before=seen_before
+        )
 
     def cancel(self):
         def decide(payment):
@@ -74,8 +76,8 @@ def test_an_amount_of_nothing_is_refused_as_by_a_real_provider(world):
 
 def test_the_intents_id_is_stored_before_anything_is_taken(world):
     world.request()
-    assert [p.status for p in world.payments.history["order-1"]] == ["REQUESTED", "CAPTURING", "CAPTURED"]
-    assert world.payments.history["order-1"][1].intent_id == world.account.intent_id
+    assert [p.status for p in world.payments.history["order-1"]] == ["CAPTURING", "CAPTURED"]
+    assert world.payments.history["order-1"][0].intent_id == world.account.intent_id
 
 
 def test_a_provider_that_fails_twice_is_asked_until_it_answers(world):
@@ -183,12 +185,45 @@ def lose_the_answer(_world) -> None:
 
 
 @pytest.mark.parametrize("method", ["create", "confirm"])
-def test_a_lost_answer_is_found_again_and_nothing_is_taken_twice(method):
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_lost_answer_is_found_again_and_nothing_is_taken_twice(method, seen_before):
     world = Interrupting(method, after=lose_the_answer).world
     with pytest.raises(ProviderUnavailableError):
         world.request()
-    assert world.request().status is Status.CAPTURED
+    assert world.request(seen_before=seen_before).status is Status.CAPTURED
     assert (world.account.captures, world.account.attempts) == (1, 1)
+
+
+def asked_by(world, **options) -> list[str]:
+    """The provider's methods that a request calls."""
+    asked = []
+    for name in ("create", "read", "confirm"):
+        method = getattr(world.sandbox, name)
+        setattr(world.sandbox, name, lambda *args, n=name, m=method: asked.append(n) or m(*args))
+    world.request(**options)
+    return asked
+
+
+def test_a_request_that_was_here_before_asks_for_its_intent_and_makes_no_other(world):
+    with pytest.raises(ProviderUnavailableError):
+        world.request("tok_flaky")
+    with pytest.raises(ProviderUnavailableError):
+        world.request("tok_flaky")
+    assert asked_by(world, card="tok_flaky", seen_before=True) == ["read", "confirm"]
+
+
+def test_an_intent_that_somebody_else_has_stored_is_asked_for_before_it_is_confirmed():
+    world = Interrupting("confirm", after=lose_the_answer).world
+    with pytest.raises(ProviderUnavailableError):
+        world.request()
+    assert asked_by(world) == ["create", "read"]
+    assert (world.payment.status, world.account.attempts) == (Status.CAPTURED, 1)
+
+
+def test_a_payment_that_was_stored_before_it_had_an_intent_gets_one(world):
+    world.payments.write(domain.request(None, request()))
+    assert world.settlement.advance("order-1").status is Status.CAPTURED
+    assert world.account.captures == 1
 
 
 def test_a_lost_answer_to_a_refund_is_found_again():

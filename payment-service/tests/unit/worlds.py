@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from payment_service.payments.runtime.domain import Payment, Request
 from payment_service.payments.runtime.sandbox import Account
+from payment_service.payments.runtime.settle import StaleError
 from service_runtime.money import Money
 
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -27,12 +28,11 @@ class Payments:
     def read(self, order_id: str) -> Payment | None:
         return self.history.get(order_id, [None])[-1]
 
-    def write(self, payment: Payment) -> bool:
+    def write(self, payment: Payment) -> None:
         before = self.read(payment.order_id)
         if payment.version != (before.version if before else 0) + 1:
-            return False
+            raise StaleError(payment.order_id, before)
         self.history.setdefault(payment.order_id, []).append(payment)
-        return True
 
 
 class Accounts:

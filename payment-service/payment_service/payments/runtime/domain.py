@@ -3,6 +3,7 @@
     REQUESTED ──► CAPTURING ──► CAPTURED ──(cancelled)──► REFUNDED
         └─────────────┴───────► DECLINED
 
+REQUESTED is stored only where an earlier release has stored it: the first write is that of the intent or of a refusal.
 The order can be cancelled in any of these states, also before its request comes. Every transition is a conditional
 write on the version that it was decided on, so of a result and a cancellation the second one sees the first.
 """

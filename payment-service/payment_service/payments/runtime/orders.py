@@ -39,7 +39,11 @@ def take_payment(event: Event[PaymentRequested], message: Message) -> None:
         expires_at=asked.expires_at,
     )
     with until_definite(message):
-        settlement().change(asked.order_id, lambda payment: domain.request(payment, request))
+        settlement().change(
+            asked.order_id,
+            lambda payment: domain.request(payment, request),
+            seen_before=message.receive_count > 1,
+        )
 
 
 @consumer.on("OrderCancelled.v1", data=OrderCancelled)
@@ -55,6 +59,7 @@ def give_back(event: Event[OrderCancelled], message: Message) -> None:
                 cancellation_id=event.metadata.event_id,
                 correlation_id=event.metadata.correlation_id,
             ),
+            seen_before=message.receive_count > 1,
         )
 
 

@@ -9,13 +9,17 @@
 `tok_timeout`            never answers; can be voided
 `tok_late`               captured shortly after the request's time limit; cannot be voided
 =========================  =============================================================
+
+An intent's id says all that it was made from, so that one which nobody has confirmed needs no account: what happens to
+it afterwards is in the ledger, where a real provider would keep it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from service_runtime.envelope import WireModel, utc_now
@@ -37,6 +41,8 @@ TOKENS: Final = frozenset({"tok_visa", "tok_slow", "tok_flaky", "tok_timeout", "
 FLAKY_FAILURES: Final = 2
 SLOW_SECONDS: Final = 1.5
 LATE_BY: Final = timedelta(seconds=2)
+
+_MADE: Final = re.compile(r"sbx_[0-9a-f]{24}\.(?P<card>[a-z_]+)\.(?P<expiry>[0-9]+)")
 
 
 class Account(WireModel):
@@ -90,18 +96,17 @@ class SandboxProvider:
         self._sleep = sleep
 
     def create(self, request: Request) -> Intent:
-        """Prepare an attempt; one per order.
+        """Prepare an attempt; the same one for the same request.
 
         Raises:
             PaymentMethodError: The token is not one of the sandbox's, or the amount is nothing.
         """
         if request.payment_method not in TOKENS or request.amount.amount_minor < 1:
             raise PaymentMethodError("INVALID_PAYMENT_METHOD")
-        intent_id = f"sbx_{hashlib.sha256(request.order_id.encode()).hexdigest()[:24]}"
-        account = Account(intent_id=intent_id, token=request.payment_method, expires_at=request.expires_at)
-        if not self._ledger.write(account):
-            return self.read(intent_id)
-        return _intent(account)
+        order = hashlib.sha256(request.order_id.encode()).hexdigest()[:24]
+        expiry = round(request.expires_at.timestamp() * 1000)
+        card = request.payment_method.removeprefix("tok_")
+        return Intent(id=f"sbx_{order}.{card}.{expiry}", state=IntentState.UNCONFIRMED)
 
     def read(self, intent_id: str) -> Intent:
         """Return where an attempt stands."""
@@ -113,7 +118,8 @@ class SandboxProvider:
         Raises:
             ProviderUnavailableError: The token is one that does not answer (now).
         """
-        account = self._change(intent_id, self._confirmed)
+        # Most are confirmed the first time: the ledger refuses the account if there is one.
+        account = self._change(intent_id, self._confirmed, known=_untouched(intent_id))
         if account.token == "tok_slow":  # noqa: S105 - no secret
             self._sleep(SLOW_SECONDS)
         if account.token == "tok_timeout" and account.state is IntentState.PROCESSING:  # noqa: S105 - no secret
@@ -162,9 +168,11 @@ class SandboxProvider:
             return _moved(account, IntentState.CAPTURED, captures=account.captures + 1)
         return account
 
-    def _change(self, intent_id: str, change: Callable[[Account], Account]) -> Account:
+    def _change(
+        self, intent_id: str, change: Callable[[Account], Account], *, known: Account | None = None
+    ) -> Account:
         while True:
-            account = self._ledger.read(intent_id)
+            account = known or self._ledger.read(intent_id) or _untouched(intent_id)
             if account is None:
                 raise LookupError(f"the sandbox has no intent {intent_id}")
             changed = change(self._settled(account))
@@ -172,6 +180,17 @@ class SandboxProvider:
                 return account
             if self._ledger.write(changed.model_copy(update={"revision": account.revision + 1})):
                 return changed
+            known = None
+
+
+def _untouched(intent_id: str) -> Account | None:
+    """The account of an intent that nothing has happened to; None if the id is not one of `create`'s."""
+    made = _MADE.fullmatch(intent_id)
+    if made is None:
+        return None
+    expires_at = datetime.fromtimestamp(int(made["expiry"]) / 1000, UTC)
+    token = f"tok_{made['card']}"
+    return Account(intent_id=intent_id, token=token, expires_at=expires_at, revision=0)
 
 
 def _moved(account: Account, state: IntentState, **update: int) -> Account:

@@ -22,14 +22,30 @@ class PendingError(Exception):
     """The provider has no definite answer yet: look again later."""
 
 
+class StaleError(Exception):
+    """The payment is not what the write was decided on.
+
+    Attributes:
+        current: The payment as it is, or None.
+    """
+
+    def __init__(self, order_id: str, current: Payment | None) -> None:
+        self.current = current
+        super().__init__(f"payment of order {order_id} is at version {current.version if current else 0}")
+
+
 class Store(Protocol):
     """Where payments are kept."""
 
     def read(self, order_id: str) -> Payment | None:
         """Return an order's payment as it is now."""
 
-    def write(self, payment: Payment) -> bool:
-        """Store the next version; False when somebody else has stored it."""
+    def write(self, payment: Payment) -> None:
+        """Store the next version.
+
+        Raises:
+            StaleError: Somebody else has stored it.
+        """
 
 
 class Settlement:
@@ -55,12 +71,20 @@ class Settlement:
         self._clock = clock
         self._on_settled = on_settled
 
-    def change(self, order_id: str, decide: Callable[[Payment | None], Payment | None]) -> Payment | None:
+    def change(
+        self,
+        order_id: str,
+        decide: Callable[[Payment | None], Payment | None],
+        *,
+        seen_before: bool = False,
+    ) -> Payment | None:
         """Change a payment as an event demands, then drive it on.
 
         Args:
             order_id: The order.
             decide: From the stored payment to the one to store, None for no change.
+            seen_before: Whether the event may have been here already: then the payment is read first. Most payments
+                are new (default), and of others the refused write tells.
 
         Returns:
             The payment at its end.
@@ -71,64 +95,74 @@ class Settlement:
             RefundError: The provider cannot give the money back.
             ContradictionError: The event does not fit what is known.
         """
-        while True:
-            payment = self._store.read(order_id)
-            changed = decide(payment)
-            if changed is None or self._write(payment, changed):
-                return self.advance(order_id)
+        payment = self._store.read(order_id) if seen_before else None
+        created: Intent | None = None
+        while (changed := decide(payment)) is not None:
+            payment, created = self._save(payment, *self._prepared(changed))
+        return self._drive(payment, created)
 
     def advance(self, order_id: str) -> Payment | None:
         """Drive a payment on until nothing is left to do; errors as of `change`."""
-        created: Intent | None = None
-        while (payment := self._store.read(order_id)) is not None:
-            match domain.next_step(payment, self._clock()):
-                case Step.NOTHING:
-                    return payment
-                case Step.DECLINE_EXPIRED:
-                    self._write(payment, domain.declined(payment, domain.EXPIRED))
-                case Step.CREATE_INTENT:
-                    created = self._create(payment)
-                case Step.CAPTURE:
-                    self._capture(payment, created)
-                    created = None
-                case Step.REFUND:
-                    self._refund(payment)
-        return None
+        return self._drive(self._store.read(order_id), None)
 
-    def _create(self, payment: Payment) -> Intent | None:
-        """Have an intent and store its id, before anything is taken."""
-        if payment.request is None:
-            raise domain.ContradictionError(f"payment of order {payment.order_id} was never requested")
+    def _drive(self, payment: Payment | None, created: Intent | None) -> Payment | None:
+        """From what is stored to its end; `created` is an intent that nobody else knows."""
+        while payment and (step := domain.next_step(payment, self._clock())) is not Step.NOTHING:
+            if step is Step.CAPTURE:
+                payment, created = self._save(payment, self._captured(payment, created))
+            elif step is Step.REFUND:
+                payment, created = self._save(payment, self._refunded(payment))
+            else:
+                payment, created = self._save(payment, *self._prepared(payment))
+        return payment
+
+    def _prepared(self, payment: Payment) -> tuple[Payment, Intent | None]:
+        """What takes nothing and so can be done before anything is stored: at best an intent whose id is to be stored."""
+        step = domain.next_step(payment, self._clock())
+        if step is Step.DECLINE_EXPIRED:
+            return domain.declined(payment, domain.EXPIRED), None
+        if step is not Step.CREATE_INTENT or payment.request is None:
+            return payment, None
         try:
             intent = self._provider.create(payment.request)
         except PaymentMethodError as error:
-            self._write(payment, domain.declined(payment, error.reason))
-            return None
-        return intent if self._write(payment, domain.capturing(payment, intent.id)) else None
+            return domain.declined(payment, error.reason), None
+        return domain.capturing(payment, intent.id), intent
 
-    def _capture(self, payment: Payment, created: Intent | None) -> None:
+    def _captured(self, payment: Payment, created: Intent | None) -> Payment:
         """Take the money, unless that has happened or must not happen any more."""
         intent_id = payment.intent_id or ""
-        # Only what this run has just made is known to be untouched; anything older is asked for first.
-        intent = created if created and created.id == intent_id else self._provider.read(intent_id)
+        # Only what this run has just made and stored is known to be untouched; anything older is asked for first.
+        intent = created or self._provider.read(intent_id)
         too_late = payment.cancelled or payment.is_expired(self._clock())
         if intent.state is IntentState.UNCONFIRMED:
             intent = self._provider.void(intent_id) if too_late else self._provider.confirm(intent_id)
         elif intent.state is IntentState.PROCESSING and payment.cancelled:
             intent = self._provider.void(intent_id)
-        self._write(payment, _outcome(payment, intent))
+        return _outcome(payment, intent)
 
-    def _refund(self, payment: Payment) -> None:
+    def _refunded(self, payment: Payment) -> Payment:
         intent = self._provider.refund(payment.intent_id or "")
         if intent.state is not IntentState.REFUNDED:
             raise PendingError(f"refund of {intent.id} is {intent.state}")
-        self._write(payment, domain.refunded(payment))
+        return domain.refunded(payment)
 
-    def _write(self, before: Payment | None, after: Payment) -> bool:
-        written = self._store.write(after)
-        if written and domain.settles(before, after):
+    def _save(
+        self, before: Payment | None, after: Payment, created: Intent | None = None
+    ) -> tuple[Payment | None, Intent | None]:
+        """Store the next version, however many steps lead to it.
+
+        Returns:
+            The payment as it is now stored; with the intent made for it only if this is the run that stored it.
+        """
+        after = after.model_copy(update={"version": before.version + 1 if before else 1})
+        try:
+            self._store.write(after)
+        except StaleError as stale:
+            return stale.current, None
+        if domain.settles(before, after):
             self._on_settled(after)
-        return written
+        return after, created
 
 
 def _outcome(payment: Payment, intent: Intent) -> Payment:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from service_runtime.dynamodb import Table
+from service_runtime.dynamodb import Table, refusing_item
 from service_runtime.envelope import rfc3339, utc_now
 from service_runtime.retries import CONDITION_FAILED, error_codes
 
 from payment_service.payments.runtime.domain import Payment
 from payment_service.payments.runtime.sandbox import Account
+from payment_service.payments.runtime.settle import StaleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import PutTypeDef
 
 
 class PaymentStore:
@@ -41,8 +41,12 @@ class PaymentStore:
         item = self._table.get(f"PAYMENT#{order_id}", "PAYMENT")
         return Payment.model_validate(item) if item else None
 
-    def write(self, payment: Payment) -> bool:
-        """Store the next version; False when somebody else has stored it."""
+    def write(self, payment: Payment) -> None:
+        """Store the next version.
+
+        Raises:
+            StaleError: Somebody else has stored it.
+        """
         item: dict[str, Any] = {
             "pk": f"PAYMENT#{payment.order_id}",
             "sk": "PAYMENT",
@@ -54,7 +58,15 @@ class PaymentStore:
             # Beside the request that the rules read: what the API shows.
             item["amount"] = payment.request.amount.model_dump(by_alias=True)
             item["expiresAt"] = rfc3339(payment.request.expires_at)
-        return _was_put(self._client, self._table.next_version(item))
+        try:
+            self._client.put_item(**self._table.next_version(item))
+        except ClientError as error:
+            if not error_codes(error) <= CONDITION_FAILED:
+                raise
+            current = refusing_item(error.response)
+            raise StaleError(
+                payment.order_id, Payment.model_validate(current) if current else None
+            ) from error
 
 
 class SandboxLedger:
@@ -81,14 +93,10 @@ class SandboxLedger:
             "sk": "SANDBOX",
             **account.model_dump(mode="json", by_alias=True),
         }
-        return _was_put(self._client, self._table.next_version(item, counter="revision"))
-
-
-def _was_put(client: DynamoDBClient, put: PutTypeDef) -> bool:
-    try:
-        client.put_item(**put)
-    except ClientError as error:
-        if error_codes(error) <= CONDITION_FAILED:
-            return False
-        raise
-    return True
+        try:
+            self._client.put_item(**self._table.next_version(item, counter="revision"))
+        except ClientError as error:
+            if error_codes(error) <= CONDITION_FAILED:
+                return False
+            raise
+        return True
