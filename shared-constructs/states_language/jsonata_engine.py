@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import uuid
 from copy import copy
 from functools import lru_cache
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Step Functions developer guide, "Transforming data with JSONata": the algorithms of $hash.
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _MAX_RANGE = 1_000
+_VARIABLE = re.compile(r"\$(\w+)")
 
 UNDEFINED = object()
 """What `evaluate` returns when an expression gives nothing at all (JSON's null is `None`)."""
@@ -60,14 +62,55 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     try:
         return ENGINE(expression, variables)
     except Exception as error:
-        code = getattr(error, "code", None) or getattr(error, "error", None)
-        raise QueryEvaluationError(f"{f'{code}: ' if code else ''}{error} in {expression.strip()}") from error
+        raise _failure(expression, error) from error
+
+
+def _failure(expression: str, error: Exception) -> QueryEvaluationError:
+    code = getattr(error, "code", None) or getattr(error, "error", None)
+    return QueryEvaluationError(f"{f'{code}: ' if code else ''}{error} in {expression.strip()}")
+
+
+def evaluate_input(expression: str, given: str) -> str | None:
+    """Evaluate an expression that `reads_only_input`, from JSON text to JSON text, while other threads run.
+
+    Args:
+        expression: JSONata, without `{% %}`.
+        given: `$states.input` as JSON.
+
+    Returns:
+        The result as JSON, or nothing.
+
+    Raises:
+        QueryEvaluationError: As `evaluate`.
+    """
+    try:
+        found: str | None = _of_input(expression).evaluate_json(given, timeout=TIME_LIMIT_SECONDS)
+    except Exception as error:
+        raise _failure(expression, error) from error
+    return found
+
+
+@lru_cache(maxsize=4096)
+def reads_only_input(expression: str) -> bool:
+    """Say whether `evaluate_input` can evaluate an expression: with `jlens`, and what needs nothing but `$states.input`."""
+    if not jlens:
+        return False
+    try:
+        reads: dict[str, Any] = dict(_compiled_by_jlens(expression).reads())
+    except jlens.JlensError:
+        return False
+    states = reads["bindings"].pop("states", None)
+    alone = (
+        isinstance(states, dict) and states.keys() == {"input"} and not reads["bindings"].keys() - FUNCTIONS
+    )
+    return alone and not reads.get("input")
 
 
 def with_jlens(expression: str, variables: Mapping[str, Any]) -> Any:
     """Evaluate with `jlens`; see `evaluate`."""
     compiled = _compiled_by_jlens(expression)
-    bindings = dict(variables)
+    # The whole of `$states` takes a hundred times longer to hand over than what one expression reads of it.
+    bindings = {name: _cut(variables[name], tree) for name, tree in _read_by(expression) if name in variables}
     found = compiled.evaluate(None, bindings, timeout=TIME_LIMIT_SECONDS)
     # As text the two can be told apart: null is "null", nothing is None.
     if found is None and compiled.evaluate_json(None, bindings, timeout=TIME_LIMIT_SECONDS) is None:
@@ -100,11 +143,35 @@ def _compiled_by_jlens(expression: str) -> jlens.Expression:
 
 
 @lru_cache(maxsize=4096)
+def _of_input(expression: str) -> jlens.Expression:
+    """An expression whose `$states.input` is its whole input document."""
+    return _compiled_by_jlens(f"($states := {{'input': $$}}; ({expression}\n))")
+
+
+@lru_cache(maxsize=4096)
+def _read_by(expression: str) -> tuple[tuple[str, Any], ...]:
+    """Name the variables that an expression reads, each with the tree of its members, or True for all of it."""
+    reads: dict[str, Any] = dict(_compiled_by_jlens(expression).reads()["bindings"])
+    # A variable with a function's name is no variable to the analysis.
+    for name in _VARIABLE.findall(expression):
+        reads.setdefault(name, True)
+    return tuple(reads.items())
+
+
+def _cut(value: Any, tree: Any) -> Any:
+    """Leave out members that are not read; a list is taken as it is."""
+    if tree is True or not isinstance(value, dict):
+        return value
+    return {name: _cut(value[name], inner) for name, inner in tree.items() if name in value}
+
+
+@lru_cache(maxsize=4096)
 def _compiled_by_jsonata_python(expression: str) -> Jsonata:
     return Jsonata(expression)
 
 
 def _parse(text: str) -> Any:
+    # Of text that is `null` and nothing else jlens makes nothing: it takes `None` from a function for that.
     return json.loads(text)
 
 

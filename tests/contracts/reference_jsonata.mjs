@@ -10,7 +10,10 @@ const partition = (items, size) =>
 const range = (start, end, step) =>
   Array.from({ length: Math.max(0, Math.floor((end - start) / step) + 1) }, (_, at) => start + at * step);
 const functions = {
-  parse: (text) => JSON.parse(text),
+  parse: (text) => {
+    if (typeof text !== "string") throw new TypeError("$parse takes text");
+    return JSON.parse(text);
+  },
   hash: (text, algorithm) => createHash(algorithm.replace("-", "").toLowerCase()).update(text).digest("hex"),
   partition: (items, size) => partition(Array.isArray(items) ? items : [items], Math.floor(size)),
   range: (start, end, step) => range(Math.floor(start), Math.floor(end), Math.floor(step)),

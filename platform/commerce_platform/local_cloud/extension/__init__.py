@@ -31,6 +31,7 @@ PATCHES = (
     "access_logs",
     "queue_logs",
     "overheads",
+    "retention",
     "dynamodb_calls",
     "throttling",
     "usage",

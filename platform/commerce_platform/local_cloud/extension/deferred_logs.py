@@ -30,7 +30,7 @@ GUARDS = (
     Guard("cloudwatch_logs._append_log_events", "e47cae7a15a4"),
 )
 
-SOURCES_KEPT = 5_000
+SOURCES_KEPT = 2_000
 """How many unread sources of lines a log group keeps."""
 
 Json = dict[str, Any]

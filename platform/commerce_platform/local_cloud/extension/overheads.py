@@ -55,7 +55,7 @@ GUARDS = (
     Guard("core.responses.new_uuid", "1a88ffd41fb7"),
 )
 
-IN_PLACE = ("DynamoDB_20120810.", "AWSStepFunctions.SendTask")
+IN_PLACE = ("DynamoDB_20120810.", "AWSStepFunctions.SendTask", "AWSStepFunctions.StartExecution")
 """Targets whose handlers never wait, so that a workflow's own thread can run them."""
 
 COLLECTIONS = (50_000, 20, 100)

@@ -14,7 +14,8 @@ Replaces, in `services/stepfunctions.py`:
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
 - a JSONata expression is parsed for each evaluation, by a slow engine, and its one second is measured by the clock
   of a busy machine (3050);
-- Express executions are kept for ever (842);
+- a history's texts are written at each state (1434); an execution of one Pass state, as each enrichment of a pipe
+  is, and a Map of one item hold up or start threads for nothing (2620);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112); SQS's batches are lost on
   their way through its old query protocol (4028).
 """
@@ -28,17 +29,31 @@ import re
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, now_iso
+from ministack.core.responses import (
+    error_response_json,
+    json_response,
+    new_uuid,
+    now_iso,
+)
 from ministack.services import eventbridge, stepfunctions
-from states_language.jsonata_engine import UNDEFINED, QueryEvaluationError, evaluate
+from states_language.jsonata_engine import (
+    UNDEFINED,
+    QueryEvaluationError,
+    evaluate,
+    evaluate_input,
+    reads_only_input,
+)
 
 from commerce_platform.local_cloud import workflows
 from commerce_platform.local_cloud.extension.guard import Guard, edit
+from commerce_platform.local_cloud.histories import History, told, told_again
+from commerce_platform.local_cloud.threads import PooledThread
 from commerce_platform.local_cloud.workflows import CallbackSignal, Overdue, Scope, Stopped
 
 GUARDS = (
@@ -50,6 +65,11 @@ GUARDS = (
     Guard("stepfunctions._invoke_resource_with_timeout", "faeed0bf70d5"),
     Guard("stepfunctions._with_retry_and_catch", "b351699db7b3"),
     Guard("stepfunctions._run_parallel_branches", "b8c7f6915297"),
+    Guard("stepfunctions._run_map_items", "5df19a8074ce"),
+    Guard("stepfunctions._add_event", "b1db143ccd21"),
+    Guard("stepfunctions._get_execution_history", "e865bdd85d5d"),
+    Guard("stepfunctions._execute_pass", "b1dff47048bc"),
+    Guard("stepfunctions.get_state", "7d1a3261edd6"),
     Guard("stepfunctions._scaled_sleep", "5ed19df2efa9"),
     Guard("stepfunctions._start_execution", "9923282fc76c"),
     Guard("stepfunctions._start_sync_execution", "8600470a0208"),
@@ -68,7 +88,7 @@ GUARDS = (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
@@ -77,10 +97,14 @@ _TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Services whose API's error codes lack the `Exception` that the SDK's class names, and so Step Functions', have.
 _SDK_SERVICES_WITH_PLAIN_CODES = frozenset({"sfn"})
 
-EXPRESS_HISTORIES = 10_000
-"""How many ended Express executions are kept to be looked at; the service itself keeps none."""
+# Resources that the execution's own thread calls (`overheads.IN_PLACE`), so that a time limit needs no other thread.
+_NEVER_WAIT = (
+    "arn:aws:states:::dynamodb:",
+    "arn:aws:states:::aws-sdk:dynamodb:",
+    "arn:aws:states:::aws-sdk:sfn:sendTask",
+    "arn:aws:states:::aws-sdk:sfn:startExecution",
+)
 
-_ended_express: deque[tuple[str, str, str]] = deque()
 _scopes: dict[str, Scope] = {}
 _version: ContextVar[str | None] = ContextVar("workflow_version", default=None)
 
@@ -95,6 +119,9 @@ def apply() -> None:
         "_commerce_delay": workflows.retry_delay,
         "_commerce_signal": lambda: CallbackSignal(workflows.scope()),
         "_commerce_await": _await_callback,
+        "_commerce_told": told,
+        "_commerce_side_by_side": _side_by_side,
+        "_commerce_partial": partial,
     }
     vars(stepfunctions).update(helpers)
     _edit_execution()
@@ -102,6 +129,8 @@ def apply() -> None:
     stepfunctions._evaluate_jsonata = _evaluate
     stepfunctions._run_parallel_branches = _run_parallel_branches
     stepfunctions._scaled_sleep = _scaled_sleep
+    stepfunctions._invoke_resource_with_timeout = _invoke_within
+    stepfunctions.get_state = partial(_state, stepfunctions.get_state)
     _run_in_scopes()
     _start_as_aws_does()
     stepfunctions._send_task_success = _send_task_success
@@ -142,6 +171,21 @@ def _edit_execution() -> None:
 """,
             """\
                 current_input = _commerce_succeed(state_def, current_input, ctx)
+""",
+        ),
+        ('"input": json.dumps(current_input),', '"input": _commerce_told(current_input),'),
+        (
+            """\
+            _add_event(execution, f"{state_type}StateExited", {
+                "stateExitedEventDetails": {
+                    "name": current_name,
+                    "output": json.dumps(current_input),
+""",
+            """\
+            _add_event(execution, f"{state_type}StateExited", {
+                "stateExitedEventDetails": {
+                    "name": current_name,
+                    "output": _commerce_told(current_input),
 """,
         ),
         # The status comes last: whoever sees SUCCEEDED finds the output too.
@@ -236,6 +280,7 @@ def _edit_tasks() -> None:
 """,
         ),
         ('state_def["TimeoutSeconds"])', 'limits["TimeoutSeconds"])'),
+        ('"output": json.dumps(task_result),', '"output": _commerce_told(task_result),'),
         (
             """\
                 interval = retrier.get("IntervalSeconds", 1)
@@ -257,6 +302,23 @@ def _edit_tasks() -> None:
 """,
             """\
                 _scaled_sleep(_commerce_delay(retrier, count))
+""",
+        ),
+    )
+    edit(
+        "stepfunctions._run_map_items",
+        (
+            """\
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        futs = [
+            pool.submit(contextvars.copy_context().run, run_item, i, item)
+            for i, item in enumerate(items)
+        ]
+        futures_wait(futs)
+""",
+            """\
+    _commerce_side_by_side(
+        [_commerce_partial(run_item, i, item) for i, item in enumerate(items)], int(workers))
 """,
         ),
     )
@@ -291,13 +353,22 @@ def _edit_tasks() -> None:
 
 def _definition(machine: Json) -> Json:
     """Give the definition that the execution runs, and hold the execution to its time limit."""
+    definition: Json = marshal.loads(_parsed(_definition_text(machine)))  # noqa: S302 - written by `_parsed`
+    _limit(machine, definition)
+    return definition
+
+
+def _definition_text(machine: Json) -> str:
     version = stepfunctions._state_machine_versions.get(_version.get() or "") or machine
-    definition: Json = marshal.loads(_parsed(version["definition"]))  # noqa: S302 - written by `_parsed`
+    text: str = version["definition"]
+    return text
+
+
+def _limit(machine: Json, definition: Json) -> None:
     if machine.get("type") == "EXPRESS":
         workflows.scope().limit(workflows.EXPRESS_LIMIT_SECONDS)
     if "TimeoutSeconds" in definition:
         workflows.scope().limit(float(definition["TimeoutSeconds"]))
-    return definition
 
 
 @lru_cache(maxsize=256)
@@ -339,6 +410,41 @@ def _await_callback(token: str, limits: Json) -> None:
     if error:
         stepfunctions._task_tokens.pop(token, None)
         raise stepfunctions._ExecutionError(error, "")
+
+
+def _invoke_within(resource: str, given: Any, seconds: float) -> Any:
+    """Call a task's resource; what it answers after so many seconds is ignored."""
+    too_late = stepfunctions._ExecutionError("States.Timeout", f"Task timed out after {seconds} seconds")
+    started, answers = time.monotonic(), list[Callable[[], Any]]()
+
+    def call() -> None:
+        try:
+            answer = stepfunctions._invoke_resource(resource, given)
+            answers.append(lambda: answer)
+        except Exception as error:  # noqa: BLE001 - raised again where the answer is waited for
+            answers.append(partial(_raise, error))
+
+    if resource.startswith(_NEVER_WAIT):
+        call()
+    else:
+        thread = PooledThread(target=copy_context().run, args=(call,))
+        thread.start()
+        thread.join(seconds)
+    if not answers or time.monotonic() - started > seconds:
+        raise too_late
+    return answers[0]()
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def _state(get_state: Callable[[], Json]) -> Json:
+    """Give what outlives a restart, with histories written."""
+    state = get_state()
+    for _scoped_name, execution in state["executions"].all_items():
+        execution["events"] = list(execution["events"])
+    return state
 
 
 def _scaled_sleep(seconds: float) -> None:
@@ -387,14 +493,7 @@ def _run_parallel_branches(state: Json, given: Any, execution: Json, context: Js
             failures.append(error)
             family.stop()
 
-    threads = [
-        threading.Thread(target=copy_context().run, args=(run, index, branch), daemon=True)
-        for index, branch in enumerate(branches)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _side_by_side([partial(run, index, branch) for index, branch in enumerate(branches)], len(branches))
     if failures:
         first = failures[0]
         known = isinstance(first, stepfunctions._ExecutionError | Stopped | Overdue)
@@ -407,6 +506,32 @@ def _run_parallel_branches(state: Json, given: Any, execution: Json, context: Js
         output = stepfunctions._apply_result_path(state, given, result)
         output = stepfunctions._apply_output_path(state, output, context)
     return output, stepfunctions._next_or_end(state)
+
+
+def _side_by_side(runs: Sequence[Callable[[], None]], most: int) -> None:
+    """Run branches or items, at most so many at once, each in a context of its own; one at a time in this thread."""
+    left, taking = deque(runs), threading.Lock()
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        while True:
+            with taking:
+                if not left:
+                    return
+                run = left.popleft()
+            try:
+                copy_context().run(run)
+            except BaseException as error:  # noqa: BLE001 - an execution that has ended, told below
+                ended.append(error)
+
+    threads = [PooledThread(target=copy_context().run, args=(work,)) for _ in range(min(most, len(runs)) - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if ended:
+        raise ended[0]
 
 
 # --- Executions --------------------------------------------------------------------------------------------------
@@ -422,8 +547,12 @@ def _run_in_scopes() -> None:
     def run_in_scope(arn: str) -> None:
         scope = _scopes[arn] = Scope(parent=workflows.current.get())
         outer = workflows.current.set(scope)
+        execution = stepfunctions._executions.get(arn)
         try:
-            run(arn)
+            if execution:
+                execution["events"] = History(execution["events"])
+            if not execution or not _run_at_once(execution):
+                run(arn)
         except Overdue:
             _end(arn, "TIMED_OUT", "ExecutionTimedOut")
         except Stopped:
@@ -431,7 +560,6 @@ def _run_in_scopes() -> None:
         finally:
             workflows.current.reset(outer)
             del _scopes[arn]
-            _forget_old_express(arn)
 
     def fail_running(execution: Json, error: str, cause: str) -> None:
         if execution["status"] == "RUNNING":
@@ -449,12 +577,74 @@ def _run_in_scopes() -> None:
     stepfunctions._stop_execution = stop_and_wake
 
 
-def _forget_old_express(arn: str) -> None:
-    """Keep the history of the latest Express executions only: each change of each table makes one."""
-    if _is_express((stepfunctions._executions.get(arn) or {}).get("stateMachineArn", "")):
-        _ended_express.append((get_account_id(), get_region(), arn))
-        if len(_ended_express) > EXPRESS_HISTORIES:
-            stepfunctions._executions.pop_scoped(*_ended_express.popleft(), None)
+def _run_at_once(execution: Json) -> bool:
+    """Run an execution of a single Pass state from JSON text to JSON text, while other threads run.
+
+    Such are the enrichments of pipes, of which every change of every table is one.
+
+    Returns:
+        Whether it was such an execution and has succeeded. One that fails is to run as any other, for its error.
+    """
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"])
+    step = _only_step(_definition_text(machine)) if machine else None
+    if machine is None or step is None:
+        return False
+    name, expression, definition = step
+    _limit(machine, definition)
+    entered = now_iso()
+    try:
+        made = evaluate_input(expression, execution["input"])
+    except QueryEvaluationError:
+        made = None
+    if made is None:
+        return False
+    workflows.scope().check()
+    output, left = json.dumps(json.loads(made)), now_iso()
+    details = {"name": name, "input": told_again(execution["input"])}
+    events: tuple[tuple[str, str, Json], ...] = (
+        ("PassStateEntered", entered, {"stateEnteredEventDetails": details}),
+        ("PassStateExited", left, {"stateExitedEventDetails": {"name": name, "output": output}}),
+        ("ExecutionSucceeded", left, {"executionSucceededEventDetails": {"output": output}}),
+    )
+    for number, (kind, at, told_of) in enumerate(events, 2):
+        execution["events"].append({"id": number, "type": kind, "timestamp": at} | told_of)
+    execution |= {"output": output, "stopDate": left}
+    execution["status"] = "SUCCEEDED"
+    stepfunctions._emit_execution_status_event(execution)
+    return True
+
+
+@lru_cache(maxsize=256)
+def _only_step(definition: str) -> tuple[str, str, Json] | None:
+    """Find the one Pass state of a definition whose output is one expression of its input: name, expression, definition."""
+    parsed = json.loads(definition)
+    states = parsed.get("States", {})
+    if len(states) != 1:
+        return None
+    [(name, state)] = states.items()
+    output = state.get("Output")
+    is_pass = state.get("Type") == "Pass" and not state.keys() - {"Type", "Comment", "Output", "End"}
+    is_jsonata = parsed.get("QueryLanguage") == "JSONata" and parsed.get("StartAt") == name
+    if not (is_pass and is_jsonata and isinstance(output, str)):
+        return None
+    if not (output.startswith("{%") and output.endswith("%}")):
+        return None
+    expression = output[2:-2].strip()
+    limits = {key: parsed[key] for key in ("TimeoutSeconds",) if key in parsed}
+    return (name, expression, limits) if reads_only_input(expression) else None
+
+
+_starting = threading.RLock()
+
+
+def _one_at_a_time(start: Callable[[Json], Response]) -> Callable[[Json], Response]:
+    """Let no two threads start executions of one name: it looks whether there is one, then writes."""
+
+    def start_alone(data: Json) -> Response:
+        with _starting:
+            return start(data)
+
+    return start_alone
 
 
 def _start_as_aws_does() -> None:
@@ -465,6 +655,7 @@ def _start_as_aws_does() -> None:
         if not _is_express(execution["stateMachineArn"]):
             emit(execution)
 
+    @_one_at_a_time
     def start_once(data: Json) -> Response:
         if refusal := _refused_input(data):
             return refusal
@@ -480,15 +671,18 @@ def _start_as_aws_does() -> None:
         return answer
 
     def run_sync(data: Json) -> Response:
-        arn = data.get("stateMachineArn", "")
+        arn, name = data.get("stateMachineArn", ""), data.get("name") or new_uuid()
         base = stepfunctions._resolve_state_machine_arn(arn) or arn
-        status, headers, body = _context_of(arn).run(start_sync, data | {"stateMachineArn": base})
-        answer = json.loads(body)
-        if answer.get("status", "SUCCEEDED") != "SUCCEEDED":
-            execution = stepfunctions._executions[answer["executionArn"]]
+        status, headers, body = _context_of(arn).run(
+            start_sync, data | {"stateMachineArn": base, "name": name}
+        )
+        execution = stepfunctions._executions.get(_execution_arn(base.partition("#")[0], name))
+        if execution and execution["status"] != "SUCCEEDED":
+            answer = json.loads(body)
             del answer["output"], answer["outputDetails"]
             answer |= {key: execution[key] for key in ("error", "cause") if execution.get(key)}
-        return status, headers, json.dumps(answer).encode()
+            body = json.dumps(answer).encode()
+        return status, headers, body
 
     def start_express(data: Json) -> Response:
         base = stepfunctions._resolve_state_machine_arn(data.get("stateMachineArn", ""))
@@ -546,11 +740,14 @@ def _running_twin(arn: str, data: Json) -> Json | None:
     base = stepfunctions._resolve_state_machine_arn(arn)
     if not base or not data.get("name") or _is_express(base):
         return None
-    name = f"{base.replace(':stateMachine:', ':execution:')}:{data['name']}"
-    found: Json | None = stepfunctions._executions.get(name)
+    found: Json | None = stepfunctions._executions.get(_execution_arn(base, data["name"]))
     if found and found["status"] == "RUNNING" and found["input"] == data.get("input", "{}"):
         return found
     return None
+
+
+def _execution_arn(machine: str, name: str) -> str:
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
 
 # --- Callbacks ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Run the pipes: one dispatcher that reads the sources, and a thread for each batch on its way.
 
 The dispatcher is woken by every write to a table or a queue (the emulator's `esm_wake`), so a change is on its way
-within a millisecond, and an idle cloud costs one look at each pipe every half second. Pipes share no
+within milliseconds, and an idle cloud costs one look at each pipe every half second. Pipes share no
 thread: a slow or failing batch holds up no other pipe.
 """
 
@@ -33,6 +33,9 @@ logger = logging.getLogger("local_cloud.pipes")
 
 IDLE_LOOK_SECONDS = 0.5
 """How often a source is looked at without having been written to: messages become visible again by time alone."""
+LOOK_GAP_SECONDS = 0.005
+"""The least time from one look to the next: under load one look serves the writes of a moment, instead of each write
+taking the interpreter from whoever writes. A change after a pause is seen at once."""
 QUEUE_CONCURRENCY = 5
 """Batches of one queue in flight; AWS starts with five pollers per pipe too."""
 DEFAULT_BATCH = {"dynamodb": 1, "sqs": 10}
@@ -147,7 +150,8 @@ class StreamSource:
         self.position = max(self.position, known, dynamodb.stream_start_position(table))
         while True:
             records = dynamodb.stream_records_since(table, self.position, size * _parallelization(pipe))
-            if any(matches(pipe, record) for record in records) or not records:
+            passing = [matches(pipe, record) for record in records]
+            if any(passing) or not records:
                 break
             self.position += len(records)
             self._note_position(pipe)
@@ -161,8 +165,8 @@ class StreamSource:
         [partition_key] = [
             key["AttributeName"] for key in definition["KeySchema"] if key["KeyType"] == "HASH"
         ]
-        for record in records:
-            if matches(pipe, record):
+        for record, passes in zip(records, passing, strict=True):
+            if passes:
                 lane = _lane(record["dynamodb"]["Keys"][partition_key], _parallelization(pipe))
                 self._append(record, lane, size)
             self.position += 1
@@ -364,17 +368,21 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Look at the sources now."""
-        self._woken.set()
+        # Setting it again would take its lock, for which many writers wait.
+        if not self._woken.is_set():
+            self._woken.set()
 
     def run(self) -> None:
         """Dispatch for ever."""
         while True:
             self._woken.clear()
+            begun = time.monotonic()
             try:
                 next_look = self.look()
             except Exception:
                 logger.exception("The pipes' dispatcher failed, and goes on")
                 next_look = math.inf
+            time.sleep(max(0.0, begun + LOOK_GAP_SECONDS - time.monotonic()))
             self._woken.wait(max(0.0, min(next_look - time.monotonic(), IDLE_LOOK_SECONDS)))
 
     def look(self) -> float:
@@ -437,7 +445,8 @@ def watch_writes(dispatcher: Dispatcher) -> None:
     wake_function_poller = esm_wake.set
 
     def wake_both() -> None:
-        wake_function_poller()
+        if not esm_wake.is_set():
+            wake_function_poller()
         dispatcher.wake()
 
     # Every producer has imported the event itself, so it is its `set` that changes.
