@@ -34,6 +34,7 @@ digest = $(shell { echo '$(CURDIR)'; cat $(1); } | cksum | tr ' ' -)
 PROJECTS := $(sort $(wildcard */pyproject.toml))
 TOOLS := .venv/.ready-$(call digest,requirements/bootstrap.lock requirements/dev.lock $(PROJECTS))
 EMULATOR := .venv-emulator/.ready-$(call digest,requirements/emulator.lock shared-constructs/pyproject.toml platform/pyproject.toml)
+DOCS := .venv-docs/.ready-$(call digest,requirements/docs.lock)
 NODE := node_modules/.ready-$(call digest,package-lock.json)
 
 UV := .venv/bin/uv
@@ -44,14 +45,14 @@ given = $(if $($(1)),--$(2) '$($(1))')
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy test unit contracts contract-add lint split format lock clean
+.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(TOOLS) $(EMULATOR) $(NODE) ## Install the locked tools: Python, emulator, Node, CDK CLI
+setup: $(TOOLS) $(EMULATOR) $(DOCS) $(NODE) ## Install the locked tools: Python, emulator, site generator, Node, CDK CLI
 	@:
 
 up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566)
@@ -102,6 +103,15 @@ deploy: setup ## Deploy one service or all; STAGE other than local uses your AWS
 destroy: $(TOOLS) $(NODE) ## Delete a service's stacks (SERVICE= STAGE=)
 	@$(CLI) destroy $(WHERE)
 
+docs: $(TOOLS) $(DOCS) $(NODE) ## Build the documentation site into site/, offline: tutorial, reference, catalogue, map
+	@$(CLI) docs
+
+docs-serve: $(TOOLS) $(DOCS) $(NODE) ## Serve the documentation site (PORT=8000); a page opened after a change builds it again
+	@$(CLI) docs-serve $(call given,PORT,port)
+
+docs-check: $(TOOLS) $(DOCS) $(NODE) ## Check the site in headless Chromium: map, pages, phone, dark, keyboard; keeps screenshots
+	@$(CLI) docs-check
+
 test: setup ## Run every test, end-to-end ones on a local cloud of their own, or one folder's (SERVICE=)
 	@$(CLI) test $(call given,SERVICE,service)
 
@@ -136,9 +146,9 @@ lock: .venv/bin/uv ## Resolve every *.in and package.json again into hashed lock
 
 clean: ## Stop the local cloud and remove what was generated (ALL=1: the environments too)
 	@if [ -x .venv/bin/python ]; then $(CLI) down || true; fi
-	@rm -rf .local .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .local .cache site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@rm -rf */cdk.out */build */dist */.pytest_cache */.hypothesis
-	$(if $(ALL),@rm -rf .venv .venv-emulator node_modules *.egg-info)
+	$(if $(ALL),@rm -rf .venv .venv-emulator .venv-docs node_modules *.egg-info)
 
 # --- What the verbs stand on ---------------------------------------------------------------------------------
 
@@ -169,6 +179,12 @@ $(EMULATOR): $(TOOLS)
 	@$(UV) pip install --quiet --python .venv-emulator/bin/python --no-deps --no-build-isolation \
 	  -e ./shared-constructs -e ./platform
 	@rm -f .venv-emulator/.ready-*; touch $@
+
+$(DOCS): $(TOOLS)
+	@echo 'Installing the site generator (.venv-docs) from requirements/docs.lock' >&2
+	@.venv-docs/bin/python -c '' 2>/dev/null || { rm -rf .venv-docs; $(UV) venv --quiet --python .venv/bin/python .venv-docs; }
+	@$(UV) pip sync --quiet --python .venv-docs/bin/python --require-hashes requirements/docs.lock
+	@rm -f .venv-docs/.ready-*; touch $@
 
 $(NODE): $(TOOLS)
 	@echo 'Installing the CDK CLI (node_modules) from package-lock.json' >&2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import catalogue  # noqa: F401 - see below
 import storefront  # noqa: F401 - see below
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent
 
 # Pytest imports a test's folders as its parent packages. For our folder `platform` it would put an empty package in the
-# place of the standard library's module, which has no `__path__` by which pytest would leave it alone. The package
-# `storefront` has one, once it is imported.
+# place of the standard library's module, which has no `__path__` by which pytest would leave it alone. The packages
+# `catalogue` and `storefront` have one, once they are imported.
 platform.__path__ = [str(ROOT / "platform")]
 
 

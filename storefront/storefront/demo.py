@@ -195,6 +195,10 @@ def say_what_is_next(commerce: Commerce, console: Console, *, sku: str, cart_id:
     for name in commerce.endpoints["services"]:
         console.print(f"{name:<12} {commerce.url(name)}", soft_wrap=True)
     console.print("\nTry next:")
+    if site := commerce.endpoints.get("siteUrl"):
+        console.print(
+            f"  {site}catalogue/map.html  the map of it all (built when first opened)", soft_wrap=True
+        )
     for line in (
         f"curl '{product}/products?limit=5'",
         f"curl {product}/products/{sku}",

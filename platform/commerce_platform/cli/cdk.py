@@ -40,7 +40,7 @@ def assembly(workspace: Workspace, app: App, stage: str) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _locked(path: Path, operation: int) -> AsyncIterator[None]:
+async def locked(path: Path, operation: int) -> AsyncIterator[None]:
     """Hold a file lock: one synthesizes an assembly at a time, and nobody while it is being deployed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
@@ -96,7 +96,7 @@ async def synthesize_stages(
     }
     async with contextlib.AsyncExitStack() as locks:
         for folder in folders.values():
-            await locks.enter_async_context(_locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX))
+            await locks.enter_async_context(locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX))
         stale = {
             stage: folder
             for stage, folder in folders.items()
@@ -171,7 +171,7 @@ async def deploy(workspace: Workspace, app: App, stage: str, cloud: Cloud) -> No
     """
     folder = assembly(workspace, app, stage)
     log = workspace.local / "logs" / f"{app.name}.deploy.log"
-    async with _locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_SH):
+    async with locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_SH):
         status = await process.run(
             [cli(workspace), "deploy", *QUIET, "--app", folder, "--all", *UNATTENDED],
             folder=app.folder,

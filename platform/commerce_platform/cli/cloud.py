@@ -217,9 +217,15 @@ class Cloud:
         return causes
 
 
-def write_endpoints(workspace: Workspace, cloud: Cloud) -> dict[str, Any]:
-    """Write the endpoints file, whole or not at all."""
-    endpoints = cloud.endpoints()
+def write_endpoints(workspace: Workspace, cloud: Cloud, site: str = "") -> dict[str, Any]:
+    """Write the endpoints file, whole or not at all.
+
+    Args:
+        workspace: Whose file it is.
+        cloud: Where everything is.
+        site: Where the documentation site is served beside it; empty if it is not.
+    """
+    endpoints = cloud.endpoints() | ({"siteUrl": site} if site else {})
     workspace.local.mkdir(parents=True, exist_ok=True)
     whole = workspace.endpoints_file.with_suffix(".tmp")
     whole.write_text(json.dumps(endpoints, indent=2) + "\n")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from commerce_platform.cli import cdk, emulator, standing
+from commerce_platform.cli import cdk, emulator, site, standing
 from commerce_platform.cli.board import Board
 from commerce_platform.cli.cloud import Cloud, write_endpoints
 from commerce_platform.cli.errors import CliError
@@ -61,14 +61,17 @@ def up(port: Port = None, service: Services = None) -> None:
         raise CliError("There is no app to deploy: no folder has a cdk.json and an app.py.")
     with Board(output) as board:
         cloud = _complete(standing.stand_up(workspace, board, apps, port))
-    write_endpoints(workspace, cloud)
+    if not service:
+        site.start(workspace, anywhere=port == 0)
+    write_endpoints(workspace, cloud, site.address(workspace))
     output.print(f"Everything is up after {time.monotonic() - began:.0f} s. Stop it with: make down")
 
 
 @cli.command()
 def down() -> None:
-    """Stop the local cloud. What was in it is gone."""
+    """Stop the local cloud, and the site beside it. What was in the cloud is gone."""
     workspace = Workspace.here()
+    site.stop(workspace)
     stopped = emulator.stop(workspace)
     if stopped:
         output.print(f"The local cloud on port {stopped.port} is stopped.")
@@ -181,7 +184,7 @@ def deploy(service: Service = None, stage: Stage = LOCAL) -> None:
         return
     with Board(output) as board:
         cloud = _complete(standing.stand_up(workspace, board, _with_platform(workspace, apps)))
-    write_endpoints(workspace, cloud)
+    write_endpoints(workspace, cloud, site.address(workspace))
 
 
 @cli.command()
@@ -197,7 +200,38 @@ def destroy(service: Service = None, stage: Stage = LOCAL) -> None:
             state = State.load(workspace, cloud.identity())
             state.apps.pop(app.name, None)
             state.save(workspace)
-            write_endpoints(workspace, cloud)
+            write_endpoints(workspace, cloud, site.address(workspace))
+
+
+@cli.command()
+def docs() -> None:
+    """Build the documentation site, unless it is current. Offline; a link that leads nowhere fails."""
+    workspace = Workspace.here()
+    with Board(output) as board:
+        built = _complete(site.build(workspace, board))
+    output.print(f"The site: {built / 'index.html'}. Serve it with: make docs-serve", soft_wrap=True)
+
+
+@cli.command("docs-serve")
+def docs_serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve the site; 0: anywhere.")] = 8000,
+) -> None:
+    """Serve the documentation site on loopback, built again when it is opened after a change."""
+    from commerce_platform.cli import site_server  # noqa: PLC0415 - needed here alone
+
+    site_server.serve(Workspace.here(), port, output)
+
+
+@cli.command("docs-check")
+def docs_check() -> None:
+    """Open the site in headless Chromium, on a screen, a phone and in the dark, and follow the map by keyboard."""
+    from commerce_platform.cli import browser  # noqa: PLC0415 - needed here alone
+
+    workspace = Workspace.here()
+    with Board(output) as board:
+        _complete(site.build(workspace, board))
+        _complete(browser.ensure(workspace, board))
+    sys.exit(browser.check(workspace, output))
 
 
 @cli.command("test")

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from commerce_platform.cli import emulator, process
+from commerce_platform.cli import emulator, process, site
 from commerce_platform.cli.cloud import ACCOUNT, REGION
 from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.workspace import PLATFORM
@@ -106,6 +106,7 @@ async def everything(workspace: Workspace, service: str | None, output: Console)
                 tests.terminate()
                 await tests.wait()
     finally:
+        site.stop(private)
         emulator.stop(private)
     guards_passed = not guarded or guarded.result()
     if passed and guards_passed:
