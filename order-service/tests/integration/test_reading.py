@@ -91,6 +91,12 @@ class TestOrdersOfAllShards:
     def test_each_is_listed_once_newest_first_and_the_last_page_says_so(self, shop, orders, query, pages):
         assert self.pages(shop, **query) == (orders, pages)
 
+    def test_a_page_of_one_partition_alone_has_a_next_one(self, shop):
+        template = shop.item(shop.placed())
+        shop.deployment.table("Orders").delete_item(Key={"pk": template["pk"], "sk": "ORDER"})
+        orders = self.put(shop, template, [f"a{number:031x}" for number in range(3)])
+        assert self.pages(shop, limit="2") == (orders, 2)
+
     def test_one_that_changes_while_it_is_listed_is_left_out(self, shop, orders):
         table = shop.deployment.table("Orders")
         table.update_item(
