@@ -1,7 +1,8 @@
 """The inventory service: a table, one consumer that moves stock, an API and the feed of its changes."""
 
-from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
 
+from inventory_service.contracts import published
 from inventory_service.events import EVENTS
 from inventory_service.stock.infrastructure import StockApi, StockConsumer
 
@@ -22,6 +23,7 @@ class InventoryService(ServiceStack):
         consumer = StockConsumer(self, "Consumer", stock=stock)
         StockApi(self, "Stock", stock=stock, consumer=consumer)
         ChangeFeed(self, "Changes", table=stock, events=EVENTS)
+        EventSchemas(self, "Contracts", published=published)
 
 
 def build(app: ServiceApp) -> None:

@@ -1,11 +1,12 @@
 """The order service: orders are placed by one workflow and led through the saga by another. No function."""
 
-from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import attributes_of
 
 from order_service.api.infrastructure import OrderApi
 from order_service.api.models import Order
 from order_service.catalogue.infrastructure import Catalogue
+from order_service.contracts import published
 from order_service.events import EVENTS
 from order_service.lifecycle.infrastructure import Lifecycle
 from order_service.placing.infrastructure import PlaceOrder
@@ -34,6 +35,7 @@ class OrderService(ServiceStack):
         OrderApi(self, "Orders", orders=data.orders, place_order=place_order)
         lifecycle = Lifecycle(self, "Lifecycle", orders=data.orders)
         changes = ChangeFeed(self, "Changes", table=data.orders, events=[*EVENTS, *lifecycle.requests])
+        EventSchemas(self, "Contracts", published=published)
         Recovery(
             self,
             "Recovery",

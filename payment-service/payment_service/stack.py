@@ -1,7 +1,8 @@
 """The payment service: a table and a secret, two consumers that move money, an API and the feed of changes."""
 
-from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
 
+from payment_service.contracts import published
 from payment_service.events import EVENTS
 from payment_service.payments.infrastructure import Consumers, PaymentApi, ProviderSecret
 
@@ -23,6 +24,7 @@ class PaymentService(ServiceStack):
         consumers = Consumers(self, "Consumers", payments=payments, secret=secret)
         PaymentApi(self, "Payments", payments=payments, consumers=consumers)
         ChangeFeed(self, "Changes", table=payments, events=EVENTS)
+        EventSchemas(self, "Contracts", published=published)
 
 
 def build(app: ServiceApp) -> None:

@@ -1,10 +1,11 @@
 """The product service: a table, an API in front of it and the feed of its changes. No function."""
 
-from shared_constructs import ChangeFeed, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
 from shared_constructs.direct_api import attributes_of
 
 from product_service.catalogue.infrastructure import CatalogueApi
 from product_service.catalogue.models import Product
+from product_service.contracts import published
 from product_service.events import EVENTS
 
 
@@ -23,6 +24,7 @@ class ProductService(ServiceStack):
         super().__init__(app, kind=StackKind.STATELESS)
         CatalogueApi(self, "Catalogue", products=products)
         ChangeFeed(self, "Changes", table=products, events=EVENTS)
+        EventSchemas(self, "Contracts", published=published)
 
 
 def build(app: ServiceApp) -> None:

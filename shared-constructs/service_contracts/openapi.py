@@ -57,11 +57,11 @@ class _Route:
 
     @property
     def is_function(self) -> bool:
-        return self.integration["Type"] == "AWS_PROXY"
+        return bool(self.integration["Type"] == "AWS_PROXY")
 
     @property
     def is_authorised(self) -> bool:
-        return self.properties["AuthorizationType"] != "NONE"
+        return bool(self.properties["AuthorizationType"] != "NONE")
 
     @property
     def has_model(self) -> bool:
@@ -75,6 +75,7 @@ class _Route:
         )
 
 
+# Which routes can get a gateway response that not all can.
 _OCCASIONS: Final[Mapping[str, Callable[[_Route], bool]]] = {
     "ACCESS_DENIED": lambda route: route.is_authorised,
     "AUTHORIZER_CONFIGURATION_ERROR": lambda route: route.is_authorised,
@@ -85,12 +86,11 @@ _OCCASIONS: Final[Mapping[str, Callable[[_Route], bool]]] = {
     "UNAUTHORIZED": lambda route: route.is_authorised,
     "UNSUPPORTED_MEDIA_TYPE": lambda route: not route.is_function,
 }
-"""Which routes can get a gateway response that not all can."""
+# What every route can get. What is in neither needs API keys, signatures or an unknown route.
 _ALWAYS: Final = (
     *("API_CONFIGURATION_ERROR", "DEFAULT_4XX", "DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"),
     *("REQUEST_TOO_LARGE", "THROTTLED", "WAF_FILTERED"),
 )
-"""What every route can get. What is in neither needs API keys, signatures or an unknown route."""
 
 
 def openapi(

@@ -70,6 +70,11 @@ class Contracts:
         """Where its artefacts are."""
         return self.folder / "published"
 
+    @property
+    def released_folder(self) -> Path:
+        """The artefacts as they were last released."""
+        return self.published_folder / "released"
+
     @cached_property
     def lock(self) -> Lock:
         """What it consumes, as it was published when it was added."""
@@ -96,10 +101,19 @@ class Contracts:
 
     def committed(self) -> dict[str, Schema]:
         """The schemas of its events as they are committed, by detail type."""
-        return {
-            path.stem: json.loads(path.read_text())
-            for path in sorted(self.published_folder.glob("*.v*.json"))
-        }
+        return _events_in(self.published_folder)
+
+    def released(self) -> dict[str, Schema]:
+        """The schemas of its events as they were last released, by detail type."""
+        return _events_in(self.released_folder)
+
+    def api(self) -> Schema | None:
+        """The OpenAPI document as it is committed."""
+        return _read(self.published_folder / OPENAPI)
+
+    def released_api(self) -> Schema | None:
+        """The OpenAPI document as it was last released."""
+        return _read(self.released_folder / OPENAPI)
 
     def artefacts(self, templates: Iterable[Template]) -> dict[str, str]:
         """What should be committed, by file name; the same from the same code.
@@ -194,3 +208,11 @@ class Contracts:
         for example in examples:
             if found := schemas.faults(schema, example):
                 raise ContractError(f"an example of {name} does not fit it: {'; '.join(found)}")
+
+
+def _events_in(folder: Path) -> dict[str, Schema]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.v*.json"))}
+
+
+def _read(path: Path) -> Schema | None:
+    return json.loads(path.read_text()) if path.exists() else None

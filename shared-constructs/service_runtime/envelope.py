@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 DOMAIN = "commerce"
 SCHEMA_VERSION = "1.0"
+MAX_DETAIL_BYTES = 255 * 1024
+"""Step Functions: a workflow's input has at most 256 KiB, and EventBridge's own fields take their part of them."""
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _DETAIL_TYPE = r"^[A-Z][A-Za-z0-9]*\.v[1-9][0-9]*$"
@@ -263,9 +266,19 @@ class Event(WireModel, Generic[DataT]):
         return Cause(correlation_id=self.metadata.correlation_id, causation_id=self.metadata.event_id)
 
     def detail(self) -> dict[str, Any]:
-        """The `detail` of the EventBridge event: metadata and data, camelCase, JSON types only."""
+        """The `detail` of the EventBridge event: metadata and data, camelCase, JSON types only.
+
+        Raises:
+            EnvelopeError: It is larger than what every consumer on the bus can take.
+        """
         dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {"metadata": dumped["metadata"], "data": dumped["data"]}
+        detail = {"metadata": dumped["metadata"], "data": dumped["data"]}
+        if (size := len(json.dumps(detail, ensure_ascii=False).encode())) > MAX_DETAIL_BYTES:
+            raise EnvelopeError(
+                f"{self.detail_type} of {self.metadata.aggregate_id} has {size:,} bytes, an event may have "
+                f"{MAX_DETAIL_BYTES:,}; publish where the data are, not the data"
+            )
+        return detail
 
     def envelope(self) -> dict[str, Any]:
         """The event as EventBridge delivers it to a target; for tests and tools."""

@@ -29,7 +29,7 @@ CORRELATION_HEADER = "X-Correlation-Id"
 ORIGINS_VARIABLE = "CORS_ORIGINS"
 # What a validation error's location begins with when it is not in the body.
 _PARAMETERS = frozenset({("query",), ("path",), ("header",)})
-EVERY_ROUTES_PROBLEMS: Final = {
+EVERY_ROUTES_PROBLEMS: Final[dict[int, str]] = {
     HTTPStatus.BAD_REQUEST: "The request is not valid.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: f"The body must be {_JSON}.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The request could not be processed.",
@@ -125,7 +125,8 @@ def answers(
     """
     content = {"content": {_JSON: {"model": model}}} if model else {}
     found: dict[int, Any] = {status.value: {"description": status.phrase, **content}}
-    for problem, detail in {**EVERY_ROUTES_PROBLEMS, **(problems or {})}.items():
+    answered: dict[int, str] = {**EVERY_ROUTES_PROBLEMS, **(problems or {})}
+    for problem, detail in answered.items():
         found[int(problem)] = {"description": detail, "content": {CONTENT_TYPE: {"model": ProblemDocument}}}
     return found
 

@@ -17,6 +17,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
+from service_contracts import Contracts
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from service_testing.templates import Template, listed, masked, of_type, statements, synthesize
@@ -78,6 +79,9 @@ class ServiceRules:
     def test_the_templates_change_only_when_it_is_meant(self, stacks: Stacks, snapshot: Any) -> None:
         for name, template in stacks.items():
             assert masked(template) == snapshot(name=name, extension_class=JSONSnapshotExtension)
+
+    def test_what_is_published_is_what_is_deployed(self, stacks: Stacks) -> None:
+        Contracts(f"{self.service}_service").check(stacks.values())
 
     # Least privilege
 

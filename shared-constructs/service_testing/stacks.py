@@ -242,6 +242,7 @@ def _stand_in(path: str) -> str:
     pool = f"{aws.REGION}_standin01"
     known = {
         "alarm-topic-arn": aws.arn("sns", "alarms"),
+        "schema-registry-name": f"commerce-{match['stage']}" if match else "",
         "runtime-layer-arn": aws.arn("lambda", "layer:runtime:1"),
         "user-pool-arn": aws.arn("cognito-idp", f"userpool/{pool}"),
         "user-pool-id": pool,

@@ -3,6 +3,7 @@
 from shared_constructs.change_feed import ChangeFeed, DomainEvent, StreamRetry
 from shared_constructs.direct_api import DirectApi
 from shared_constructs.event_request import Aggregate, EventRequest
+from shared_constructs.event_schemas import EventSchemas
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
 from shared_constructs.function import (
     NO_DEPENDENCIES,
@@ -29,6 +30,7 @@ __all__ = [
     "DirectApi",
     "DomainEvent",
     "EventRequest",
+    "EventSchemas",
     "ExpressWorkflow",
     "OwnLayer",
     "Projection",

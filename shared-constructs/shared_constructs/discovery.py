@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from shared_constructs.stage import StageName
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}[a-z0-9]$")
+
+VALUES: Final = {
+    "arn": r"arn:[a-z-]+:[a-z0-9-]+:.+",
+    "url": r"https?://\S+",
+    "name": r"[A-Za-z0-9._/-]+",
+    "id": r"[A-Za-z0-9._-]+",
+}
+"""Last word of a parameter's name → the pattern that its value must match: SSM refuses another one when it is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +47,11 @@ class Discoverable:
                 )
         if self.major < 1:
             raise ValueError(f"the major version of {self.name} must be 1 or more, got {self.major}")
+
+    @property
+    def pattern(self) -> str:
+        """What the value must look like, by the last word of its name: `-arn`, `-url`, `-name`, `-id`; else any text."""
+        return VALUES.get(self.name.rpartition("-")[2], ".+")
 
     @property
     def path(self) -> str:

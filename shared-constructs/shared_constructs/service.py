@@ -203,12 +203,17 @@ class ServiceStack(Stack):
             major: Version of its meaning.
 
         Returns:
-            The SSM parameter, a String of the Standard tier (at most 4 KB).
+            The SSM parameter, a String of the Standard tier (at most 4 KB), of the type that its name says
+            (`Discoverable.pattern`).
         """
         address = Discoverable(stage=self.stage.name, service=self.service, name=name, major=major)
         words = "".join(word.capitalize() for word in name.split("-"))
         return StringParameter(
-            self, f"Publish{words}V{major}", parameter_name=address.path, string_value=value
+            self,
+            f"Publish{words}V{major}",
+            parameter_name=address.path,
+            string_value=value,
+            allowed_pattern=f"^{address.pattern}$",
         )
 
     def import_parameter(self, service: str, name: str, *, major: int = 1) -> str:

@@ -1,15 +1,16 @@
-"""The bus on which services tell each other what happened, and the archive it can be replayed from."""
+"""The bus on which services tell each other what happened, the archive it can be replayed from, and the schema registry."""
 
 from __future__ import annotations
 
 from aws_cdk import CfnResource, Duration
 from aws_cdk.aws_events import EventBus, EventPattern, Match
+from aws_cdk.aws_eventschemas import CfnRegistry
 from constructs import Construct
 from shared_constructs import ServiceStack
 
 
 class Bus(Construct):
-    """`commerce-<stage>` and its archive, published for discovery.
+    """`commerce-<stage>`, its archive and the registry of what is told on it, published for discovery.
 
     Services reach the bus of their own account only; forwarding between accounts is this platform's configuration
     and not the services'. Undelivered events are the business of each rule, which has its own DLQ.
@@ -38,5 +39,14 @@ class Bus(Construct):
         for child in archive.node.find_all():
             if isinstance(child, CfnResource):
                 child.apply_removal_policy(stage.removal_policy)
+        registry = CfnRegistry(
+            self,
+            "Schemas",
+            registry_name=f"commerce-{stage.name.value}",
+            description="What the services publish, as each of them says it",
+        )
+        registry.apply_removal_policy(stage.removal_policy)
+        found = stack.export_parameter("schema-registry-name", f"commerce-{stage.name.value}")
+        found.node.add_dependency(registry)
         stack.export_parameter("event-bus-arn", self.bus.event_bus_arn)
         stack.export_parameter("event-bus-name", self.bus.event_bus_name)

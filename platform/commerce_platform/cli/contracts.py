@@ -7,14 +7,14 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from service_contracts import ContractError, Contracts
+from service_contracts import ContractError, Contracts, control, parameters
 from service_contracts.locks import LockError, fetch, parse
 
 from commerce_platform.cli import cdk
 from commerce_platform.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from service_contracts.openapi import Template
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 STAGE = "dev"
 """Whose templates are read; what a service publishes is the same for every stage."""
+
+FOR_PEOPLE = {
+    "api-url": "callers outside the platform, `make status`, end-to-end tests",
+    "event-bus-arn": "rules of other accounts that forward to this bus",
+    "user-pool-id": "the command line and the storefront, to sign users in",
+    "user-pool-client-id": "the command line and the storefront, to sign users in",
+}
+"""Parameters that no template has to read → who does."""
 
 
 def contracts_of(app: App) -> Contracts | None:
@@ -50,19 +58,50 @@ async def templates(workspace: Workspace, apps: Sequence[App], board: Board) -> 
     return dict(zip(apps, await asyncio.gather(*map(one, apps)), strict=True))
 
 
-async def publish(workspace: Workspace, service: str | None, board: Board) -> None:
-    """Write what services publish.
+async def keep(
+    workspace: Workspace, service: str | None, board: Board, *, release: bool = False
+) -> list[str]:
+    """Write what services publish, and check it against its release, its consumers and what the templates look up.
 
     Args:
         workspace: Where they are.
-        service: One of them; default all.
+        service: Write only this one's; what is checked needs all of them.
         board: Where progress goes.
+        release: Make what is published now the baseline of future changes.
+
+    Returns:
+        What somebody should know: older copies, superseded majors, changes since the release.
 
     Raises:
-        CliError: Something committed differed; names the files, which have been written anew.
+        CliError: Something committed differed, or cannot be merged; has all of it, with who breaks.
     """
-    found = services(workspace.select(service))
-    known = await templates(workspace, list(found), board)
+    apps = workspace.apps
+    found = services(apps)
+    known = await templates(workspace, list(apps), board)
+    selected = workspace.select(service)
+    stale = _write({app: each for app, each in found.items() if app in selected}, known)
+    report = control.check(list(found.values()))
+    by_name = {app.name: of_app for app, of_app in known.items()}
+    report.faults += parameters.faults(by_name, meant_for_people=FOR_PEOPLE)
+    problems = [*report.faults]
+    if stale:
+        names = "\n".join(f"  {path.relative_to(workspace.root)}" for path in stale)
+        problems.append(
+            f"These were not what the code says, and have been written anew (make contracts):\n{names}"
+        )
+    if problems:
+        raise CliError(
+            "\n".join(problems), "What was written anew is right once it is meant, reviewed and committed."
+        )
+    if release:
+        for app in selected:
+            if app in found:
+                control.release(found[app])
+    changes = [f"{name}: {kind} since its release" for name, kind in sorted(report.changes.items())]
+    return [*report.notices, *([] if release else changes)]
+
+
+def _write(found: Mapping[App, Contracts], known: Mapping[App, list[Template]]) -> list[Path]:
     changed: list[Path] = []
     for app, contracts in found.items():
         try:
@@ -70,12 +109,7 @@ async def publish(workspace: Workspace, service: str | None, board: Board) -> No
         except (ContractError, LockError, ValueError) as error:
             raise CliError(f"{app.name}: {error}") from error
         changed += [contracts.published_folder / name for name in written]
-    if changed:
-        names = "\n".join(f"  {path.relative_to(workspace.root)}" for path in changed)
-        raise CliError(
-            f"These contracts were not what the code says, and have been written anew:\n{names}",
-            "Look at the difference, and commit it if it is meant: make contracts",
-        )
+    return changed
 
 
 def add(workspace: Workspace, service: str, event: str, origin: str | None) -> Path:

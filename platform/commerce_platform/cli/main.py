@@ -260,12 +260,18 @@ def lint(service: Service = None) -> None:
 
 
 @cli.command()
-def contracts(service: Service = None) -> None:
-    """Write what services publish, and check that it is what is committed."""
+def contracts(
+    service: Service = None,
+    release: Annotated[bool, typer.Option(help="Make what is published now the baseline.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Write what services publish; check it against its release, its consumers and what templates look up."""
     from commerce_platform.cli import contracts as work  # noqa: PLC0415 - needed here alone
 
     with Board(output) as board:
-        _complete(work.publish(Workspace.here(), service, board))
+        notices = _complete(work.keep(Workspace.here(), service, board, release=release))
+    for notice in notices:
+        output.print(notice, markup=False, soft_wrap=True)
+    output.print("The contracts are kept.")
 
 
 @cli.command("contract-add")

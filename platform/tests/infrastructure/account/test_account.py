@@ -51,7 +51,7 @@ def test_services_discover_everything_the_platform_promises(data, stateless, sta
     assert published == {
         f"/commerce/{stage}/platform/{name}/v1"
         for name in (
-            *("event-bus-arn", "event-bus-name", "runtime-layer-arn"),
+            *("event-bus-arn", "event-bus-name", "schema-registry-name", "runtime-layer-arn"),
             *("user-pool-arn", "user-pool-id", "user-pool-client-id"),
             *(("alarm-topic-arn",) if stage in {"staging", "prod"} else ()),
         )

@@ -114,3 +114,11 @@ def test_the_runtime_never_loads_the_cdk_and_the_envelope_not_even_powertools():
         "assert not {'aws_cdk', 'jsii', 'constructs'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_event_that_is_too_large_for_its_consumers_is_not_built():
+    placed(data={"orderId": "o-1", "note": "x" * 200_000}).detail()
+    with pytest.raises(
+        EnvelopeError, match=r"OrderPlaced.v1 of o-1 has 3\d\d,\d\d\d bytes, an event may have 261,120"
+    ):
+        placed(data={"orderId": "o-1", "note": "é" * 160_000}).detail()
