@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,8 @@ SUPPORTED_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 
 _NOT_DEPLOYED_DIRECTORIES = {"__pycache__", "tests"}
+# Bytecode, and contracts that are compared and not run: a newer copy deploys no function again.
+_NEVER_READ = re.compile(r"\.pyc$|\.v[0-9]+\.json$|^contracts\.lock\.json$")
 _INSTALLER_TRACES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 _PIP_TO_UV = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
@@ -153,7 +156,7 @@ def _deployable(directory: Path) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in _NOT_DEPLOYED_DIRECTORIES and not path.name.startswith("."):
                 yield from _deployable(path)
-        elif path.suffix != ".pyc" and not path.name.startswith((".", "test_", "conftest.")):
+        elif not path.name.startswith((".", "test_", "conftest.")) and not _NEVER_READ.search(path.name):
             yield path
 
 
