@@ -1,6 +1,6 @@
 """What a change of an order's status writes: one place for the saga, what interrupts it, and the API."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,13 @@ def written(
 
 
 def transition(
-    to: str, *, by: str, cause: str | None = None, reason: str | None = None, detail: str | None = None
+    to: str,
+    *,
+    by: str,
+    cause: str | None = None,
+    reason: str | None = None,
+    detail: str | None = None,
+    by_way_of: Sequence[tuple[str, str]] = (),
 ) -> ItemUpdate:
     """A change of status by a workflow that has the order's id in `$orderId`; the further values are JSONata.
 
@@ -38,6 +44,8 @@ def transition(
         cause: Id of the event that it answers; default the one before.
         reason: Why the order ends, a code; default none.
         detail: The same in the timeline, at more length; default none.
+        by_way_of: Statuses that the same write passes through, each with the service whose doing it is; in the timeline
+            they were reached when the state was entered. Default none.
     """
     values, entry = written(
         to,
@@ -49,7 +57,11 @@ def transition(
     further = {"causationId": cause, "reason": reason}
     values |= {name: f"{{% {value} %}}" for name, value in further.items() if value}
     entry |= {"detail": f"{{% {detail} %}}"} if detail else {}
-    return ItemUpdate(values=_typed(values), append={"timeline": {"M": _typed(entry)}})
+    entered = "{% $states.context.State.EnteredTime %}"
+    passed = [{"at": entered, "status": status, "service": service} for status, service in by_way_of]
+    return ItemUpdate(
+        values=_typed(values), append={"timeline": [{"M": _typed(each)} for each in (*passed, entry)]}
+    )
 
 
 def write(change: ItemUpdate) -> Definition:

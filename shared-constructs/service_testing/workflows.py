@@ -28,11 +28,15 @@ State = dict[str, Any]
 MAX_STATE_BYTES = 262_144
 """Step Functions quotas: a state's input or output has at most 256 KiB."""
 
+MAX_ERROR = 256
+MAX_CAUSE = 32_768
+"""Step Functions API reference, `TaskFailedEventDetails`: characters of a failure's error and cause."""
+
 MAX_STATES = 10_000
 """A definition that loops for ever should fail a test, not hang it."""
 
 # Task tokens that runs in this process wait for, each with the answers it got: other runs answer them by
-# `sendTaskSuccess`, as one workflow answers another's wait on AWS.
+# `sendTaskSuccess` and `sendTaskFailure`, as one workflow answers another's wait on AWS.
 _WAITING: dict[str, list[Any]] = {}
 
 _CLIENTS = {"sfn": "stepfunctions", "states": "stepfunctions", "eventbridge": "events"}
@@ -124,8 +128,8 @@ def aws_call(integration: TaskIntegration, arguments: dict[str, Any]) -> Any:
         WorkflowError: The call failed; named as Step Functions names it.
     """
     service = _CLIENTS.get(integration.service, integration.service)
-    if (service, integration.action) == ("stepfunctions", "sendTaskSuccess"):
-        return _send_task_success(arguments)
+    if service == "stepfunctions" and integration.action in _ANSWERS:
+        return _answer(arguments["TaskToken"], _ANSWERS[integration.action](arguments))
     api = client(service)
     operation = api.meta.service_model.operation_model(integration.action[0].upper() + integration.action[1:])
     try:
@@ -143,14 +147,29 @@ def aws_call(integration: TaskIntegration, arguments: dict[str, Any]) -> Any:
     return {name[0].upper() + name[1:]: value for name, value in result.items()}
 
 
-def _send_task_success(arguments: dict[str, Any]) -> dict[str, Any]:
-    answers = _WAITING.get(arguments["TaskToken"])
+def _answer(token: str, answer: Any) -> dict[str, Any]:
+    answers = _WAITING.get(token)
     if answers is None:
         raise WorkflowError("Sfn.TaskDoesNotExistException", "no task waits for this token")
     if answers:
         raise WorkflowError("Sfn.TaskTimedOutException", "the task has been answered already")
-    answers.append(json.loads(arguments["Output"]))
+    answers.append(answer)
     return {}
+
+
+def _failure(arguments: dict[str, Any]) -> WorkflowError:
+    error, cause = arguments.get("Error", ""), arguments.get("Cause", "")
+    if len(error) > MAX_ERROR or len(cause) > MAX_CAUSE:
+        raise WorkflowError(
+            "Sfn.SfnException", f"an error or a cause is longer than {MAX_ERROR}, {MAX_CAUSE}"
+        )
+    return WorkflowError(error, cause)
+
+
+_ANSWERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "sendTaskSuccess": lambda arguments: json.loads(arguments["Output"]),
+    "sendTaskFailure": _failure,
+}
 
 
 def run_workflow(
@@ -168,8 +187,8 @@ def run_workflow(
         workflow_input: Its input, any JSON.
         call: Makes a task's call; default `aws_call`.
         on_callback: What happens while a task waits for a callback; called after the task's own call. It returns the
-            task's output, raises `WorkflowError`, or returns None to leave the answer to a `sendTaskSuccess` that
-            another run made meanwhile (a consumer fed from here); a task that got no answer times out.
+            task's output, raises `WorkflowError`, or returns None to leave the answer to a `sendTaskSuccess` or
+            `sendTaskFailure` that another run made meanwhile (a consumer fed from here); a task that got no answer times out.
         name: The execution's name; default a UUID.
 
     Returns:
@@ -293,6 +312,8 @@ class _Run:
             return returned
         if not answers:
             raise WorkflowError("States.Timeout", f"{name} waits for a callback and nobody answers it")
+        if isinstance(answers[0], WorkflowError):
+            raise answers[0]
         return answers[0]
 
     def _map(self, name: str, state: State, scope: _Scope) -> list[Any]:

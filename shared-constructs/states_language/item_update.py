@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from states_language.definition import Definition
 
@@ -17,11 +17,11 @@ class ItemUpdate:
 
     Attributes:
         values: Attributes to set.
-        append: Elements to append to lists, which must exist.
+        append: Elements to append to lists, which must exist; several of one list in their order.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    append: Mapping[str, Any] = field(default_factory=dict)
+    append: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def added_to(self, arguments: Definition) -> Definition:
         """An UpdateItem's arguments that write this, too.
@@ -32,7 +32,7 @@ class ItemUpdate:
         Raises:
             ValueError: Both write an attribute, or use one placeholder for two things.
         """
-        written = {**self.values, **{name: {"L": [element]} for name, element in self.append.items()}}
+        written = {**self.values, **{name: {"L": [*elements]} for name, elements in self.append.items()}}
         placeholders = {f":{name}": value for name, value in written.items()}
         names, values = arguments.get("ExpressionAttributeNames", {}), arguments["ExpressionAttributeValues"]
         if clash := sorted({*self.values} & {*self.append} | {*names.values()} & {*written}):

@@ -15,6 +15,7 @@ from shared_constructs import (
     Subscription,
 )
 from shared_constructs.change_feed import Stored
+from states_language.item_update import ItemUpdate
 
 from order_service.contracts.published import PaymentRequested, StockReservationRequested
 from order_service.settings import OrderSettings
@@ -75,24 +76,47 @@ class Lifecycle(Construct):
 
     def _workflow(self, orders: ServiceTable, stock: EventRequest, payment: EventRequest) -> StandardWorkflow:
         settings = OrderSettings.of(self)
-        reserved = transition("STOCK_RESERVED", by="inventory", cause="$stockReply.eventId")
+        caused = ItemUpdate(values={"causationId": {"S": "{% $cause %}"}})
+        reserved = transition("STOCK_RESERVED", by="inventory", cause="$cause")
+        confirmed = transition("CONFIRMED", by="order", cause="$cause", by_way_of=[("PAID", "payment")])
         cancelled = transition(
             "CANCELLED",
             by="order",
+            cause="$cause",
             reason="$cancelReason",
             detail="$cancelReason & ($cancelDetail = null ? '' : ': ' & $cancelDetail)",
         )
-        ask = partial(EventRequest.state, then="ReadOrder", timed_out="WaitTimedOut", table="OrdersTable")
+        ask = partial(
+            EventRequest.state,
+            reply="cause",
+            changed="ReadOrder",
+            unanswered={"Next": "ReadOrder", "Assign": {"cancelReason": "TIMED_OUT"}},
+            table="OrdersTable",
+        )
+        detail = f"{EventRequest.refusal}.detail"
+        out_of_stock = {
+            "cancelReason": f"{{% {detail} = 'EXPIRED' ? 'TIMED_OUT' : 'OUT_OF_STOCK' %}}",
+            "cancelDetail": f"{{% {detail} %}}",
+        }
+        declined = {"cancelReason": "PAYMENT_DECLINED", "cancelDetail": f"{{% {detail} %}}"}
+        ask_for_payment = partial(
+            ask, payment, then="Confirm", refused={"Next": "Cancel", "Assign": declined}
+        )
         return StandardWorkflow(
             self,
             "Workflow",
             definition=HERE / "lifecycle.asl.yaml",
             substitutions={
                 "OrdersTable": orders,
-                "AskForStock": ask(stock, reply="stockReply"),
-                "AskForPayment": ask(payment, reply="paymentReply", change=reserved),
-                "PaidOrder": write(transition("PAID", by="payment", cause="$paymentReply.eventId")),
-                "ConfirmedOrder": write(transition("CONFIRMED", by="order")),
+                "ReserveStock": ask(
+                    stock,
+                    then="RequestPayment",
+                    refused={"Next": "Cancel", "Assign": out_of_stock},
+                    change=caused,
+                ),
+                "RequestPayment": ask_for_payment(change=reserved),
+                "RequestPaymentAgain": ask_for_payment(),
+                "ConfirmedOrder": write(confirmed),
                 "CancelledOrder": write(cancelled),
             },
             # However long the waits are set, their retries and the writes in between have an hour beyond them.

@@ -132,10 +132,8 @@ class Shop:
 
     def run(self, order_id, *, stock=None, payment=None, **options):
         """The order's lifecycle; `stock` and `payment` say what happens during each wait."""
-        during = {
-            "ReserveStock": stock or self.stock_reserved,
-            "RequestPayment": payment or self.payment_captured,
-        }
+        stock, payment = stock or self.stock_reserved, payment or self.payment_captured
+        during = {"ReserveStock": stock, "RequestPayment": payment, "RequestPaymentAgain": payment}
         execution = self.deployment.run(
             "LifecycleWorkflow",
             {"orderId": order_id},

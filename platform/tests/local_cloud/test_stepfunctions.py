@@ -393,6 +393,60 @@ def test_a_workflow_sees_a_closed_token_as_the_sdk_names_it(cloud):
     assert cloud.run(states) == "late"
 
 
+def test_a_workflow_fails_the_task_of_another_which_catches_it_without_a_retry(cloud):
+    tokens = cloud.queue("tokens")
+    asking = waiting(tokens, TimeoutSeconds=30) | {
+        "Assign": {"answer": "{% $states.result %}"},
+        "Retry": [
+            {"ErrorEquals": ["Refused"], "MaxAttempts": 0},
+            {"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": 3},
+        ],
+        "Catch": [
+            {
+                "ErrorEquals": ["Refused"],
+                "Assign": {"answer": "{% $parse($states.errorOutput.Cause).why %}"},
+                "Next": "Refused",
+            },
+            {"ErrorEquals": ["States.ALL"], "Next": "Else"},
+        ],
+        "Next": "Else",
+    }
+    asking.pop("End", None)
+    refused = {"Type": "Succeed", "Output": "{% [$answer, $states.input.Error] %}"}
+    states = {"Ask": asking, "Refused": refused, "Else": passing("something else")}
+    execution = start(cloud, cloud.state_machine(jsonata(states)))
+    [token] = tokens.receive()
+    refusing = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:sfn:sendTaskFailure",
+        "Arguments": {"TaskToken": token, "Error": "Refused", "Cause": "{% $string({'why': 'short'}) %}"},
+        "Output": "sent",
+        "End": True,
+    }
+    assert cloud.run({"Refuse": refusing}) == "sent"
+    assert json.loads(cloud.ended(execution)["output"]) == ["short", "Refused"]
+
+
+def test_an_answer_that_cannot_be_assigned_is_caught(cloud):
+    tokens = cloud.queue("tokens")
+    asking = waiting(tokens, TimeoutSeconds=30) | {
+        "Assign": {"answer": "{% $states.result[outcome = 'accepted'].id %}"},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Else"}],
+    }
+    states = {"Ask": asking, "Else": {"Type": "Succeed", "Output": "{% $states.input.Error %}"}}
+    execution = start(cloud, cloud.state_machine(jsonata(states)))
+    [token] = tokens.receive()
+    cloud.client("stepfunctions").send_task_success(taskToken=token, output='{"outcome": "rejected"}')
+    assert json.loads(cloud.ended(execution)["output"]) == "States.QueryEvaluationError"
+
+
+def test_a_failure_s_cause_has_a_limit(cloud):
+    with pytest.raises(ClientError, match="ValidationException"):
+        cloud.client("stepfunctions").send_task_failure(
+            taskToken=str(uuid.uuid4()), error="Refused", cause="x" * 32_769
+        )
+
+
 def test_an_sdk_call_waits_for_its_token(cloud):
     cloud.table()
     states = {

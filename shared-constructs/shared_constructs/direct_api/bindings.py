@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-# `$context.requestTime` (CLF, always UTC) as RFC 3339: 21/Nov/2026:06:38:03 +0000 -> 2026-11-21T06:38:03Z.
+# `$context.requestTime` (CLF, always UTC) as RFC 3339: 21/Nov/2026:06:38:03 +0000 -> 2026-11-21T06:38:03.512Z.
+# The milliseconds are the epoch's (13 digits until 2286), so that it compares with what workflows and functions write.
 _REQUEST_TIME: Final = (
     "#set($months = {"
     + ", ".join(f'"{name}": "{number:02}"' for number, name in enumerate(_MONTHS, 1))
@@ -46,7 +47,9 @@ _REQUEST_TIME: Final = (
     "#set($month = $months.get($clf.substring(3, 6)))\n"
     "#set($day = $clf.substring(0, 2))\n"
     "#set($clock = $clf.substring(12, 20))\n"
-    '#set($requestTime = "${year}-${month}-${day}T${clock}Z")'
+    '#set($epoch = "$context.requestTimeEpoch")\n'
+    "#set($millis = $epoch.substring(10, 13))\n"
+    '#set($requestTime = "${year}-${month}-${day}T${clock}.${millis}Z")'
 )
 _REQUEST_EPOCH: Final = (
     '#set($epochMillis = "$context.requestTimeEpoch")\n'

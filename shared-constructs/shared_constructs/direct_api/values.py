@@ -169,7 +169,7 @@ def request_id() -> Context:
 
 
 def request_time() -> Context:
-    """Return the time of the request, RFC 3339 in UTC with seconds."""
+    """Return the time of the request, RFC 3339 in UTC with milliseconds."""
     return Context.REQUEST_TIME
 
 

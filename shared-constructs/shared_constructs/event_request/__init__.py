@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_cdk.aws_logs import FilterPattern, MetricFilter
 from constructs import Construct
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from shared_constructs.table import ServiceTable
 
 HERE = Path(__file__).parent
+
+REJECTED = "Rejected"
+"""The error by which a wait ends whose request was refused."""
+
+LONGEST_DETAIL = 4096
+"""Characters of a refusal's detail: six times as many, escaped in JSON, stay below the 32,768 that the cause of a task's
+failure may have (Step Functions API reference, `TaskFailedEventDetails`)."""
 
 REDELIVERIES = 2
 """A wait outlasts that many redeliveries: one crash on the way costs time, not the aggregate."""
@@ -87,10 +94,15 @@ class EventRequest(Construct):
     known to the item), and any reply to an aggregate that is closed or unknown. A reply to an open aggregate that
     never asked is retried and ends in the DLQ, where somebody should look.
 
+    A reply that grants the request is the state's success, one that refuses it its failure (error `Rejected`), which is
+    caught: the definition reads as the process. A customer or an operator needs to wake nobody: whatever closes the
+    aggregate removes `wait`, late replies are counted, and the state ends with its time limit, which costs nothing.
+
     Conventions that the workflow must keep: it has the aggregate's id in the variable `$<aggregate_id>` and the version
-    that it read in `$version`, and reads the item again after every state made here. The item has `version`; it
-    gets `wait` (`name`, `eventId`, `version`, `at`, `token`) and `requestIds`. Whatever
-    changes the aggregate meanwhile changes its version, which refuses the wait; whatever closes it removes `wait`.
+    that it expects in `$version`, which every state made here counts up when it is answered. The item has `version`; it
+    gets `wait` (`name`, `eventId`, `version`, `at`, `token`, `rejection`) and `requestIds`. Whatever changes the
+    aggregate changes its version, which refuses a wait that did not expect it: then, and when no answer came, the
+    workflow reads the item before it decides.
 
     Args:
         scope: Construct inside a `ServiceStack`.
@@ -110,6 +122,7 @@ class EventRequest(Construct):
 
     Attributes:
         event: The request event, for the service's `ChangeFeed`.
+        refusal: What a refusal says, `{"eventId", "detail"}`, in JSONata for the `Assign` of `state(refused=…)`.
         resources: What `listen` has built.
 
     Raises:
@@ -123,12 +136,17 @@ class EventRequest(Construct):
         ...     accepted=Subscription(source="commerce.inventory", detail_type="StockReserved.v1"),
         ...     rejected=Subscription(source="commerce.inventory", detail_type="StockRejected.v1"),
         ...     time_limit=Duration.minutes(5), longest_redelivery=Duration.seconds(30))
-        >>> state = stock.state(reply="stockReply", then="ReadOrder", timed_out="WaitTimedOut", table="Orders")
+        >>> why = {"cancelReason": "OUT_OF_STOCK", "cancelDetail": f"{{% {stock.refusal}.detail %}}"}
+        >>> state = stock.state(reply="cause", then="RequestPayment", refused={"Next": "Cancel", "Assign": why},
+        ...     changed="ReadOrder", unanswered={"Next": "ReadOrder"}, table="Orders")
         >>> state["Resource"]
         'arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken'
+        >>> [error for catcher in state["Catch"] for error in catcher["ErrorEquals"]]
+        ['Rejected', 'DynamoDb.ConditionalCheckFailedException', 'States.ALL']
     """
 
     resources: EventRequestResources
+    refusal: ClassVar[str] = "$parse($states.errorOutput.Cause)"
 
     def __init__(
         self,
@@ -164,15 +182,25 @@ class EventRequest(Construct):
         )
 
     def state(
-        self, *, reply: str, then: str, timed_out: str, table: str, change: ItemUpdate | None = None
+        self,
+        *,
+        reply: str,
+        then: str,
+        refused: Definition,
+        changed: str,
+        unanswered: Definition,
+        table: str,
+        change: ItemUpdate | None = None,
     ) -> Definition:
         """The state that asks and waits.
 
         Args:
-            reply: Variable that gets the reply, `{"outcome": "accepted" | "rejected", "eventId", "detail"}`; it is
-                null when the wait was ended by another output.
-            then: The state that reads the item again: after a reply, and when the item had changed meanwhile.
-            timed_out: The state after the time limit.
+            reply: Variable that gets the id of the replying event, granting or refusing.
+            then: The state after a reply that grants the request.
+            refused: What follows a refusal, as in a `Catch`: `Next` and further variables to `Assign` (see `refusal`).
+            changed: The state that reads the item: it had another version than expected, and nothing was asked.
+            unanswered: What follows when the time limit has passed or the write failed for any other reason, as in a
+                `Catch`; the question may have been asked, and answered since.
             table: Name of the definition's substitution that stands for the table.
             change: What the same write changes besides; default nothing.
 
@@ -189,13 +217,20 @@ class EventRequest(Construct):
                 "Request": self.event.detail_type,
                 "EventId": f"$substring($hash({event}, 'SHA-256'), 0, 32)",
                 "Wait": self._wait,
+                "Rejected": REJECTED,
                 "Seconds": self._seconds,
                 "Reply": reply,
                 "Then": then,
-                "TimedOut": timed_out,
+                "Refused": self._refused(reply, refused),
+                "Changed": changed,
+                "Unanswered": {"ErrorEquals": ["States.ALL"], **unanswered},
             },
         )
         return {**asking, "Arguments": (change or ItemUpdate()).added_to(asking["Arguments"])}
+
+    def _refused(self, reply: str, then: Definition) -> Definition:
+        answered = {"version": "{% $version + 1 %}", reply: f"{{% {self.refusal}.eventId %}}"}
+        return {"ErrorEquals": [REJECTED], **then, "Assign": {**answered, **then.get("Assign", {})}}
 
     def listen(self, workflow: StandardWorkflow) -> None:
         """Build what brings the replies to the workflow that waits.
@@ -214,6 +249,7 @@ class EventRequest(Construct):
                 "AggregateId": self._aggregate.aggregate_id,
                 "OpenWhen": self._aggregate.open_when,
                 "Accepted": self._accepted.detail_type,
+                "LongestDetail": LONGEST_DETAIL,
                 "Rejection": self._rejection,
             },
             "callback_targets": (workflow,),

@@ -97,6 +97,10 @@ _TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Services whose API's error codes lack the `Exception` that the SDK's class names, and so Step Functions', have.
 _SDK_SERVICES_WITH_PLAIN_CODES = frozenset({"sfn"})
 
+MAX_ERROR = 256
+MAX_CAUSE = 32_768
+"""Characters of a failure's error and cause (Step Functions API reference, `TaskFailedEventDetails`)."""
+
 # Resources that the execution's own thread calls (`overheads.IN_PLACE`), so that a time limit needs no other thread.
 _NEVER_WAIT = (
     "arn:aws:states:::dynamodb:",
@@ -787,6 +791,12 @@ def _send_task_success(data: Json) -> Response:
 
 
 def _send_task_failure(data: Json) -> Response:
+    for name, limit in (("error", MAX_ERROR), ("cause", MAX_CAUSE)):
+        if len(data.get(name) or "") > limit:
+            message = f"1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must have length less than or equal to {limit}"
+            refusal: Response = error_response_json("ValidationException", message, 400)
+            return refusal
+
     def fail(info: Json) -> None:
         info["error"] = {"Error": data.get("error", ""), "Cause": data.get("cause", "")}
         info["event"].set()

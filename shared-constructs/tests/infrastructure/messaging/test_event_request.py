@@ -6,7 +6,7 @@ import pytest
 from aws_cdk import Duration
 from service_runtime.envelope import Event, PublishedEvent, event_id
 from service_testing import Deployment, synthesize
-from service_testing.workflows import aws_call
+from service_testing.workflows import aws_call, run_workflow
 from shared_constructs import (
     Aggregate,
     Batching,
@@ -30,6 +30,16 @@ READ = {
         "ConsistentRead": True,
     },
     "Assign": {"version": "{% $number($states.result.Item.version.N) %}"},
+}
+
+
+FOLLOWING = {
+    "reply": "answer",
+    "then": "Granted",
+    "refused": {"Next": "Refused", "Assign": {"why": f"{{% {EventRequest.refusal}.detail %}}"}},
+    "changed": "Read again",
+    "unanswered": {"Next": "Silence"},
+    "table": "Table",
 }
 
 
@@ -76,18 +86,17 @@ def build(app):
                 },
                 "Read": {**READ, "Next": "Ask"},
                 "Ask": "${Ask}",
-                "Read again": {**READ, "Next": "Done"},
-                "Done": {"Type": "Succeed", "Output": "{% $answer %}"},
+                "Granted": {"Type": "Succeed", "Output": "{% ['granted', $answer, $version] %}"},
+                "Refused": {"Type": "Succeed", "Output": "{% [$why, $answer, $version] %}"},
+                "Read again": {**READ, "Next": "Changed"},
+                "Changed": {"Type": "Succeed"},
                 "Silence": {"Type": "Fail", "Error": "Silence"},
             },
         },
         substitutions={
             "Table": table,
             "Ask": score.state(
-                reply="answer",
-                then="Read again",
-                timed_out="Silence",
-                table="Table",
+                **FOLLOWING,
                 change=ItemUpdate(values={"desk": {"S": "{% 'scoring of ' & $loanId %}"}}),
             ),
         },
@@ -130,13 +139,14 @@ def decide(deployment, during):
 
 
 @pytest.mark.parametrize(
-    ("detail_type", "data", "answer"),
+    ("detail_type", "data", "went_on"),
     [
-        ("ScoreGiven.v1", {}, {"outcome": "accepted", "detail": ""}),
-        ("ScoreRefused.v1", {"reason": "unknown"}, {"outcome": "rejected", "detail": "unknown"}),
+        ("ScoreGiven.v1", {}, "granted"),
+        ("ScoreRefused.v1", {"reason": "unknown"}, "unknown"),
+        ("ScoreRefused.v1", {"reason": '"' * 40_000}, '"' * 4096),
     ],
 )
-def test_the_reply_is_what_the_workflow_goes_on_with(lending, detail_type, data, answer):
+def test_the_reply_is_what_the_workflow_goes_on_with(lending, detail_type, data, went_on):
     replies = []
 
     def during():
@@ -144,7 +154,47 @@ def test_the_reply_is_what_the_workflow_goes_on_with(lending, detail_type, data,
         assert not lending.feed("Score", replies).dead_letters
 
     execution = decide(lending, during)
-    assert execution.output == {**answer, "eventId": replies[0].metadata.event_id}
+    assert execution.output == [went_on, replies[0].metadata.event_id, 5]
+    assert execution.path.count("Ask") == 1
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "outcome", "detail"),
+    [("ScoreGiven.v1", "accepted", ""), ("ScoreRefused.v1", "rejected", "unknown")],
+)
+def test_a_wait_of_before_is_answered_as_it_was_before(lending, detail_type, outcome, detail):
+    """It has no `rejection`, and takes a refusal as an outcome like any other."""
+    asking = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Ask",
+        "States": {
+            "Ask": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
+                "Arguments": {
+                    "TableName": lending.table("Loans").name,
+                    "Key": {"pk": {"S": "LOAN#1"}, "sk": {"S": "LOAN"}},
+                    "UpdateExpression": "SET #wait = :wait",
+                    "ExpressionAttributeNames": {"#wait": "wait"},
+                    "ExpressionAttributeValues": {
+                        ":wait": {
+                            "M": {"eventId": {"S": "e-1"}, "token": {"S": "{% $states.context.Task.Token %}"}}
+                        }
+                    },
+                },
+                "End": True,
+            }
+        },
+    }
+    answer = reply(detail_type, "e-1", reason="unknown")
+    execution = run_workflow(asking, {}, on_callback=lambda _: lending.feed("Score", [answer]) and None)
+    assert execution.output == {"outcome": outcome, "eventId": answer.metadata.event_id, "detail": detail}
+
+
+def test_whatever_grants_nothing_is_no_grant(lending):
+    """What answered waits before took a refusal for a success: it may still run when the new state waits."""
+    execution = lending.run("Decision", {"loanId": "1"}, on_callback=lambda _: {"outcome": "rejected"})
+    assert (execution.error, execution.path[-1]) == ("Silence", "Silence")
 
 
 def test_the_request_is_told_by_the_write_with_the_id_that_the_wait_expects(lending):
@@ -177,7 +227,7 @@ def test_a_change_since_the_read_refuses_the_wait(lending):
     execution = lending.run(
         "Decision", {"loanId": "1"}, call=call, on_callback=lambda _: pytest.fail("it asked")
     )
-    assert execution.path[-2:] == ["Read again", "Done"]
+    assert execution.path[-2:] == ["Read again", "Changed"]
     assert "wait" not in lending.items("Loans")[0]
 
 
@@ -222,7 +272,7 @@ def test_what_changes_with_the_question_must_not_change_what_the_question_writes
     score = request(ServiceStack(app, kind=StackKind.STATELESS), table)
     change = ItemUpdate(values={"wait": {"S": "for nobody"}})
     with pytest.raises(ValueError, match="wait would be written twice"):
-        score.state(reply="answer", then="Read", timed_out="Silence", table="Table", change=change)
+        score.state(**FOLLOWING, change=change)
 
 
 def test_the_replies_are_consumed_as_the_caller_wants(tmp_path):

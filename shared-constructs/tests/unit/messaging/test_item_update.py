@@ -12,7 +12,7 @@ BUMP = {
 
 
 def test_values_and_elements_join_what_the_state_writes_itself():
-    update = ItemUpdate(values={"status": {"S": "PAID"}}, append={"timeline": {"S": "paid"}})
+    update = ItemUpdate(values={"status": {"S": "PAID"}}, append={"timeline": [{"S": "paid"}, {"S": "told"}]})
     assert update.added_to(BUMP) == {
         "TableName": "t",
         "UpdateExpression": (
@@ -22,7 +22,7 @@ def test_values_and_elements_join_what_the_state_writes_itself():
         "ExpressionAttributeValues": {
             ":next": {"N": "2"},
             ":status": {"S": "PAID"},
-            ":timeline": {"L": [{"S": "paid"}]},
+            ":timeline": {"L": [{"S": "paid"}, {"S": "told"}]},
         },
     }
 
@@ -35,7 +35,7 @@ def test_nothing_to_add_leaves_the_state_s_own_write():
     ("update", "message"),
     [
         (ItemUpdate(values={"wait": {"S": "x"}}), "wait would be written twice"),
-        (ItemUpdate(values={"log": {"S": "x"}}, append={"log": {"S": "y"}}), "log would be written twice"),
+        (ItemUpdate(values={"log": {"S": "x"}}, append={"log": [{"S": "y"}]}), "log would be written twice"),
         (ItemUpdate(values={"next": {"S": "x"}}), ":next would stand for two values"),
     ],
 )

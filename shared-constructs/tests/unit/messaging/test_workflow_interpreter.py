@@ -155,6 +155,39 @@ def test_a_callback_answers_or_fails_the_task_that_waits():
     assert run(definition, on_callback=refuse).error == "Refused"
 
 
+def test_a_workflow_fails_another_s_task_whose_catch_takes_the_cause_along():
+    asking = machine(
+        A=task(
+            Resource="arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            Assign={"answer": "{% $states.result %}"},
+            Retry=[{"ErrorEquals": ["Refused"], "MaxAttempts": 0}, {"ErrorEquals": ["States.TaskFailed"]}],
+            Catch=[
+                {
+                    "ErrorEquals": ["Refused"],
+                    "Assign": {"answer": "{% $parse($states.errorOutput.Cause).why %}"},
+                    "Next": "B",
+                }
+            ],
+        ),
+        B={"Type": "Succeed", "Output": "{% $answer %}"},
+    )
+    outcomes = []
+
+    def refuse(cause):
+        def answer(waiting):
+            arguments = {"TaskToken": waiting.token, "Error": "Refused", "Cause": cause}
+            failing = task(Resource="arn:aws:states:::aws-sdk:sfn:sendTaskFailure", Arguments=arguments)
+            outcomes.extend(run_workflow(machine(A={**failing, "End": True}), {}).error for _ in range(2))
+
+        return answer
+
+    execution = run(asking, on_callback=refuse('{"why": "short"}'))
+    assert (execution.output, execution.path) == ("short", ["A", "B"])
+    assert outcomes == [None, "Sfn.TaskTimedOutException"]
+    assert run(asking, on_callback=refuse("x" * 32_769)).error == "States.Timeout"
+    assert outcomes[2:] == ["Sfn.SfnException"] * 2
+
+
 def test_a_choice_without_a_match_and_a_loop_without_an_end_fail():
     choice = {"Type": "Choice", "Choices": [{"Condition": "{% false %}", "Next": "A"}]}
     assert run(machine(A=choice)).error == "States.NoChoiceMatched"
