@@ -14,9 +14,9 @@ STOCK = equals("sk", "STOCK")
 RESERVATION = equals("sk", "RESERVATION")
 """Each version with this status answers a request, whose id is the causation."""
 
-# Stock is at one of three levels: depleted, low or, above its threshold, plenty; an item that is new was at none. A sku
-# without a threshold, as most are, is never low and is replenished only from nothing.
 IN_STOCK = ~equals("available", 0)
+"""Stock is at one of three levels: depleted, low or, above its threshold, plenty; an item that is new was at none. A sku
+without a threshold, as most are, is never low and is replenished only from nothing."""
 LOW = raw(
     "$new.available > 0 and $new.available <= $new.lowThreshold",
     implies=IN_STOCK & ~equals("lowThreshold", 0),

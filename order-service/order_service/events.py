@@ -4,8 +4,8 @@ from shared_constructs.change_feed import DomainEvent, Stored, became, created, 
 
 from order_service.contracts.published import OrderCancelled, OrderConfirmed, OrderFulfilled, OrderPlaced
 
-# An order begins PLACED; republished after years, it is at any status and its first event still that of version 1.
 BEGAN = raw("$not($exists($old))", implies=created() & equals("status", "PLACED"))
+"""An order begins PLACED; republished after years, it is at any status and its first event still that of version 1."""
 
 EVENTS = (
     DomainEvent(OrderPlaced, aggregate_id="orderId", version=1, when=BEGAN, data={"items": Stored("lines")}),

@@ -33,8 +33,8 @@ RESPONSE = struct.Struct("!HII")
 """Before each response: its status, and how long are its headers (as JSON) and its body."""
 
 _PASSED_EVENTS = ("request-created", "choose-signer", "before-sign", "before-send")
+# Whose handlers only sign, and name the client and its retries in headers that the emulator does not read.
 _PASSED_HANDLERS = frozenset({"botocore.signers", "botocore.useragent", "botocore.handlers"})
-"""Whose handlers only sign, and name the client and its retries in headers that the emulator does not read."""
 
 
 class _Connections(threading.local):
