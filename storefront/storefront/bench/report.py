@@ -121,7 +121,7 @@ def sections(document: Json) -> Iterator[Section]:
 
 
 def compared(first: str, runs: tuple[Json, Json]) -> Iterator[tuple[str, ...]]:
-    """Rows of times with both sides and their ratio."""
+    """Rows of times with both sides, and how many times the platform's the chain's is."""
     for index, (what, value, shown) in enumerate(TIMES):
         mine, theirs = map(value, runs)
         ratio = f"{theirs / mine:.2f}" if mine and theirs is not None else ""
@@ -132,7 +132,7 @@ def at_once(document: Json) -> Section:
     """Orders placed at the same moment."""
     pairs = zip(*(chosen(document, "at once", side) for side in SIDES), strict=True)
     rows = tuple(row for pair in pairs for row in compared(str(pair[0]["orders"]), pair))
-    headings = ("At once", "", "Platform", "Chain", "Chain / platform")
+    headings = ("At once", "", "Platform", "Chain", "Ratio")
     return Section("Orders at once, at a payment provider that answers at once", headings, rows, "at-once")
 
 
@@ -143,7 +143,7 @@ def steady(document: Json) -> Section:
     mine, theirs = (document["highestRate"][side] for side in SIDES)
     ratio = f"{theirs / mine:.2f}" if mine else ""
     rows.append(("highest", "rate with p99 < 3 s, per second", number(mine), number(theirs), ratio))
-    headings = ("Arriving", "", "Platform", "Chain", "Chain / platform")
+    headings = ("Arriving", "", "Platform", "Chain", "Ratio")
     title = (
         "Orders for a minute, at a provider that takes 1.5 s (the highest rate: at one that answers at once)"
     )
