@@ -125,14 +125,30 @@ class Suite:
             for side in self.sides:
                 yield self.run(side, Load(count, self.options.rate, SLOW), "steady")[1]
 
-    def highest_rate(self, side: Side) -> float:
-        """Search the highest rate that keeps the promise, with a provider that answers at once."""
+    def search(self, side: Side) -> tuple[float, list[Json]]:
+        """Search the highest rate that keeps the promise, with a provider that answers at once.
+
+        Returns:
+            The rate, and the runs of the search.
+        """
+        tried: list[Json] = []
 
         def keeps(rate: float) -> bool:
             load = Load(round(rate * STEP_SECONDS), rate, patience=LATE_SECONDS)
-            return self.run(side, load, "search")[0].keeps(PROMISE_SECONDS)
+            result, figures = self.run(side, load, "search")
+            tried.append(figures)
+            return result.keeps(PROMISE_SECONDS)
 
-        return highest(keeps, first=FIRST_RATE, most=MOST_RATE, steps=HALVINGS)
+        return highest(keeps, first=FIRST_RATE, most=MOST_RATE, steps=HALVINGS), tried
+
+    def everything(self) -> Json:
+        """All runs, and the highest rates if orders arrive steadily."""
+        runs, rates = list(self.runs()), {}
+        if self.options.rate:
+            for side in self.sides:
+                rates[side.name], tried = self.search(side)
+                runs += tried
+        return {"runs": runs} | ({"highestRate": rates} if rates else {})
 
 
 def summary(side: str, kind: str, load: Load, result: Result) -> Json:
@@ -189,10 +205,7 @@ def measure(commerce: Commerce, options: Options, console: Console) -> Json:
     suite = Suite(Metering(commerce), (Platform(customer), Chain(customer)), options, console)
     for side in suite.sides:
         arrive(side, Load(WARM_UP))
-    document = circumstances() | {"options": asdict(options), "runs": list(suite.runs())}
-    if options.rate:
-        document["highestRate"] = {side.name: suite.highest_rate(side) for side in suite.sides}
-    return document
+    return circumstances() | {"options": asdict(options)} | suite.everything()
 
 
 def circumstances() -> Json:
