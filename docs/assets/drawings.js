@@ -1,6 +1,6 @@
 // Drawings scroll without this script. With it they zoom (buttons; + - 0 keys; Ctrl and wheel), are dragged with the
 // mouse, and show what a part is connected to while the pointer or the focus is on it.
-const LEAST = 0.2;
+const LEAST = 0.05;
 const MOST = 3;
 
 for (const frame of document.querySelectorAll(".drawing-frame")) {
