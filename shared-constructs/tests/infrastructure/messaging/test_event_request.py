@@ -193,7 +193,8 @@ def test_a_wait_of_before_is_answered_as_it_was_before(lending, detail_type, out
 
 def test_whatever_grants_nothing_is_no_grant(lending):
     """What answered waits before took a refusal for a success: it may still run when the new state waits."""
-    execution = lending.run("Decision", {"loanId": "1"}, on_callback=lambda _: {"outcome": "rejected"})
+    rejected = {"outcome": "rejected", "eventId": "e-1", "detail": "unknown"}
+    execution = lending.run("Decision", {"loanId": "1"}, on_callback=lambda _: rejected)
     assert (execution.error, execution.path[-1]) == ("Silence", "Silence")
 
 
