@@ -20,6 +20,7 @@ class Kind(StrEnum):
     QUEUE = "queue"
     DLQ = "dead-letter queue"
     PIPE = "pipe"
+    SCHEDULE = "schedule"
     FUNCTION = "function"
     WORKFLOW = "workflow"
     TABLE = "table"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     Kind.FUNCTION: "Functions",
     Kind.PIPE: "Pipes",
+    Kind.SCHEDULE: "Schedules",
     Kind.TABLE: "Tables",
     Kind.DLQ: "Dead-letter queues",
 }

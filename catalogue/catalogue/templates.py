@@ -21,6 +21,7 @@ KINDS = {
     "AWS::Lambda::Function": Kind.FUNCTION,
     "AWS::Pipes::Pipe": Kind.PIPE,
     "AWS::SQS::Queue": Kind.QUEUE,
+    "AWS::Scheduler::Schedule": Kind.SCHEDULE,
     "AWS::StepFunctions::StateMachine": Kind.WORKFLOW,
 }
 
@@ -84,6 +85,8 @@ class Reading:
         reading._find_parts()
         reading._find_routes()
         reading._find_polling()
+        reading._find_pipes()
+        reading._find_schedules()
         reading._find_permissions()
         return reading
 
@@ -212,13 +215,16 @@ class Reading:
         return path or "/"
 
     def _find_polling(self) -> None:
-        """What is read from queues and streams, and where goes what cannot be handled."""
+        """What functions read from queues and streams, and where goes what was received too often."""
         for logical_id, queue in self.all_of("AWS::SQS::Queue"):
             if dead := self._redrive(queue):
                 self.flow(self.parts[logical_id], self.parts[dead], "gives up to")
         for _, mapping in self.all_of("AWS::Lambda::EventSourceMapping"):
             for queue_or_stream in self.mentioned(mapping["EventSourceArn"]):
                 self.flow(queue_or_stream, self.parts[self.reference(mapping["FunctionName"])], "feeds")
+
+    def _find_pipes(self) -> None:
+        """From where to where, by way of what."""
         for logical_id, pipe in self.all_of("AWS::Pipes::Pipe"):
             part = self.parts[logical_id]
             for source in self.mentioned(pipe["Source"]):
@@ -229,6 +235,14 @@ class Reading:
                 self.flow(part, target, "starts" if target.kind is Kind.WORKFLOW else "feeds")
             for given_up in self.mentioned(_values(pipe["SourceParameters"], "DeadLetterConfig")):
                 self.flow(part, given_up, "gives up to")
+
+    def _find_schedules(self) -> None:
+        """What is started by the clock."""
+        for logical_id, schedule in self.all_of("AWS::Scheduler::Schedule"):
+            for started in self.mentioned(schedule["Target"]["Arn"]):
+                self.flow(self.parts[logical_id], started, "starts")
+            for given_up in self.mentioned(schedule["Target"].get("DeadLetterConfig")):
+                self.flow(self.parts[logical_id], given_up, "gives up to")
 
     def _find_permissions(self) -> None:
         """What functions and workflows may do: their roles say it, because they may do nothing else."""
@@ -310,6 +324,8 @@ def settings(kind: Kind, properties: Json) -> dict[str, str]:
     elif kind is Kind.PIPE:
         (size,) = _values(properties.get("SourceParameters"), "BatchSize") or [""]
         chosen = {"batch": f"up to {size}" if size else ""}
+    elif kind is Kind.SCHEDULE:
+        chosen = {"purpose": properties.get("Description"), "when": properties.get("ScheduleExpression")}
     elif kind is Kind.API:
         chosen = {"purpose": properties.get("Description")}
     return {name: str(value) for name, value in chosen.items() if value}

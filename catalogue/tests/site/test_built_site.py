@@ -14,6 +14,7 @@ SHOWN = {
     "AWS::Lambda::Function",
     "AWS::Pipes::Pipe",
     "AWS::SQS::Queue",
+    "AWS::Scheduler::Schedule",
     "AWS::StepFunctions::StateMachine",
     "AWS::ApiGateway::RestApi",
 }
