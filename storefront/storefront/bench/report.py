@@ -227,7 +227,8 @@ def markdown(document: Json) -> str:
     machine = document["machine"]
     where = f"{machine['cores']} cores ({machine['system']}, {machine['processor']})"
     measured = f"Measured {document['date'][:10]} at commit `{document['commit']}`"
-    lines = [f"{measured}, on {where}, Python {machine['python']}.", ""]
+    busy = f"load average {machine['load']} before the first run"
+    lines = [f"{measured}, on {where}, Python {machine['python']}, {busy}.", ""]
     for index, section in enumerate(sections(document)):
         lines += [f"## {section.title}", ""]
         if section.drawing:

@@ -199,17 +199,18 @@ def measure(commerce: Commerce, options: Options, console: Console) -> Json:
         raise StorefrontError(
             "The chain is not deployed.", "make bench deploys it, to a local cloud of its own."
         )
+    around = circumstances()
     console.print("Putting products on sale and warming up.")
     prepare(commerce)
     customer = Customer(commerce)
     suite = Suite(Metering(commerce), (Platform(customer), Chain(customer)), options, console)
     for side in suite.sides:
         arrive(side, Load(WARM_UP))
-    return circumstances() | {"options": asdict(options)} | suite.everything()
+    return around | {"options": asdict(options)} | suite.everything()
 
 
 def circumstances() -> Json:
-    """When, on what, of which code."""
+    """When, of which code, on what, and how much else that had to do."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=10"],  # noqa: S607 - whichever git there is
         capture_output=True,
@@ -224,6 +225,7 @@ def circumstances() -> Json:
             "system": platform.system(),
             "processor": platform.machine(),
             "python": platform.python_version(),
+            "load": round(os.getloadavg()[0], 1),
         },
         "region": price_list().region,
     }

@@ -28,7 +28,7 @@ def run(side, kind, orders, p50, *, rate=None, confirmed=True):
 
 def document(*more, **fields):
     runs = [run("platform", "at once", 50, 0.5), run("chain", "at once", 50, 2.0), *more]
-    machine = {"cores": 2, "system": "Linux", "processor": "x86_64", "python": "3.13.1"}
+    machine = {"cores": 2, "system": "Linux", "processor": "x86_64", "python": "3.13.1", "load": 0.3}
     return {"date": "2026-11-21T17:00+00:00", "commit": "abc", "machine": machine, "runs": runs} | fields
 
 
