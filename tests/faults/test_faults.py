@@ -15,7 +15,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -158,7 +158,7 @@ def attacks(aborted: Attack, throttled: Attack, crashed: Attack) -> None:
     """All of them first, so that one wait serves all."""
 
 
-def ended(attack: Attack) -> list[dict[str, object]]:
+def ended(attack: Attack) -> list[dict[str, Any]]:
     """The orders, once they are no longer open."""
     return [
         eventually(order.read, lambda found: found["status"] not in OPEN, seconds=RECOVERED_WITHIN)

@@ -6,8 +6,9 @@ copies each write's item (`_update_item`, 2513) and each Map item's context (264
 In `core/concurrency.py` and `services/stepfunctions.py`: a new thread for each execution, batch and request. In `core/responses.py`: `new_uuid` (851), whose random bytes come from the kernel one
 call at a time, each of which gives the interpreter lock away.
 
-In `services/stepfunctions.py`: `_api_name_to_sfn_key` (4595), asked again for each member of each attribute value; and
-in `app.py`: `call_service_handler_sync` (358), which has a workflow's thread wait for the event loop to call DynamoDB
+In `services/dynamodb.py`: `_condition_syntax_error` (6840), asked again with every use of a condition. In
+`services/stepfunctions.py`: `_api_name_to_sfn_key` (4595), asked again for each member of each attribute value; and in
+`app.py`: `call_service_handler_sync` (358), which has a workflow's thread wait for the event loop to call DynamoDB
 or to answer a task token. The thread calls them itself, under a lock that keeps each call of DynamoDB as undivided as
 it is on the loop; `_invoke_dynamodb` (3942) did without either, so that two updates of an item could lose one.
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 GUARDS = (
     Guard("dynamodb._update_item", "4ae0d4444489"),
     Guard("dynamodb._transact_write_items", "d931eab08754"),
+    Guard("dynamodb._condition_syntax_error", "5213f1ffac34"),
     Guard("core.concurrency.spawn_background", "18878a26acb0"),
     Guard("core.concurrency.run_reentrant", "bd6c9a9940ab"),
     Guard("stepfunctions._start_execution", "9923282fc76c"),
@@ -72,6 +74,7 @@ def apply() -> None:
     for module in (concurrency, stepfunctions):
         module.threading = _Threading
     responses.uuid = SimpleNamespace(uuid4=random_uuid)
+    dynamodb._condition_syntax_error = lru_cache(maxsize=4096)(dynamodb._condition_syntax_error)
     stepfunctions._api_name_to_sfn_key = lru_cache(maxsize=4096)(stepfunctions._api_name_to_sfn_key)
     _call_in_place()
     # What has been imported by now stays.
