@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -116,6 +117,13 @@ def title(part: Part) -> str:
 def code(text: str) -> str:
     """Text as code; empty stays empty."""
     return f"`{text}`" if text else ""
+
+
+def plain(text: str) -> str:
+    """Text of a document: what is no code in it is no Markdown either, such as a pattern's brackets."""
+    pieces = " ".join(text.split()).split("`")
+    pieces[::2] = [re.sub(r"([\\\[\]<*])", r"\\\1", piece) for piece in pieces[::2]]
+    return "`".join(pieces)
 
 
 def cell(text: str) -> str:

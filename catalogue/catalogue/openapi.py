@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from catalogue import schemas
-from catalogue.markdown import code, table
+from catalogue.markdown import code, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +28,8 @@ def _operation(
     document: Mapping[str, Any], name: str, operation: Mapping[str, Any], shared: Any
 ) -> Iterator[str]:
     yield f"### {code(name)}"
-    yield str(operation.get("summary", ""))
-    yield str(operation.get("description", ""))
+    yield plain(operation.get("summary", ""))
+    yield plain(operation.get("description", ""))
     parameters = [schemas.resolved(each, document) for each in (*shared, *operation.get("parameters", ()))]
     yield "\n".join(
         table(
@@ -41,7 +41,7 @@ def _operation(
                     schemas.kind(each.get("schema", {}), document),
                     "yes" if each.get("required") else "",
                     schemas.limits(each.get("schema", {}), document),
-                    each.get("description", ""),
+                    plain(each.get("description", "")),
                 )
                 for each in parameters
             ],
@@ -87,7 +87,7 @@ def _body(document: Mapping[str, Any], response: Mapping[str, Any]) -> str:
 
 def _said(description: str) -> str:
     """A description as a table's cell has it: each item of a list on a line of its own."""
-    return "<br>".join(line.removeprefix("- ") for line in description.splitlines())
+    return "<br>".join(plain(line.removeprefix("- ")) for line in description.splitlines())
 
 
 def _name(schema: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from catalogue.markdown import code, table
+from catalogue.markdown import code, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +87,7 @@ def _rows(
                 kind(inner, document),
                 "yes" if name in required else "",
                 limits(inner, document),
-                " ".join(str(whole.get("description", "")).split()),
+                plain(str(whole.get("description", ""))),
             )
             if depth < DEEP:
                 yield from _rows(whole, document, f"{path}{name}", depth + 1)

@@ -211,7 +211,7 @@ class EventConsumer(MessageConsumer):
         business_keys: Further keys for logs and metrics, from the event (default none).
         sqs: An SQS client; default one of its own, made at the first use.
 
-    Example:
+    Examples:
         >>> consumer = EventConsumer()
         >>> @consumer.on("OrderPlaced.v1", data=dict)
         ... def start(event, message):

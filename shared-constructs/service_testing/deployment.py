@@ -51,7 +51,7 @@ class Deployment(Stacks):
     Attributes:
         calls: Every integration request sent, in order.
 
-    Example:
+    Examples:
         >>> with Deployment(synthesize(build)) as d:                          # doctest: +SKIP
         ...     r = d.request("PUT", "/products/X", body={...}, claims={"sub": "u", "scope": "commerce/operate"})
         ...     assert r.status == 201 and d.items("Table")

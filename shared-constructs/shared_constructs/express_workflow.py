@@ -261,7 +261,7 @@ class ExpressWorkflow(Workflow):
 
     Its timeout is 25 seconds by default, below API Gateway's 29.
 
-    Example:
+    Examples:
         >>> workflow = ExpressWorkflow(stack, "Restock", definition={
         ...     "QueryLanguage": "JSONata", "StartAt": "Read", "States": {"Read": {
         ...         "Type": "Task", "Resource": "arn:aws:states:::dynamodb:getItem", "End": True,

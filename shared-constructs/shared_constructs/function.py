@@ -180,7 +180,7 @@ class ServiceFunction(Construct):
     memory and tracing are the stage's. The role may write to its own log group and, where the stage traces, to
     X-Ray; everything else is granted by whoever connects the function to something.
 
-    Example:
+    Examples:
         >>> app = ServiceApp(service="cart", stage="dev")
         >>> stack = ServiceStack(app, kind=StackKind.STATELESS)
         >>> writes = ServiceFunction(  # doctest: +SKIP

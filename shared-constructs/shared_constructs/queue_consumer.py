@@ -172,7 +172,7 @@ class QueueConsumer(Construct):
         ValueError: The workflow was not made for single messages, the function already reads another queue, or a
             customized property that the construct enforces.
 
-    Example:
+    Examples:
         >>> consumer = QueueConsumer(stack, "Reservations", target=function, subscriptions=[
         ...     Subscription(source="commerce.order", detail_type="StockReservationRequested.v1")])
     """

@@ -85,7 +85,7 @@ class ServiceApp(App):
     Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
     unless the environment has `CDK_VALIDATION=false`, as tests and the inner loop do: it takes three times as long.
 
-    Example:
+    Examples:
         >>> app = ServiceApp(service="cart", stage="dev")
         >>> app.stage.log_retention_days
         7

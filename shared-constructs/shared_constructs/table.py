@@ -65,7 +65,7 @@ class ServiceTable(Construct):
     An `AWS::DynamoDB::Table` and not a global table: the platform is of one region, and the type decides at
     creation only.
 
-    Example:
+    Examples:
         >>> app = ServiceApp(service="cart", stage="dev")
         >>> stack = ServiceStack(app, kind=StackKind.STATEFUL)
         >>> carts = ServiceTable(stack, "Carts", indexes={"gsi1": ("status", "total")}, ttl=True)

@@ -38,3 +38,8 @@ def test_a_schema_that_refers_to_itself_ends():
 def test_a_pattern_cannot_break_the_table():
     schema = {"properties": {"status": {"type": "string", "pattern": "^(?:A|B)$"}}}
     assert fields(schema)[2].count(" | ") == fields(schema)[0].count(" | ")
+
+
+def test_what_a_description_says_is_no_markdown_but_code():
+    schema = {"properties": {"id": {"type": "string", "description": "Matches [a-z][0-9]* or `[x]`."}}}
+    assert fields(schema)[2].endswith(r"| Matches \[a-z\]\[0-9\]\* or `[x]`. |")

@@ -94,7 +94,7 @@ async def build(workspace: Workspace, board: Board) -> Path:
         with board.step(STEP, "drawing the catalogue", "catalogue drawn"):
             await _run(workspace, sys.executable, "-m", "catalogue", workspace.root, *source)
         with board.step(STEP, "writing pages", "pages written"):
-            await _run(workspace, tools(workspace), "-m", "mkdocs", "build", "--strict", "--quiet")
+            await _run(workspace, tools(workspace), "-m", "mkdocs", "build", "--strict")
         shutil.rmtree(folder(workspace), ignore_errors=True)
         (work / "new").rename(folder(workspace))
         (work / "built").write_text(made_of)

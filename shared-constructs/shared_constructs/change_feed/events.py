@@ -49,7 +49,7 @@ class DomainEvent:
             image otherwise than by an attribute's name.
         ModelError: The model has a field that no expression can be made for.
 
-    Example:
+    Examples:
         >>> event = DomainEvent(OrderConfirmed, aggregate_id="orderId", when=became("status", "CONFIRMED"))
         >>> event.detail_type
         'OrderConfirmed.v1'

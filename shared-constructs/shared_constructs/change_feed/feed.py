@@ -134,7 +134,7 @@ class ChangeFeed(Construct):
     Raises:
         ValueError: No events, more than ten, two of one type, no stream, or a second feed of the same table.
 
-    Example:
+    Examples:
         >>> feed = ChangeFeed(stack, "Feed", table=table, events=[
         ...     DomainEvent(ProductChanged, aggregate_id="sku"),
         ...     DomainEvent(ProductRetired, aggregate_id="sku", when=became("status", "RETIRED"))])

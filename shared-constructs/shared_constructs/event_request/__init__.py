@@ -129,7 +129,7 @@ class EventRequest(Construct):
         ValueError: A time limit below one second or twice the longest redelivery, or a customized argument that the
             construct decides.
 
-    Example:
+    Examples:
         >>> order = Aggregate(table=table, aggregate_id="orderId", open_when="$item.status.S = 'PLACED'",
         ...     key={"pk": "'ORDER#' & $orderId", "sk": "'ORDER'"})
         >>> stock = EventRequest(stack, "Stock", aggregate=order, request=StockReservationRequested,

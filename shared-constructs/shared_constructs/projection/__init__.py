@@ -86,7 +86,7 @@ class Projection(Construct):
             the model does not have, key or version read an optional one, the version one that is no integer, or a
             customized argument that the construct decides.
 
-    Example:
+    Examples:
         >>> projection = Projection(stack, "Catalogue", table=table,
         ...     subscriptions=[Subscription(source="commerce.product", detail_type="ProductChanged.v1")],
         ...     model=ProductChanged,
