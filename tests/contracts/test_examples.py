@@ -10,6 +10,7 @@ import importlib
 import re
 import runpy
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_the_stages_are_as_their_table_says():
         words = [{True: "yes", False: "no"}[each] if isinstance(each, bool) else str(each) for each in said]
         assert values.split(" | ") == words, setting
     assert rows
+
+
+def test_prices_are_those_that_the_benchmark_uses():
+    prices = tomllib.loads((ROOT / "storefront/storefront/bench/prices.toml").read_text()).values()
+    per_million = [price["usd"] * 1e6 for price in prices if isinstance(price, dict)]
+    said = [
+        (page.name, price)
+        for page in PAGES
+        for price in re.findall(r"([\d.]+) USD\s+per\s+million", page.read_text())
+    ]
+    assert [
+        each for each in said if not any(abs(float(each[1]) - price) < 1e-9 for price in per_million)
+    ] == []
+    assert said
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
