@@ -1,33 +1,20 @@
 """A service's table with plain items, of which two writers never overwrite each other.
 
-A client with boto3's own serializer, rather than `boto3.resource`, which would convert by itself: creating a
-resource costs every cold start some 16 ms more.
+Without boto3's serializer and resources: loading them takes longer than everything else of boto3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from service_runtime.clients import client
 
+if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import PutTypeDef
-
-
-class _WholeNumbers(TypeDeserializer):
-    """Every number that a service stores is whole."""
-
-    def _deserialize_n(self, value: str) -> int:
-        return int(value)
-
-
-_SERIALIZER = TypeSerializer()
-_DESERIALIZER = _WholeNumbers()
 
 
 def quick_client() -> DynamoDBClient:
@@ -37,17 +24,61 @@ def quick_client() -> DynamoDBClient:
     the whole batch would wait for the queue's visibility timeout.
     """
     retries: Any = {"mode": "standard", "total_max_attempts": 2}
-    return boto3.client("dynamodb", config=Config(connect_timeout=1, read_timeout=2, retries=retries))
+    config = Config(connect_timeout=1, read_timeout=2, retries=retries)
+    quick: DynamoDBClient = client("dynamodb", config=config)
+    return quick
 
 
 def to_attributes(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item of JSON values as DynamoDB's client takes it."""
-    return {name: _SERIALIZER.serialize(value) for name, value in item.items()}
+    """An item of JSON values as DynamoDB's client takes it.
+
+    Raises:
+        TypeError: A value that JSON has not, or a number that is not whole.
+    """
+    return {name: _to_attribute(value) for name, value in item.items()}
 
 
 def from_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """An item of DynamoDB's client as JSON has it."""
-    return {name: _DESERIALIZER.deserialize(value) for name, value in attributes.items()}
+    """An item of DynamoDB's client as JSON has it; every number that a service stores is whole.
+
+    Raises:
+        TypeError: A value of a type that JSON has not: bytes, a set.
+    """
+    return {name: _from_attribute(value) for name, value in attributes.items()}
+
+
+def _to_attribute(value: object) -> dict[str, Any]:
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case Mapping():
+            return {"M": to_attributes(value)}
+        case list() | tuple():
+            return {"L": [_to_attribute(each) for each in value]}
+    raise TypeError(f"an item holds text, whole numbers, booleans, null, lists and objects, got {value!r}")
+
+
+def _from_attribute(attribute: Mapping[str, Any]) -> Any:
+    match attribute:
+        case {"S": value} | {"BOOL": value}:
+            return value
+        case {"N": value}:
+            return int(value)
+        case {"NULL": _}:
+            return None
+        case {"M": value}:
+            return from_attributes(value)
+        case {"L": value}:
+            return [_from_attribute(each) for each in value]
+    raise TypeError(
+        f"an item holds text, whole numbers, booleans, null, lists and objects, got {attribute!r}"
+    )
 
 
 def refusing_item(answer: Mapping[str, Any]) -> dict[str, Any] | None:

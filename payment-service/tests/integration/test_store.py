@@ -1,13 +1,14 @@
 """Payments in DynamoDB, and the provider's credentials in Secrets Manager."""
 
 import json
+import time
 from datetime import timedelta
 
 import boto3
 import pytest
 from moto import mock_aws
 from payment_service.payments.runtime import domain
-from payment_service.payments.runtime.credentials import Credentials
+from payment_service.payments.runtime.credentials import MAX_AGE_SECONDS, Credentials
 from payment_service.payments.runtime.sandbox import Account, SandboxProvider
 from payment_service.payments.runtime.settle import Settlement, StaleError
 from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
@@ -151,6 +152,14 @@ class TestCredentials:
         secrets.put_secret_value(SecretId="provider", SecretString=json.dumps({**SECRET, "apiKey": "sk_new"}))
         assert credentials.api_key() == "sk_old"
         assert credentials.api_key(fresh=True) == "sk_new"
+        assert credentials.api_key() == "sk_new"
+
+    def test_are_asked_for_again_after_a_while(self, secrets, monkeypatch):
+        credentials = Credentials("provider", client=secrets)
+        assert credentials.api_key() == "sk_old"
+        secrets.put_secret_value(SecretId="provider", SecretString=json.dumps({**SECRET, "apiKey": "sk_new"}))
+        later = time.monotonic() + MAX_AGE_SECONDS
+        monkeypatch.setattr("payment_service.payments.runtime.credentials.time.monotonic", lambda: later)
         assert credentials.api_key() == "sk_new"
 
     def test_have_two_webhook_secrets_while_one_rotates(self, secrets):

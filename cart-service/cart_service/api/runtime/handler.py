@@ -7,10 +7,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
-import boto3
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
+from service_runtime.clients import client
 from service_runtime.consumer import EventConsumer, Message, RetryLater
 from service_runtime.envelope import Cause, Event, WireModel, utc_now
 from service_runtime.money import Money  # noqa: TC002 - a model's field
@@ -95,7 +95,7 @@ MERGED: Final = answers(
 
 app = rest_resolver()
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
-store = CartStore(table_name=os.environ["TABLE_NAME"], client=boto3.client("dynamodb"))
+store = CartStore(table_name=os.environ["TABLE_NAME"], client=client("dynamodb"))
 
 
 def contended(error: ContentionError) -> NoReturn:

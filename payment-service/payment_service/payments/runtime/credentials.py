@@ -5,9 +5,9 @@ The secret is JSON: `{"apiKey": "…", "webhookSecret": "…", "previousWebhookS
 
 from __future__ import annotations
 
+import json
+import time
 from typing import TYPE_CHECKING, Any, Final
-
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -25,7 +25,9 @@ class Credentials:
 
     def __init__(self, secret_id: str, *, client: SecretsManagerClient) -> None:
         self._secret_id = secret_id
-        self._provider = SecretsProvider(boto3_client=client)
+        self._client = client
+        self._kept: dict[str, Any] = {}
+        self._kept_until = 0.0
 
     def api_key(self, *, fresh: bool = False) -> str:
         """Return the provider's key.
@@ -41,7 +43,8 @@ class Credentials:
         return [secret[name] for name in ("webhookSecret", "previousWebhookSecret") if secret.get(name)]
 
     def _secret(self, *, fresh: bool) -> dict[str, Any]:
-        secret: Any = self._provider.get(
-            self._secret_id, max_age=MAX_AGE_SECONDS, transform="json", force_fetch=fresh
-        )
-        return dict(secret)
+        # Not Powertools' parameters: they load boto3 and every other store of parameters, half of a cold start.
+        if fresh or time.monotonic() >= self._kept_until:
+            self._kept = json.loads(self._client.get_secret_value(SecretId=self._secret_id)["SecretString"])
+            self._kept_until = time.monotonic() + MAX_AGE_SECONDS
+        return self._kept

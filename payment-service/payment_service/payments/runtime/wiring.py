@@ -6,7 +6,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import boto3
+from service_runtime.clients import client
 from service_runtime.dynamodb import quick_client
 from service_runtime.observability import count, logger
 
@@ -19,6 +19,8 @@ from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from payment_service.payments.runtime.domain import Payment
     from payment_service.payments.runtime.provider import PaymentProvider
 
@@ -29,14 +31,19 @@ def settlement() -> Settlement:
     name = os.environ["PAYMENT_PROVIDER"]
     if name not in _PROVIDERS:
         raise ValueError(f"PAYMENT_PROVIDER must be one of {', '.join(sorted(_PROVIDERS))}, got {name!r}")
-    store = PaymentStore(table_name=os.environ["PAYMENTS_TABLE"], client=quick_client())
+    store = PaymentStore(table_name=os.environ["PAYMENTS_TABLE"], client=_dynamodb())
     return Settlement(store=store, provider=CircuitBreaker(_PROVIDERS[name]()), on_settled=_tell)
 
 
 @cache
 def credentials() -> Credentials:
     """The provider's credentials."""
-    return Credentials(os.environ["PROVIDER_SECRET"], client=boto3.client("secretsmanager"))
+    return Credentials(os.environ["PROVIDER_SECRET"], client=client("secretsmanager"))
+
+
+@cache
+def _dynamodb() -> DynamoDBClient:
+    return quick_client()
 
 
 def _tell(payment: Payment) -> None:
@@ -45,7 +52,7 @@ def _tell(payment: Payment) -> None:
 
 
 def _sandbox() -> PaymentProvider:
-    ledger = SandboxLedger(table_name=os.environ["PAYMENTS_TABLE"], client=quick_client())
+    ledger = SandboxLedger(table_name=os.environ["PAYMENTS_TABLE"], client=_dynamodb())
     return SandboxProvider(ledger)
 
 

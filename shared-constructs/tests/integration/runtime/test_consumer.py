@@ -178,6 +178,28 @@ def test_what_never_succeeds_is_in_the_dlq_with_its_reason_and_counts_as_handled
     assert attributes == {"reason": "currency is not EUR", "messageId": batch["Records"][0]["messageId"]}
 
 
+def test_what_never_succeeds_is_seen_again_when_the_dlq_does_not_take_it(received, monkeypatch):
+    def handle(event, _):
+        if event.data.wish == "bad":
+            raise PoisonMessage("currency is not EUR")
+
+    batch = received(body("bad"), body("good"))
+    bad = next(r["messageId"] for r in batch["Records"] if "bad" in r["body"])
+    monkeypatch.setenv("CONSUMER_DLQ_URL", "https://sqs.eu-west-1.amazonaws.com/000000000000/gone")
+    assert consumer_of(handle)(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": bad}]}
+
+
+def test_attributes_that_are_text_are_handed_over(received):
+    seen = []
+    batch = received("x")
+    batch["Records"][0]["messageAttributes"] = {
+        "receiptId": {"dataType": "String", "stringValue": "r-1"},
+        "picture": {"dataType": "Binary", "binaryValue": "AA=="},
+    }
+    MessageConsumer(lambda message: seen.append(message.attributes))(batch, Context())
+    assert seen == [{"receiptId": "r-1"}]
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [

@@ -3,7 +3,7 @@
 import boto3
 import pytest
 from moto import mock_aws
-from service_runtime.dynamodb import Table
+from service_runtime.dynamodb import Table, from_attributes, to_attributes
 
 ITEM = {
     "pk": "CUST#alice",
@@ -35,6 +35,17 @@ def test_an_item_is_read_as_it_was_written_whole_numbers_included(client):
     client.put_item(**table.creation(ITEM))
     assert table.get("CUST#alice", "CART") == ITEM
     assert type(table.get("CUST#alice", "CART")["lines"][0]["quantity"]) is int
+
+
+@pytest.mark.parametrize("value", [1.5, b"x", {"set"}], ids=str)
+def test_what_json_or_a_whole_number_cannot_say_is_not_stored(value):
+    with pytest.raises(TypeError, match="whole numbers"):
+        to_attributes({"lines": [{"quantity": value}]})
+
+
+def test_what_json_cannot_say_is_not_read():
+    with pytest.raises(TypeError, match="whole numbers"):
+        from_attributes({"tags": {"SS": ["a"]}})
 
 
 def test_what_is_decided_on_is_read_consistently(client):
