@@ -1,0 +1,1 @@
+"""How long functions take from nothing to their first answer."""
