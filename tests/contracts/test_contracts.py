@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -261,3 +263,20 @@ def test_a_route_that_is_gone_breaks_its_callers(monkeypatch):
         Contracts, "released_api", lambda self: published_api("order") if self.service == "order" else None
     )
     told(faults(), "order API has changed incompatibly: POST /orders/{}/cancellation is gone")
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("commerce.orders/OrderConfirmed.v1", "commerce.order/OrderConfirmed.v1"),
+        ("commerce.order/OrderLost.v1", "publishes no OrderLost.v1; there is OrderCancelled.v1"),
+        ("OrderConfirmed", "an event is called <source>/<Fact>.v<major>"),
+    ],
+)
+def test_an_event_that_nobody_publishes_is_refused_with_those_that_are(event, said):
+    command = [sys.executable, "-m", "commerce_platform.cli", "contract-add"]
+    options = ["--service", "cart-service", "--event", event]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -41,21 +41,6 @@ def test_an_unknown_service_is_refused_with_the_known_ones(tmp_path):
     assert "SERVICE is one of: " in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("event", "said"),
-    [
-        ("commerce.orders/OrderConfirmed.v1", "commerce.order/OrderConfirmed.v1"),
-        ("commerce.order/OrderLost.v1", "publishes no OrderLost.v1; there is OrderCancelled.v1"),
-        ("OrderConfirmed", "an event is called <source>/<Fact>.v<major>"),
-    ],
-)
-def test_an_event_that_nobody_publishes_is_refused_with_those_that_are(tmp_path, event, said):
-    done = run(tmp_path, "contract-add", "--service", "cart-service", "--event", event)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_whose_contract_is_added_must_be_said(tmp_path):
     done = run(tmp_path, "contract-add", "--service", "cart-service")
     assert done.returncode == 1
