@@ -276,7 +276,7 @@ def test_a_route_that_is_gone_breaks_its_callers(monkeypatch):
 def test_an_event_that_nobody_publishes_is_refused_with_those_that_are(event, said):
     command = [sys.executable, "-m", "commerce_platform.cli", "contract-add"]
     options = ["--service", "cart-service", "--event", event]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr

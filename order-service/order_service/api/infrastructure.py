@@ -79,7 +79,7 @@ class OrderApi(Construct):
                 },
                 rejections={
                     "UnknownCaller": Problem(400, "The caller is unknown."),
-                    "CatalogueBusy": BUSY,
+                    "Busy": BUSY,
                 },
                 output=PlacedOrder,
                 status=202,

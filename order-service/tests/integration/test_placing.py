@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from service_contracts import Contracts
+from service_testing.aws import client
 from service_testing.workflows import aws_call
 
 
@@ -181,3 +183,16 @@ def test_fifty_lines_are_one_order(shop):
 def test_without_the_scope_nothing_is_placed(shop):
     assert shop.place(claims={"sub": "customer-1", "scope": "openid"}).status == 403
     assert shop.place(claims=None).status == 401
+
+
+@pytest.mark.parametrize("call", ["get_item", "batch_get_item", "put_item"])
+def test_while_dynamodb_throttles_callers_are_told_to_try_again(shop, monkeypatch, call):
+    def throttle(**_):
+        raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, call)
+
+    with monkeypatch.context() as throttling:
+        throttling.setattr(client("dynamodb"), call, throttle)
+        response = shop.place(key="again")
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    assert shop.deployment.items("Orders") == []
+    assert shop.place(key="again").status == 202
