@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -321,6 +322,8 @@ def test_while_nobody_listens_calls_go_by_http_and_come_back_afterwards(emulator
     emulator.listen(_says(200, TableNames=["before"]))
     assert client.list_tables()["TableNames"] == ["before"]
     emulator.path.unlink()
+    # The emulator has gone for good once its end of the connection is closed.
+    assert select.select([dynamodb_channel._connections.kept[0]], [], [], 5)[0]
 
     assert client.list_tables()["TableNames"] == []
     emulator.listen(_says(200, TableNames=["again"]))
