@@ -5,8 +5,8 @@ from typing import ClassVar
 from pydantic import Field
 from shared_constructs import ServiceSettings, StageName
 
-RETRY_SECONDS = 120
-"""What the retries of the lifecycle's writes take at most, about half a minute each."""
+RETRY_SECONDS = 600
+"""What the retries of the lifecycle's three writes take at most, just below three minutes each."""
 
 
 class OrderSettings(ServiceSettings):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ORDERS = 12
 ATTACK_SECONDS = 8
-THROTTLE_SECONDS = 2
+THROTTLE_SECONDS = 3
 PIECES = 100
 RECOVERED_WITHIN = 150
 """Two redeliveries and what a busy machine takes; about 40 seconds on one that is not."""

@@ -527,3 +527,20 @@ def test_republishing_an_order_gives_its_events_the_same_ids(shop):
 
     shop.run(order_id, stock=stock)
     assert shop.events("StockReservationRequested.v1")[0].metadata.event_id in seen
+
+
+@pytest.mark.parametrize("state", ["ReserveStock", "RequestPayment", "Confirm"])
+def test_a_throttled_moment_costs_time_and_not_the_order(shop, state):
+    """Ten attempts are refused: with full jitter, a few can all fall into one short moment."""
+    order_id = shop.placed()
+    refused = []
+
+    def throttle(integration, arguments):
+        if integration.state == state and len(refused) < 10:
+            refused.append(state)
+            raise WorkflowError("DynamoDb.ThrottlingException", "the table cannot follow")
+        return aws_call(integration, arguments)
+
+    shop.run(order_id, call=throttle)
+    assert len(refused) == 10
+    assert timeline(shop.order(order_id)) == STATUSES
