@@ -5,7 +5,7 @@ import pytest
 MAP = "catalogue/map.html"
 EVENT = "catalogue/events/order-OrderConfirmed.v1.html"
 WORKFLOW = "catalogue/workflows/order-lifecycle.html"
-CONSTRUCT = "reference/shared_constructs.html"
+CONSTRUCT = "constructs/event-request.html"
 PAGES = {"home": "index.html", "map": MAP, "event": EVENT, "workflow": WORKFLOW, "construct": CONSTRUCT}
 DEVICES = {
     "desktop": {"width": 1440, "height": 1000},
