@@ -34,7 +34,14 @@ RESPONSE = struct.Struct("!HII")
 
 _PASSED_EVENTS = ("request-created", "choose-signer", "before-sign", "before-send")
 # Whose handlers only sign, and name the client and its retries in headers that the emulator does not read.
-_PASSED_HANDLERS = frozenset({"botocore.signers", "botocore.useragent", "botocore.handlers"})
+_PASSED_HANDLERS = frozenset(
+    {
+        "botocore.signers",
+        "botocore.useragent",
+        "botocore.handlers",
+        "aws_lambda_powertools.shared.user_agent",
+    }
+)
 
 
 class _Connections(threading.local):

@@ -147,6 +147,30 @@ def test_other_clients_go_by_http(cloud: Cloud) -> None:
     assert found == [4, 4]
 
 
+def test_clients_that_powertools_names_in_a_header_go_by_the_socket(cloud: Cloud) -> None:
+    found = _run(
+        cloud,
+        """
+        import boto3, botocore, botocore.httpsession
+
+        def named(request, **_):
+            request.headers["User-Agent"] += " PT/no-op"
+
+        named.__module__ = "aws_lambda_powertools.shared.user_agent"
+        botocore.register_initializer(lambda session: session.register("request-created", named))
+
+        def handler(event, context):
+            sent = []
+            send = botocore.httpsession.URLLib3Session.send
+            botocore.httpsession.URLLib3Session.send = lambda self, request: (sent.append(1), send(self, request))[1]
+            boto3.client("dynamodb").list_tables()
+            return len(sent)
+        """,
+    )
+
+    assert found == 0
+
+
 def test_a_key_pairs_account_and_region_are_kept_apart(cloud: Cloud) -> None:
     found = _run(
         cloud,
