@@ -45,7 +45,7 @@ given = $(if $($(1)),--$(2) '$($(1))')
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo order trace bench token synth diff deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench token synth diff deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -76,6 +76,9 @@ order: $(TOOLS) ## Place an order and draw its timeline (PAY=tok_visa SKU= QTY=1
 
 trace: $(TOOLS) ## Show everything that happened to an order or anything else with an id, in order of time (ORDER= or ID=)
 	@$(CLI) trace $(call given,ORDER,id) $(call given,ID,id)
+
+smoke: $(TOOLS) ## Ask a deployed stage for everything it must refuse and take orders through it (STAGE=local CHECK=)
+	@$(SHOP) smoke $(call given,STAGE,stage) $(call given,CHECK,check)
 
 # What an order goes through, and the chain that it is compared with.
 MEASURED := product inventory order payment bench/synchronous_chain

@@ -14,6 +14,7 @@ from storefront import demo as shop
 from storefront.client import Commerce, StorefrontError
 
 INTERRUPTED = 130
+LOCAL = "local"
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 output = Console(highlight=False)
@@ -68,6 +69,30 @@ def bench(
     for line in benchmark.HOW_TO_READ:
         output.print(line)
     output.print(f"Kept, with drawings: {keep}")
+
+
+@cli.command()
+def smoke(
+    stage: Annotated[
+        str, typer.Option(help="local, or a stage in the account of your AWS credentials.")
+    ] = "local",
+    check: Annotated[
+        list[str] | None, typer.Option(help="Only this one, repeatedly for several; all without it.")
+    ] = None,
+    published: Annotated[
+        Path, typer.Option(help="The folder below which services publish their APIs.")
+    ] = Path(),
+) -> None:
+    """Ask every published route of a stage for what it must refuse, and take orders to each of their ends."""
+    from storefront import smoke as test  # noqa: PLC0415 - loads a validator, which nothing else needs
+    from storefront.smoke import visit  # noqa: PLC0415
+
+    checks = test.selected(check or (), stage)
+    commerce = Commerce.running() if stage == LOCAL else Commerce.deployed(stage)
+    routes = visit.published(commerce, published)
+    seen = visit.Visit(commerce, routes, signs_in=stage not in test.UNTOUCHED)
+    if not test.run(seen, checks, output):
+        raise StorefrontError(f"The smoke test of {stage} failed.")
 
 
 @cli.command()

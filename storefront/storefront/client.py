@@ -79,6 +79,43 @@ class Commerce:
             raise StorefrontError("The local cloud does not run.", "Start it: make up")
         return cls(json.loads(file.read_text()), file.parent, patience)
 
+    @classmethod
+    def deployed(cls, stage: str) -> Commerce:
+        """A stage in the account and region of the caller's AWS credentials, as its stacks publish it (SSM).
+
+        Raises:
+            StorefrontError: There are no credentials or no region, or nothing of the stage is published there.
+        """
+        import boto3  # noqa: PLC0415 - as in `aws`
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        path = f"/commerce/{stage}/"
+        try:
+            ssm = boto3.client("ssm")
+            pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+            found = [parameter for page in pages for parameter in page["Parameters"]]
+        except (BotoCoreError, ClientError) as error:
+            advice = "Needed: credentials and a region, AWS_PROFILE or `aws configure`."
+            raise StorefrontError(f"What {stage} publishes cannot be read: {error}", advice) from error
+        # /commerce/<stage>/<service>/<name>/v<version>
+        by_name = {tuple(each["Name"].split("/")[3:5]): each["Value"] for each in found}
+        services = {
+            service: {"apiUrl": value.rstrip("/")}
+            for (service, name), value in by_name.items()
+            if name == "api-url"
+        }
+        if not services:
+            region = ssm.meta.region_name
+            raise StorefrontError(f"No service publishes {path}*/api-url in this account, region {region}.")
+        names = {"userPoolId": "user-pool-id", "clientId": "user-pool-client-id"}
+        auth = {key: by_name.get(("platform", name), "") for key, name in names.items()}
+        return cls({"stage": stage, "services": services, "auth": auth})
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a local cloud, or one that AWS_ENDPOINT_URL names."""
+        return "endpointUrl" in self.endpoints
+
     def require(self, services: Iterable[str]) -> None:
         """Check that services are deployed.
 
@@ -97,6 +134,8 @@ class Commerce:
         import boto3  # noqa: PLC0415 - 0.2 s that a reader of the catalogue need not wait for
         from botocore.config import Config  # noqa: PLC0415
 
+        if not self.is_local:
+            return boto3.client(service)  # type: ignore[call-overload]  # any service
         account = next(iter(self.endpoints["services"].values()))["account"]
         # The credentials of a user are for a cloud that the user named.
         mine = os.environ if "AWS_ENDPOINT_URL" in os.environ else {}
@@ -157,7 +196,7 @@ class Caller:
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
             # Neither a proxy nor a ~/.netrc has a say in requests to the local cloud.
-            self._local.session.trust_env = False
+            self._local.session.trust_env = not self.commerce.is_local
         session: requests.Session = self._local.session
         return session
 
