@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 WITH_CHARSET = "application/json; charset=utf-8"
 UNFIT = {"smoke": True}
 """A body that no route accepts."""
+NOWHERE = {
+    "security": [],
+    "responses": {
+        "404": {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    },
+}
+"""A route that is not there is published nowhere; what it answers is what every route answers."""
 
 
 def refusals(visit: Visit) -> Iterator[Finding]:
@@ -53,12 +60,3 @@ def bodies(visit: Visit) -> Iterator[Finding]:
 def _finds_something(route: Route) -> bool:
     """Whether it looks for something before it reads a body."""
     return "404" in route.operation["responses"] and route.body is None
-
-
-# A route that is not there is published nowhere; what it answers is what every route answers.
-NOWHERE = {
-    "security": [],
-    "responses": {
-        "404": {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    },
-}
