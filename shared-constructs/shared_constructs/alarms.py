@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration
-from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, Metric, TreatMissingData
+from aws_cdk import Duration, Fn
+from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, MathExpression, Metric, TreatMissingData
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from shared_constructs.service import ServiceStack
@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk.aws_cloudwatch import IMetric
+    from aws_cdk.aws_dynamodb import ITable
     from aws_cdk.aws_sqs import IQueue
     from constructs import Construct
 
 PERIOD = Duration.minutes(1)
+
+UNREAD_PERIOD = Duration.minutes(30)
+"""How long a stream may be written to and not be read: several times what CloudWatch's metrics come late, and a small
+part of the day that a stream keeps."""
 
 
 def alarm_above(
@@ -101,15 +106,78 @@ def pipe_failure_alarm(
     return alarm_above(
         scope,
         construct_id,
-        metric=Metric(
-            namespace="AWS/EventBridge/Pipes",
-            metric_name="ExecutionFailed",
-            dimensions_map={"PipeName": pipe_name},
-            period=PERIOD,
-            statistic="Sum",
-        ),
+        metric=_of_pipe("ExecutionFailed", pipe_name, period=PERIOD),
         threshold=0,
         periods=3,
         description="The pipe has been failing for three minutes: its log group names the step and the error.",
         customized=customized,
+    )
+
+
+def unread_stream_alarm(
+    scope: Construct,
+    construct_id: str,
+    *,
+    table: ITable,
+    pipe_name: str,
+    customized: Mapping[str, Any] | None = None,
+) -> Alarm:
+    """An alarm on a table that is written to while its pipe neither reads the stream nor handles anything.
+
+    A pipe that was stopped, or that EventBridge disabled or never started, has no failed execution, and a stream keeps
+    its records for a day only. A running pipe asks the stream for records several times a second, whether its filter
+    lets any through or not, which DynamoDB counts as `GetRecords` (by the SampleCount of SuccessfulRequestLatency:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html); should those calls not
+    be counted, the pipe's own Invocations are
+    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-monitoring.html). A second reader of the stream,
+    an operator's, hides a stopped pipe while it reads.
+
+    Args:
+        scope: Where the alarm lives.
+        construct_id: Its id there.
+        table: The table, with a stream.
+        pipe_name: The stream's reader.
+        customized: See `alarm_above`.
+    """
+    reads = Metric(
+        namespace="AWS/DynamoDB",
+        metric_name="SuccessfulRequestLatency",
+        dimensions_map={
+            "TableName": table.table_name,
+            "Operation": "GetRecords",
+            # arn:aws:dynamodb:region:account:table/name/stream/label
+            "StreamLabel": Fn.select(3, Fn.split("/", str(table.table_stream_arn))),
+        },
+        statistic="SampleCount",
+        period=UNREAD_PERIOD,
+    )
+    return alarm_above(
+        scope,
+        construct_id,
+        metric=MathExpression(
+            expression="IF((FILL(writes, 0) > 0) AND (FILL(reads, 0) + FILL(handled, 0) == 0), 1, 0)",
+            using_metrics={
+                "writes": table.metric_consumed_write_capacity_units(period=UNREAD_PERIOD, statistic="Sum"),
+                "reads": reads,
+                "handled": _of_pipe("Invocations", pipe_name, period=UNREAD_PERIOD),
+            },
+            period=UNREAD_PERIOD,
+            label="Written to and not read",
+        ),
+        threshold=0,
+        description=(
+            "The table changes and nobody reads its stream, which forgets after a day: see the pipe's state and the"
+            " reason for it (aws pipes describe-pipe), repair that and start the pipe again."
+        ),
+        customized=customized,
+    )
+
+
+def _of_pipe(name: str, pipe_name: str, *, period: Duration) -> Metric:
+    return Metric(
+        namespace="AWS/EventBridge/Pipes",
+        metric_name=name,
+        dimensions_map={"PipeName": pipe_name},
+        period=period,
+        statistic="Sum",
     )

@@ -174,6 +174,25 @@ def test_every_inert_type_deploys_updates_and_is_deleted(cloud):
     cloud.client("cloudformation").delete_stack(StackName="stack")
 
 
+def test_an_alarm_on_metric_math_exists_and_watches_nothing(cloud):
+    def alarm(**watched):
+        threshold = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 0}
+        return {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": threshold | watched}}
+
+    def watching():
+        return [each["MetricName"] for each in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+
+    math = alarm(Metrics=[{"Id": "m", "Expression": "1"}])
+    plain = alarm(MetricName="Errors", Namespace="AWS/Lambda", Statistic="Sum", Period=60)
+    cloud.deploy(math)
+    assert watching() == []
+    cloud.deploy(plain)
+    assert watching() == ["Errors"]
+    cloud.deploy(math)
+    assert watching() == []
+    cloud.client("cloudformation").delete_stack(StackName="stack")
+
+
 def test_an_unknown_type_is_refused_by_name(cloud):
     with pytest.raises(ClientError, match="AWS::Nobody::Knows"):
         cloud.deploy({"Unknown": {"Type": "AWS::Nobody::Knows"}})

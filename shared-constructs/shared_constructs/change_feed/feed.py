@@ -14,7 +14,7 @@ from aws_cdk.aws_sqs import Queue, QueueEncryption
 from constructs import Construct
 from states_language.definition import expression, library
 
-from shared_constructs.alarms import dlq_alarm, pipe_failure_alarm
+from shared_constructs.alarms import dlq_alarm, pipe_failure_alarm, unread_stream_alarm
 from shared_constructs.change_feed.conditions import excludes, seen, weakest
 from shared_constructs.change_feed.events import quoted
 from shared_constructs.customize import Customization
@@ -88,7 +88,7 @@ class FeedResources:
         enrichment: The workflow that makes the events.
         republish: The operator's workflow.
         dlq: Positions of records that were given up.
-        alarms: DLQ depth and the pipe's failures.
+        alarms: DLQ depth, the pipe's failures, and a stream that nobody reads.
     """
 
     table: ITable
@@ -103,7 +103,8 @@ class ChangeFeed(Construct):
     """Every change of a table as events on the service's bus; nothing else publishes.
 
     Builds a pipe from the table's stream through an Express workflow, which turns each record into envelopes (see
-    `DomainEvent`), to the bus; a DLQ; a log; alarms on the DLQ and the pipe; and `republish`. Only inserts and
+    `DomainEvent`), to the bus; a DLQ; a log; alarms on the DLQ, the pipe and a stream that is not read (a pipe that does
+    not run fails at nothing); and `republish`. Only inserts and
     modifications are read, and the pipe's filter drops what can mean no event, as far as the events' conditions show
     it; of the rest only those count that change the item's `version`: a service ends an item's life by a state, and
     two events never share an id. Correlation and causation come from the new image's
@@ -126,7 +127,7 @@ class ChangeFeed(Construct):
             reader (DynamoDB allows two per shard; the second is the operator's).
         events: What changes mean.
         retry: When a record is given up.
-        customize: Properties of the `dlq`, the `pipe` and of both `alarms` that have no argument here.
+        customize: Properties of the `dlq`, the `pipe` and of all `alarms` that have no argument here.
 
     Attributes:
         resources: Table, pipe, workflows, DLQ and alarms.
@@ -231,9 +232,12 @@ class ChangeFeed(Construct):
                     "DlqAlarm",
                     dlq=dlq,
                     what=f"{construct_id}: positions of changes that were not told",
-                    **customized,
+                    customized=customized,
                 ),
-                pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, **customized),
+                pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, customized=customized),
+                unread_stream_alarm(
+                    self, "UnreadAlarm", table=self._table, pipe_name=pipe.ref, customized=customized
+                ),
             ),
         )
 

@@ -6,9 +6,10 @@ Replaces, in `services/cloudformation/provisioners.py`:
   has their APIs;
 - request validators (6113): an id that names nothing, so no request is ever validated;
 - methods (5281): the validator's id is not passed on;
-- functions (2401, `_lambda_update`): ReservedConcurrentExecutions is dropped.
+- functions (2401, `_lambda_update`): ReservedConcurrentExecutions is dropped;
+- alarms (10574): one on metric math is refused, and with it its whole template.
 
-`INERT` names the types that have no effect on a local cloud. Each is logged once, so that nobody takes it for the
+`INERT` names the types that have no effect on a local cloud; alarms on metric math have none either. Each is logged once, so that nobody takes it for the
 real thing. A type in neither table fails the deployment by its name, before anything is created
 (`engine.py:301`).
 """
@@ -73,6 +74,7 @@ def apply() -> None:
     for name, resource_type in TYPES.items():
         provisioners._RESOURCE_HANDLERS[name] = resource_type.handlers()
         provisioners._REPLACING_PROPERTIES[name] = resource_type.create_only
+    _accept_metric_math()
     amend("AWS::ApiGateway::Method", _set_validator)
     amend("AWS::Lambda::Function", _set_concurrency)
 
@@ -98,6 +100,29 @@ def amend(resource_type: str, note: Callable[[str, Properties], None]) -> None:
         return updated
 
     handlers |= {"create": create_and_note, "update": update_and_note}
+
+
+def _accept_metric_math() -> None:
+    """Alarms on metric math exist as a name and watch nothing; those on one metric stay the emulator's."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
+    create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
+    inert = _inert("AWS::CloudWatch::Alarm")
+
+    def create_either(logical_id: str, props: Properties, stack_name: str) -> Created:
+        made: Created = (inert.create if "Metrics" in props else create)(logical_id, props, stack_name)
+        return made
+
+    def update_either(
+        physical_id: str, old: Properties, new: Properties, stack_name: str, *rest: Any
+    ) -> Created:
+        if "Metrics" not in new:
+            updated: Created = update(physical_id, old, new, stack_name, *rest)
+            return updated
+        if "Metrics" not in old:
+            delete(physical_id, old)
+        return physical_id, inert.update(physical_id, new)
+
+    handlers |= {"create": create_either, "update": update_either}
 
 
 def _set_validator(_physical_id: str, props: Properties) -> None:

@@ -273,6 +273,68 @@ def feed_of(*feeds, stream=True, **options):
     return build
 
 
+def alarms_of(templates):
+    resources = templates["commerce-local-test"]["Resources"].values()
+    return [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
+
+
+@pytest.fixture(scope="module")
+def unread():
+    (alarm,) = [each for each in alarms_of(synthesize(feed_of([THING]))) if "Metrics" in each]
+    return alarm
+
+
+def fires(alarm, **metrics):
+    """Whether one period with these sums is above the threshold; what is not given has no data."""
+    expressions = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    functions = {"IF": lambda c, a, b: a if c else b, "FILL": lambda v, other: other if v is None else v}
+    names = {each["Id"]: metrics.get(each["Id"]) for each in alarm["Metrics"]}
+    value = eval(expressions[0].replace(" AND ", " and "), functions | names)  # noqa: S307 - metric math of ours
+    return alarm["ComparisonOperator"] == "GreaterThanThreshold" and value > alarm["Threshold"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        ({}, False),  # nobody writes
+        ({"writes": 12.0, "reads": 7200.0, "handled": 3.0}, False),
+        ({"writes": 12.0, "reads": 7200.0}, False),  # the filter lets none of these changes through
+        ({"writes": 12.0, "handled": 3.0}, False),  # even if AWS counted no reads of its own pipes
+        ({"reads": 7200.0}, False),
+        ({"writes": 12.0}, True),
+        ({"writes": 0.5, "reads": 0.0, "handled": 0.0}, True),
+    ],
+)
+def test_somebody_is_told_when_the_table_changes_and_the_pipe_does_not_run(unread, metrics, told):
+    assert fires(unread, **metrics) is told
+    assert unread["TreatMissingData"] == "notBreaching"
+
+
+def test_a_stopped_pipe_is_noticed_by_its_own_stream_and_name(unread):
+    metrics = {each["Id"]: each["MetricStat"] for each in unread["Metrics"] if "MetricStat" in each}
+    names = {
+        id_: (of["Metric"]["Namespace"], of["Metric"]["MetricName"], of["Stat"])
+        for id_, of in metrics.items()
+    }
+    assert names == {
+        "writes": ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Sum"),
+        "reads": ("AWS/DynamoDB", "SuccessfulRequestLatency", "SampleCount"),
+        "handled": ("AWS/EventBridge/Pipes", "Invocations", "Sum"),
+    }
+    assert {of["Period"] for of in metrics.values()} == {1800}
+    dimensions = {d["Name"]: d["Value"] for d in metrics["reads"]["Metric"]["Dimensions"]}
+    assert dimensions["Operation"] == "GetRecords"
+    assert dimensions["StreamLabel"]["Fn::Select"][0] == 3
+    (pipe,) = metrics["handled"]["Metric"]["Dimensions"]
+    assert (pipe["Name"], pipe["Value"]["Ref"].startswith("Feed0Pipe")) == ("PipeName", True)
+
+
+def test_a_feeds_alarms_can_be_customized():
+    alarms = alarms_of(synthesize(feed_of([THING], customize={"alarms": {"evaluation_periods": 4}})))
+    feeds = [alarm for alarm in alarms if alarm["EvaluationPeriods"] == 4]
+    assert len(feeds) == 3
+
+
 def test_an_expression_that_does_not_parse_fails_the_synthesis():
     broken = DomainEvent(ThingDone, aggregate_id="id", data={"id": "$new.id ~>"})
     with pytest.raises(RuntimeError, match="JSONata does not parse"):
