@@ -14,6 +14,7 @@ Every rule runs for `dev` and `prod`. A service adds its own tests to the class;
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
@@ -39,6 +40,14 @@ UNBOUND_ACTIONS: Final = frozenset(
     | {"logs:DescribeLogGroups"}
 )
 """Actions that AWS grants on every resource or not at all (Service Authorization Reference)."""
+
+WATCHED: Final = {
+    "AWS::ApiGateway::Stage": {"5XXError"},
+    "AWS::Lambda::Function": {"Errors", "Throttles"},
+    "AWS::Pipes::Pipe": {"ExecutionFailed"},
+    "AWS::StepFunctions::StateMachine": {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionThrottled"},
+}
+"""By which metrics somebody is told that something fails."""
 
 
 class ServiceRules:
@@ -129,6 +138,21 @@ class ServiceRules:
             else:
                 assert name in alarmed, f"nobody is told that a message is in {name}"
 
+    # Alarms
+
+    def test_every_alarm_says_what_it_means_and_what_to_do_first(self, stacks: Stacks) -> None:
+        for template in stacks.values():
+            for alarm in of_type(template, "AWS::CloudWatch::Alarm"):
+                assert re.fullmatch(r"\S.+\. First: \S.+\.", alarm["AlarmDescription"]), alarm
+                assert alarm["TreatMissingData"] == "notBreaching" or "Nobody" in alarm["AlarmDescription"]
+
+    def test_somebody_is_told_of_whatever_runs_and_fails(self, template: Template) -> None:
+        watched = list(_watched(template))
+        for resource_type, metrics in WATCHED.items():
+            for name in _by_id(template, resource_type):
+                of_it = {metric for metric, dimensions in watched if f'{{"Ref": "{name}"}}' in dimensions}
+                assert metrics <= of_it, f"nobody is told of {', '.join(metrics - of_it)} of {name}"
+
     def test_every_rule_tries_again_and_gives_up_into_a_dlq(self, template: Template) -> None:
         for rule in of_type(template, "AWS::Events::Rule"):
             for target in rule["Targets"]:
@@ -195,6 +219,14 @@ class ServiceRules:
 
 def _granted(stacks: Stacks) -> Iterator[dict[str, Any]]:
     return (statement for template in stacks.values() for statement in statements(template))
+
+
+def _watched(template: Template) -> Iterator[tuple[str, str]]:
+    """Name and dimensions, as JSON, of each metric that an alarm watches."""
+    for alarm in of_type(template, "AWS::CloudWatch::Alarm"):
+        stats = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
+        for metric in stats or [alarm]:
+            yield metric["MetricName"], json.dumps(metric.get("Dimensions", []))
 
 
 def _by_id(template: Template, resource_type: str) -> Mapping[str, dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""The alarms that every queue, workflow and pipe has, each saying what happened and what to do."""
+"""The alarms that every function, API, workflow, queue and pipe has: few, on symptoms, each saying what to do first."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, Fn
@@ -20,6 +21,34 @@ if TYPE_CHECKING:
 
 PERIOD = Duration.minutes(1)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Lasting:
+    """How long something must go on before somebody is told.
+
+    Attributes:
+        periods: In so many periods the threshold must be exceeded, at least 1.
+        of: Among so many in a row, at least as many.
+    """
+
+    periods: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.periods <= self.of:
+            raise ValueError(f"Lasting needs 1 <= periods <= of, got periods={self.periods} and of={self.of}")
+
+
+AT_ONCE = Lasting(periods=1, of=1)
+"""What is never right, and what does not come again by itself."""
+
+REPEATED = Lasting(periods=3, of=15)
+"""What is tried again and passes when it was a hiccup: three bad minutes within a quarter of an hour, in a row or not."""
+
+MAX_ERROR_RATE = 0.01
+"""The share of requests that may fail. API Gateway itself promises that 99.95 % do not, so that a busy API always has a
+few; one failure among less than a hundred requests of a minute is above it."""
+
 UNREAD_PERIOD = Duration.minutes(30)
 """How long a stream may be written to and not be read: several times what CloudWatch's metrics come late, and a small
 part of the day that a stream keeps."""
@@ -31,8 +60,9 @@ def alarm_above(
     *,
     metric: IMetric,
     threshold: float,
-    description: str,
-    periods: int = 1,
+    means: str,
+    first: str,
+    lasting: Lasting = AT_ONCE,
     customized: Mapping[str, Any] | None = None,
 ) -> Alarm:
     """An alarm that fires when a metric exceeds a threshold; no data means no fault.
@@ -44,16 +74,18 @@ def alarm_above(
         construct_id: Its id there.
         metric: What is watched, at one-minute periods.
         threshold: The last value that is still fine.
-        description: What it means and what to do, for whoever is woken by it.
-        periods: How many minutes in a row it must last.
+        means: What happened and who is hurt by it, for whoever is woken.
+        first: What to do first; both are the alarm's description.
+        lasting: How much of it is not passing any more; default the first period.
         customized: Properties of the alarm that win over these; default none.
     """
     properties = {
         "threshold": threshold,
-        "evaluation_periods": periods,
+        "evaluation_periods": lasting.of,
+        "datapoints_to_alarm": lasting.periods if lasting.periods < lasting.of else None,
         "comparison_operator": ComparisonOperator.GREATER_THAN_THRESHOLD,
         "treat_missing_data": TreatMissingData.NOT_BREACHING,
-        "alarm_description": description,
+        "alarm_description": f"{means} First: {first}",
         **(customized or {}),
     }
     alarm = Alarm(scope, construct_id, metric=metric, **properties)
@@ -87,7 +119,8 @@ def dlq_alarm(
         construct_id,
         metric=dlq.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
         threshold=0,
-        description=f"{what} reached the dead-letter queue: find the cause in the logs, repair it, then redrive.",
+        means=f"{what} reached the dead-letter queue and waits there, for a fortnight at most.",
+        first="find the cause in the logs, repair it, then redrive.",
         customized=customized,
     )
 
@@ -108,8 +141,9 @@ def pipe_failure_alarm(
         construct_id,
         metric=_of_pipe("ExecutionFailed", pipe_name, period=PERIOD),
         threshold=0,
-        periods=3,
-        description="The pipe has been failing for three minutes: its log group names the step and the error.",
+        lasting=Lasting(periods=3, of=3),
+        means="The pipe has been failing for three minutes: what it carries is late.",
+        first="its log group names the step and the error.",
         customized=customized,
     )
 
@@ -165,10 +199,8 @@ def unread_stream_alarm(
             label="Written to and not read",
         ),
         threshold=0,
-        description=(
-            "The table changes and nobody reads its stream, which forgets after a day: see the pipe's state and the"
-            " reason for it (aws pipes describe-pipe), repair that and start the pipe again."
-        ),
+        means="The table changes and nobody reads its stream, which forgets after a day: other services hear nothing.",
+        first="see the pipe's state and the reason for it (aws pipes describe-pipe), repair that and start the pipe.",
         customized=customized,
     )
 

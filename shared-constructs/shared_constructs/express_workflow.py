@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
+from aws_cdk.aws_cloudwatch import MathExpression
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_stepfunctions import (
@@ -21,7 +22,7 @@ from constructs import Construct
 from states_language import definition as asl
 from states_language.rules import check_definition
 
-from shared_constructs.alarms import PERIOD, alarm_above
+from shared_constructs.alarms import AT_ONCE, PERIOD, REPEATED, alarm_above
 from shared_constructs.customize import Customization, Customize
 from shared_constructs.function import ServiceFunction
 from shared_constructs.permissions import reference, statements_for
@@ -59,7 +60,7 @@ class WorkflowResources:
         state_machine: The state machine.
         role: Its execution role.
         log_group: Where it logs.
-        alarms: Failed, timed out, throttled.
+        alarms: One, on executions that did not succeed.
     """
 
     state_machine: StateMachine
@@ -72,8 +73,9 @@ class Workflow(Construct):
     """What `ExpressWorkflow` and `StandardWorkflow` have in common.
 
     Builds the state machine with a role of its own, a log group under `/aws/vendedlogs/` (every event; execution
-    data only where the stage says), X-Ray tracing, and alarms on failed, timed-out and throttled executions. The
-    definition is checked at synth (`states_language.rules`), beyond what CloudFormation's schema knows.
+    data only where the stage says), X-Ray tracing, and one alarm on executions that failed, timed out or were throttled: of
+    a Standard workflow the first, since nothing starts it again, of an Express one those of three minutes within fifteen,
+    since its caller does. What a caller or a customer did wrong is an output, never a failed execution. The definition is checked at synth (`states_language.rules`), beyond what CloudFormation's schema knows.
 
     The role gets exactly the actions of the service integrations that the definition uses, each on the resources
     that the state names through substitutions: DynamoDB on those tables (and the literal indexes), `events:PutEvents`
@@ -223,30 +225,27 @@ class Workflow(Construct):
         return state_machine
 
     def _alarms(self, customization: Customization, machine: StateMachine) -> list[Alarm]:
-        watched = {
-            "Failed": (
-                machine.metric_failed(period=PERIOD),
-                "executions failed: the log names the state and the error.",
-            ),
-            "TimedOut": (
-                machine.metric_timed_out(period=PERIOD),
-                "executions ran out of time: see which state waits.",
-            ),
-            "Throttled": (
-                machine.metric_throttled(period=PERIOD),
-                "executions were throttled: the quota is exhausted.",
-            ),
-        }
+        express = self._TYPE is StateMachineType.EXPRESS
         return [
             alarm_above(
                 self,
-                f"{kind}Alarm",
-                metric=metric,
+                "UnfinishedAlarm",
+                metric=MathExpression(
+                    expression="FILL(failed, 0) + FILL(timedOut, 0) + FILL(throttled, 0)",
+                    using_metrics={
+                        "failed": machine.metric_failed(period=PERIOD),
+                        "timedOut": machine.metric_timed_out(period=PERIOD),
+                        "throttled": machine.metric_throttled(period=PERIOD),
+                    },
+                    period=PERIOD,
+                    label="Executions that did not succeed",
+                ),
                 threshold=0,
-                description=f"{self.node.id}: {meaning}",
+                lasting=REPEATED if express else AT_ONCE,
+                means=f"{self.node.id}: executions fail, run out of time or are throttled.",
+                first="the workflow's log names the state and the error; the metrics say which of the three it is.",
                 customized=customization.of("alarms", enforced={}),
             )
-            for kind, (metric, meaning) in watched.items()
         ]
 
 

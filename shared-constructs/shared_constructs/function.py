@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk.aws_iam import Role, ServicePrincipal
@@ -24,6 +24,7 @@ from aws_cdk.aws_lambda import (
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
+from shared_constructs.alarms import PERIOD, REPEATED, alarm_above
 from shared_constructs.bundling import (
     Target,
     build_layer,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from aws_cdk.aws_cloudwatch import Alarm
     from aws_cdk.aws_lambda import ILayerVersion
 
     from shared_constructs.customize import Customize
@@ -165,11 +167,13 @@ class FunctionResources:
         function: The function.
         role: Its execution role, to which callers grant what it needs.
         log_group: Where it logs.
+        alarms: Errors, throttles.
     """
 
     function: Function
     role: Role
     log_group: LogGroup
+    alarms: Sequence[Alarm]
 
 
 class ServiceFunction(Construct):
@@ -178,7 +182,9 @@ class ServiceFunction(Construct):
     On AWS it runs Python 3.13 on arm64; on the local cloud this host's interpreter. The zip holds the included part
     of the service's package; dependencies come from layers. Logs are JSON, their level, sampling and retention, the
     memory and tracing are the stage's. The role may write to its own log group and, where the stage traces, to
-    X-Ray; everything else is granted by whoever connects the function to something.
+    X-Ray; everything else is granted by whoever connects the function to something. Alarms tell of errors (exceptions,
+    timeouts, crashes) and of throttles in three minutes within fifteen; what a handler answers or reports as a message
+    to be seen again is no error.
 
     Examples:
         >>> app = ServiceApp(service="cart", stage="dev")
@@ -201,7 +207,7 @@ class ServiceFunction(Construct):
         dependencies: `PLATFORM_LAYER` by default, `NO_DEPENDENCIES` or an `OwnLayer`.
         layers: More layers, such as an extension's; five in all, which the CDK checks.
         reserved_concurrency: Taken from the account's for this function alone; unreserved by default.
-        customize: Properties of the `function` and its `log_group` that have no argument here.
+        customize: Properties of the `function`, its `log_group` and its `alarms` that have no argument here.
 
     Raises:
         BundlingError: Included code does not exist or imports code that is not included.
@@ -209,7 +215,7 @@ class ServiceFunction(Construct):
             a customized property that the construct enforces.
 
     Attributes:
-        resources: Function, role and log group, as the CDK knows them.
+        resources: Function, role, log group and alarms, as the CDK knows them.
         timeout: Its timeout, from which a queue's visibility timeout follows.
         reserved_concurrency: As given.
     """
@@ -248,7 +254,7 @@ class ServiceFunction(Construct):
         )
         self._code_bytes = unzipped_bytes(code)
 
-        customization = Customization(customize, "function", "log_group")
+        customization = Customization(customize, "function", "log_group", "alarms")
         logs = customization.of(
             "log_group", enforced={}, retention=stage.log_retention, removal_policy=stage.removal_policy
         )
@@ -278,7 +284,12 @@ class ServiceFunction(Construct):
             tracing=Tracing.ACTIVE if stage.tracing else Tracing.DISABLED,
         )
         function = Function(self, "Function", **properties)
-        self.resources = FunctionResources(function=function, role=role, log_group=log_group)
+        self.resources = FunctionResources(
+            function=function,
+            role=role,
+            log_group=log_group,
+            alarms=self._alarms(function, customization.of("alarms", enforced={})),
+        )
         Validations.of(function).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-L1",
@@ -293,6 +304,30 @@ class ServiceFunction(Construct):
                 )
             )
         check_at_synth(self, self._oversize)
+
+    def _alarms(self, function: Function, customized: Mapping[str, Any]) -> list[Alarm]:
+        return [
+            alarm_above(
+                self,
+                "ErrorsAlarm",
+                metric=function.metric_errors(period=PERIOD),
+                threshold=0,
+                lasting=REPEATED,
+                means=f"{self.node.id}: invocations raise, crash or run out of time; their callers wait or are refused.",
+                first="its log group has the exception; a timeout names the call that it waited for.",
+                customized=customized,
+            ),
+            alarm_above(
+                self,
+                "ThrottlesAlarm",
+                metric=function.metric_throttles(period=PERIOD),
+                threshold=0,
+                lasting=REPEATED,
+                means=f"{self.node.id}: invocations are refused, for the function's or the account's concurrency is used up.",
+                first="compare ConcurrentExecutions of the account and the function with their limits.",
+                customized=customized,
+            ),
+        ]
 
     def _dependency_layers(self, stack: ServiceStack) -> list[ILayerVersion]:
         platform: list[ILayerVersion] = [stack.runtime_layer] if self._with_platform_layer else []

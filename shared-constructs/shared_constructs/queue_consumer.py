@@ -275,7 +275,8 @@ class QueueConsumer(Construct):
                     period=PERIOD, statistic="Maximum"
                 ),
                 threshold=max_age.to_seconds(),
-                description=f"{self.node.id}: the consumer falls behind; look at its errors and its concurrency.",
+                means=f"{self.node.id}: the consumer falls behind or does not run.",
+                first="look at its errors and throttles, its concurrency, and whether its pipe or mapping is enabled.",
                 customized=customized,
             ),
         ]

@@ -77,10 +77,7 @@ class OrderApi(Construct):
                     "requestId": request_id(),
                     "body": body(),
                 },
-                rejections={
-                    "UnknownCaller": Problem(400, "The caller is unknown."),
-                    "Busy": BUSY,
-                },
+                failures={"Busy": BUSY},
                 output=PlacedOrder,
                 status=202,
             ),
@@ -119,7 +116,7 @@ class OrderApi(Construct):
                         "cursor", pattern=CURSOR_PATTERN, says="be the nextCursor of the page before"
                     ),
                 },
-                rejections={"OrdersBusy": BUSY},
+                failures={"OrdersBusy": BUSY},
                 output=OrdersOfStatus,
             ),
             auth=OPERATORS,

@@ -10,7 +10,7 @@ from aws_cdk.aws_scheduler import Schedule, ScheduleExpression
 from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 from shared_constructs import ExpressWorkflow, QueueConsumer, ServiceTable, StandardWorkflow
-from shared_constructs.alarms import PERIOD, alarm_above
+from shared_constructs.alarms import PERIOD, Lasting, alarm_above
 
 from order_service.lifecycle.infrastructure import Lifecycle
 from order_service.settings import OrderSettings
@@ -92,7 +92,8 @@ class Recovery(Construct):
             "StrandedAlarm",
             metric=stranded.metric(period=PERIOD, statistic="Sum"),
             threshold=0,
-            description="Orders were stranded and have been recovered: see why their lifecycles died or did not begin.",
+            means="Orders were stranded and have been recovered: customers waited for longer than any step may take.",
+            first="see in the lifecycle's failed executions, and in the log of Recover, why they died or did not begin.",
         )
         return recover
 
@@ -138,8 +139,9 @@ class Recovery(Construct):
             "NoSweepAlarm",
             metric=machine.metric_started(period=interval, statistic="Sum"),
             threshold=1,
-            periods=MISSED_SWEEPS,
-            description="Nobody looks for stranded orders: see the schedule, its role and the sweep's executions.",
+            lasting=Lasting(periods=MISSED_SWEEPS, of=MISSED_SWEEPS),
+            means="Nobody looks for stranded orders.",
+            first="see the schedule, its role and the sweep's executions.",
             customized={
                 "comparison_operator": ComparisonOperator.LESS_THAN_THRESHOLD,
                 "treat_missing_data": TreatMissingData.BREACHING,

@@ -148,6 +148,13 @@ def test_the_idempotency_key_is_required(shop):
     assert response.status == 400
 
 
+def test_a_caller_whose_id_can_be_no_key_is_400_and_no_failed_execution(shop):
+    claims = {"sub": "s" * 129, "scope": "commerce/shop"}
+    response = shop.place(claims=claims)
+    assert (response.status, response.json()["detail"][:23]) == (400, "The caller's identity i")
+    assert shop.deployment.items("Orders") == []
+
+
 @pytest.mark.parametrize("key", ["k" * 129, "two words", "schlüssel"], ids=["long", "space", "umlaut"])
 def test_an_idempotency_key_that_is_malformed_is_400(shop, key):
     assert shop.place(key=key).status == 400

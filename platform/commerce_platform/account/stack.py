@@ -14,10 +14,12 @@ class PlatformData(ServiceStack):
 
     def __init__(self, app: ServiceApp) -> None:
         super().__init__(app, kind=StackKind.STATEFUL)
+        if self.stage.alarms:
+            self.alarm_topic = AlarmTopic(
+                self, "Alarms"
+            ).topic  # not the parameter, which this stack publishes
         Bus(self, "Events")
         Identity(self, "Identity")
-        if self.stage.alarms:
-            AlarmTopic(self, "Alarms")
 
 
 class Platform(ServiceStack):

@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from shared_constructs.alarms import MAX_ERROR_RATE, PERIOD, REPEATED, alarm_above
 from shared_constructs.customize import Customization
 from shared_constructs.direct_api import methods
 from shared_constructs.direct_api.authorisation import (
@@ -33,6 +34,9 @@ from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_cognito as cognito
 
     from shared_constructs.customize import Customize
@@ -71,12 +75,14 @@ class ApiResources:
         role: The one role of all direct integrations.
         access_log: One line of JSON for each request.
         execution_log: API Gateway's own log, errors only.
+        alarms: Answers of 500 and more.
     """
 
     rest_api: apigateway.RestApi
     role: iam.Role
     access_log: logs.LogGroup
     execution_log: logs.LogGroup
+    alarms: Sequence[cloudwatch.Alarm]
 
 
 class DirectApi(Construct):
@@ -84,7 +90,9 @@ class DirectApi(Construct):
 
     Request validation is on for every route; a body of another type than application/json is 415; every error is an
     RFC 9457 problem; every answer carries X-Correlation-Id; access and execution logs have the stage's retention; one
-    role holds exactly the actions and resources that the routes use. The URL is published as an SSM parameter.
+    role holds exactly the actions and resources that the routes use. The URL is published as an SSM parameter. An alarm
+    tells when more than one request in a hundred is answered 5xx in three minutes within fifteen; what a caller does
+    wrong (4xx) is nobody's alarm.
 
     Args:
         scope: Construct inside a `ServiceStack`.
@@ -94,11 +102,11 @@ class DirectApi(Construct):
         throttle: Of the whole API; by default the stage's.
         user_pool: Whose tokens authorise `Scopes` routes; by default the platform's.
         published_as: Name of the SSM parameter with the URL.
-        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), the `role` and the two logs that the
-            arguments leave open.
+        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), the `role`, the two logs and the
+            `alarms` that the arguments leave open.
 
     Attributes:
-        resources: API, role and logs, as the CDK knows them.
+        resources: API, role, logs and alarms, as the CDK knows them.
         url: Where the API answers, without a slash at the end.
 
     Raises:
@@ -129,7 +137,8 @@ class DirectApi(Construct):
             throttle or Throttle(rate=stage.throttle_rate, burst=stage.throttle_burst)
         )
         self.resources = self._build(
-            Customization(customize, "rest_api", "stage", "role", "access_log", "execution_log"), description
+            Customization(customize, "rest_api", "stage", "role", "access_log", "execution_log", "alarms"),
+            description,
         )
         self._rest_api = self.resources.rest_api
         self._models = RequestModels(self._rest_api)
@@ -195,7 +204,26 @@ class DirectApi(Construct):
             self, "ExecutionLog", **custom.of("execution_log", enforced={"log_group_name": name}, **log)
         )
         rest_api.deployment_stage.node.add_dependency(execution_log)
-        return ApiResources(rest_api=rest_api, role=role, access_log=access_log, execution_log=execution_log)
+        return ApiResources(
+            rest_api=rest_api,
+            role=role,
+            access_log=access_log,
+            execution_log=execution_log,
+            alarms=[self._alarm(rest_api, custom)],
+        )
+
+    def _alarm(self, rest_api: apigateway.RestApi, custom: Customization) -> cloudwatch.Alarm:
+        return alarm_above(
+            self,
+            "ServerErrorAlarm",
+            # The average of zeros and ones, one for each request: the share that failed.
+            metric=rest_api.deployment_stage.metric_server_error(period=PERIOD, statistic="Average"),
+            threshold=MAX_ERROR_RATE,
+            lasting=REPEATED,
+            means=f"{self._service_stack.service}: callers are answered 5xx; orders, carts or lists fail for them.",
+            first="the access log has the routes and integrationStatus, the execution log API Gateway's own errors.",
+            customized=custom.of("alarms", enforced={}),
+        )
 
     # ---------------------------------------------------------------------------------------------------- routes
     def route(

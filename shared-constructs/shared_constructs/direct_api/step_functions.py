@@ -47,14 +47,15 @@ class StartWorkflow:
     - anything else: the body itself, answered with `status`.
 
     A workflow that fails or times out, or whose problem lacks a status of 400 to 599 or a detail, answers 500 or 504
-    without its cause; `rejections` gives the errors of Fail states answers of their own.
+    without its cause; `failures` gives the errors of Fail states answers of their own. A caller's fault is an output,
+    since a failed execution counts for the workflow's alarm.
 
     Attributes:
         workflow: The workflow, or an imported state machine.
         input: Of the workflow; `body()` for the whole body.
         request: Model of the body.
         wait: StartSyncExecution instead of StartExecution.
-        rejections: Error name -> answer.
+        failures: Error name -> answer of 500 or more.
         execution_name: Of a Standard workflow without `wait`; starting it again is success.
         response: Body of the answer without `wait`.
         output: Model of the body that the workflow answers with, with `wait`: published, and the tests hold it to that.
@@ -65,7 +66,7 @@ class StartWorkflow:
     input: Mapping[str, Document]
     request: type[BaseModel] | None = None
     wait: bool = True
-    rejections: Mapping[str, Problem] = field(default_factory=dict)
+    failures: Mapping[str, Problem] = field(default_factory=dict)
     execution_name: Part | Text | None = None
     response: Mapping[str, Document] = field(default_factory=dict)
     output: type[BaseModel] | None = None
@@ -80,8 +81,16 @@ class StartWorkflow:
             raise ValueError(
                 "a StandardWorkflow cannot be waited for, only an ExpressWorkflow; give wait=False"
             )
-        if not self.wait and self.rejections:
-            raise ValueError("rejections need wait=True: a workflow that is only started cannot reject")
+        if not self.wait and self.failures:
+            raise ValueError(
+                "failures need wait=True: a workflow that is only started cannot be seen to fail"
+            )
+        for name, answer in self.failures.items():
+            if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise ValueError(
+                    f"failures answer 500 or more, got {answer.status} for {name}: what a caller does wrong is an"
+                    ' output {"problem": …} of the workflow, for failed executions wake somebody'
+                )
         if not self.wait and self.output:
             raise ValueError("output needs wait=True: nobody waits for what is only started; give response")
 
@@ -120,10 +129,7 @@ class StartWorkflow:
     def _outcome(self) -> str:
         branches = [
             ('$state == "SUCCEEDED"', _OUTPUT),
-            *(
-                (f"$error == {literal(name)}", problem.template())
-                for name, problem in self.rejections.items()
-            ),
+            *((f"$error == {literal(name)}", problem.template()) for name, problem in self.failures.items()),
             ('$state == "TIMED_OUT"', TIMED_OUT.template()),
         ]
         return (

@@ -54,6 +54,19 @@ def the_function(*args, **arguments):
     return properties
 
 
+def test_errors_and_throttles_that_do_not_pass_raise_an_alarm():
+    alarms = of_type(template("prod"), "AWS::CloudWatch::Alarm")
+    assert [(alarm["MetricName"], alarm["Statistic"]) for alarm in alarms] == [
+        ("Errors", "Sum"),
+        ("Throttles", "Sum"),
+    ]
+    for alarm in alarms:
+        assert (alarm["Threshold"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (0, 3, 15)
+        assert len(alarm["AlarmActions"]) == 1
+    customized = template(customize={"alarms": {"threshold": 5}})
+    assert {alarm["Threshold"] for alarm in of_type(customized, "AWS::CloudWatch::Alarm")} == {5}
+
+
 @pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
 def test_on_aws_it_is_python_3_13_on_arm64(stage):
     properties = the_function(stage)

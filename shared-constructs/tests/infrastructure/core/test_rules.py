@@ -20,7 +20,25 @@ SERVICE = {
         "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}},
         "VisibilityTimeout": 60,
     },
-    "AWS::CloudWatch::Alarm": {"QueueName": {"Fn::GetAtt": ["Dlq", "QueueName"]}},
+    "AWS::CloudWatch::Alarm": {
+        "QueueName": {"Fn::GetAtt": ["Dlq", "QueueName"]},
+        "AlarmDescription": "It failed. First: repair it.",
+        "TreatMissingData": "notBreaching",
+        "Metrics": [
+            {"Id": "sum", "Expression": "errors + throttles"},
+            *(
+                {"MetricStat": {"Metric": {"MetricName": metric, "Dimensions": [{"Value": {"Ref": of}}]}}}
+                for metric, of in (
+                    ("Errors", "Function"),
+                    ("Throttles", "Function"),
+                    ("ExecutionFailed", "Pipe"),
+                    ("ExecutionsFailed", "StateMachine"),
+                    ("ExecutionsTimedOut", "StateMachine"),
+                    ("ExecutionThrottled", "StateMachine"),
+                )
+            ),
+        ],
+    },
     "AWS::Events::Rule": {"Targets": [{"DeadLetterConfig": {}, "RetryPolicy": {}}]},
     "AWS::Lambda::Function": {
         "Runtime": "python3.13",
@@ -103,6 +121,13 @@ BREACHES = [
         "every_queue_is_encrypted_and_ends_in_a_dlq_with_an_alarm",
         "Queue.RedrivePolicy.deadLetterTargetArn",
         {"Fn::GetAtt": ["Queue", "Arn"]},
+    ),
+    ("every_alarm_says_what_it_means_and_what_to_do_first", "Alarm.AlarmDescription", "It failed."),
+    ("every_alarm_says_what_it_means_and_what_to_do_first", "Alarm.TreatMissingData", "breaching"),
+    (
+        "somebody_is_told_of_whatever_runs_and_fails",
+        "Alarm.Metrics.2.MetricStat.Metric.Dimensions",
+        [{"Value": {"Ref": "Other"}}],
     ),
     ("every_rule_tries_again_and_gives_up_into_a_dlq", "Rule.Targets.0", {"RetryPolicy": {}}),
     (

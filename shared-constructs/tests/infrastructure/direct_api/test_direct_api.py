@@ -27,6 +27,7 @@ from shared_constructs.direct_api import (
     RouteError,
     Scopes,
     SendToQueue,
+    StartWorkflow,
     Succeed,
     Throttle,
     UpdateItem,
@@ -166,6 +167,14 @@ def test_throttles_of_the_stage_and_of_one_route(template):
             ),
         },
     )
+
+
+def test_an_alarm_tells_of_5xx_answers_and_of_nothing_that_a_caller_does_wrong(template):
+    (alarm,) = template.find_resources("AWS::CloudWatch::Alarm").values()
+    properties = alarm["Properties"]
+    # The average of 5XXError is the share of requests that were answered so.
+    assert (properties["MetricName"], properties["Statistic"]) == ("5XXError", "Average")
+    assert (properties["Threshold"], properties["DatapointsToAlarm"]) == (0.01, 3)
 
 
 def test_both_logs_are_kept_as_long_as_the_stage_says_and_hold_json(template):
@@ -420,6 +429,10 @@ def test_an_api_without_routes_is_a_fault():
         (
             lambda: Query(table=None, partition="p", response=Thing, index="gsi1", consistent=True),
             "cannot be consistent",
+        ),
+        (
+            lambda: StartWorkflow(workflow=None, input={}, failures={"SoldOut": Problem(409, "Sold out.")}),
+            "failures answer 500 or more, got 409 for SoldOut",
         ),
     ],
 )

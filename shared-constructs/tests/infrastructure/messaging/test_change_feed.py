@@ -280,7 +280,9 @@ def alarms_of(templates):
 
 @pytest.fixture(scope="module")
 def unread():
-    (alarm,) = [each for each in alarms_of(synthesize(feed_of([THING]))) if "Metrics" in each]
+    (alarm,) = [
+        each for each in alarms_of(synthesize(feed_of([THING]))) if "forgets" in each["AlarmDescription"]
+    ]
     return alarm
 
 

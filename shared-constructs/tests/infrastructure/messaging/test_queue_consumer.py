@@ -170,6 +170,10 @@ def test_a_filter_drops_what_it_does_not_match(package):
     assert wishes(outcome.ignored) == ["other"]
 
 
+def queue_alarms(alarms):
+    return [alarm for alarm in alarms.values() if alarm.get("Namespace") == "AWS/SQS"]
+
+
 @pytest.mark.parametrize("stage", ["local", "prod"])
 def test_every_queue_has_a_dlq_with_an_alarm_and_is_encrypted(package, stage):
     queues = resources(function_consumer(package), "AWS::SQS::Queue", stage=stage)
@@ -182,7 +186,7 @@ def test_every_queue_has_a_dlq_with_an_alarm_and_is_encrypted(package, stage):
     assert queues[dlq]["MessageRetentionPeriod"] == 14 * 86_400
     assert queues[dlq]["RedriveAllowPolicy"] == {"redrivePermission": "allowAll"}
     assert all(q["SqsManagedSseEnabled"] for q in queues.values())
-    alarms = resources(function_consumer(package), "AWS::CloudWatch::Alarm", stage=stage).values()
+    alarms = queue_alarms(resources(function_consumer(package), "AWS::CloudWatch::Alarm", stage=stage))
     watched = {(a["MetricName"], a["Dimensions"][0]["Value"]["Fn::GetAtt"][0]) for a in alarms}
     assert ("ApproximateNumberOfMessagesVisible", dlq) in watched
     assert "ApproximateAgeOfOldestMessage" in {name for name, _ in watched}
@@ -257,7 +261,7 @@ def test_a_caller_s_own_properties_reach_the_resources(package):
     assert 65_536 in [q.get("MaximumMessageSize") for q in resources(build, "AWS::SQS::Queue").values()]
     (mapping,) = resources(build, "AWS::Lambda::EventSourceMapping").values()
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 7}
-    alarms = resources(build, "AWS::CloudWatch::Alarm").values()
+    alarms = queue_alarms(resources(build, "AWS::CloudWatch::Alarm"))
     assert [alarm["EvaluationPeriods"] for alarm in alarms] == [4, 4]
 
 

@@ -126,16 +126,29 @@ def test_logs_hold_everything_but_the_data_outside_local(stage):
     assert state_machine["TracingConfiguration"]["Enabled"] is (stage == "prod")
 
 
-def test_failures_timeouts_and_throttling_raise_alarms():
-    alarms = properties(
-        template(with_workflow(machine(Read=GET), substitutions=TABLE)), "AWS::CloudWatch::Alarm"
-    )
-    assert {a["MetricName"] for a in alarms} == {
-        "ExecutionsFailed",
-        "ExecutionsTimedOut",
-        "ExecutionThrottled",
+def standard(app):
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    StandardWorkflow(stack, "Workflow", definition=machine(End={"Type": "Succeed"}))
+
+
+@pytest.mark.parametrize(
+    ("build", "minutes"),
+    # A caller tries again what an Express workflow did not do; nobody does for a Standard one.
+    [(with_workflow(machine(Read=GET), substitutions=TABLE), (3, 15)), (standard, (1, 1))],
+    ids=["express", "standard"],
+)
+def test_executions_that_do_not_succeed_raise_one_alarm(build, minutes):
+    (alarm,) = properties(template(build), "AWS::CloudWatch::Alarm")
+    assert (alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]), alarm["EvaluationPeriods"]) == minutes
+    expression, *metrics = alarm["Metrics"]
+    watched = {each["Id"]: each["MetricStat"]["Metric"]["MetricName"] for each in metrics}
+    assert watched == {
+        "failed": "ExecutionsFailed",
+        "timedOut": "ExecutionsTimedOut",
+        "throttled": "ExecutionThrottled",
     }
-    assert all(a["TreatMissingData"] == "notBreaching" and a["AlarmDescription"] for a in alarms)
+    assert expression["Expression"] == " + ".join(f"FILL({name}, 0)" for name in watched)
+    assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "notBreaching")
 
 
 @pytest.mark.parametrize(("stage", "notifies"), [("dev", False), ("prod", True)])

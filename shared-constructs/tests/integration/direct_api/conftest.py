@@ -204,7 +204,7 @@ def _others(api: DirectApi, stack: ServiceStack) -> None:
                 "customerId": claim("sub"),
                 "key": header("Idempotency-Key", required=True),
             },
-            rejections={"PricesChanged": Problem(409, "Prices have changed.")},
+            failures={"PricesChanged": Problem(503, "Prices are changing.")},
         ),
         auth=Scopes("commerce/shop"),
     )

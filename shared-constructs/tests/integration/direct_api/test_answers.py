@@ -178,7 +178,7 @@ def test_a_status_that_is_none_is_500(service, status):
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
-        ({"status": "FAILED", "error": "PricesChanged", "cause": CAUSE}, 409),
+        ({"status": "FAILED", "error": "PricesChanged", "cause": CAUSE}, 503),
         ({"status": "FAILED", "error": "States.TaskFailed", "cause": CAUSE}, 500),
         ({"status": "FAILED", "cause": CAUSE}, 500),
         ({"status": "TIMED_OUT", "error": "States.Timeout", "cause": CAUSE}, 504),

@@ -109,7 +109,7 @@ WORKFLOW = [
     ),
     ({"status": "SUCCEEDED", "output": json.dumps({"problem": {"status": 499, "detail": "Gone."}})}, 499),
     ({"status": "SUCCEEDED", "output": json.dumps({"problem": {"status": 422}})}, 500),
-    ({"status": "FAILED", "error": "PricesChanged"}, 409),
+    ({"status": "FAILED", "error": "PricesChanged"}, 503),
     ({"status": "FAILED", "error": "Unheard"}, 500),
     ({"status": "TIMED_OUT"}, 504),
 ]
