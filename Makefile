@@ -45,7 +45,7 @@ given = $(if $($(1)),--$(2) '$($(1))')
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo order trace smoke bench token synth diff deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench token synth diff review deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -97,8 +97,11 @@ token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=o
 synth: $(TOOLS) $(NODE) ## Synthesize CloudFormation templates (SERVICE= STAGE=)
 	@$(CLI) synth $(WHERE)
 
-diff: $(TOOLS) $(NODE) ## Show what a deployment would change (SERVICE= STAGE=)
-	@$(CLI) diff $(WHERE)
+diff: $(TOOLS) $(NODE) ## Show what a deployment would change; with AGAINST=origin/main or a folder, without AWS (SERVICE= STAGE=)
+	@$(CLI) diff $(WHERE) $(call given,AGAINST,against)
+
+review: $(TOOLS) $(NODE) ## Fail where a change loses data or widens permissions (STAGE=prod AGAINST=origin/main ALLOW=)
+	@$(CLI) review $(WHERE) $(call given,AGAINST,against) $(call given,ALLOW,allow)
 
 deploy: setup ## Deploy one service or all; STAGE other than local uses your AWS credentials (SERVICE= STAGE=)
 	@$(CLI) deploy $(WHERE)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PLATFORM = "platform"
 """The service name of the account stacks, which publish what every service discovers."""
 
-_STATEFUL_TYPES = frozenset(
+STATEFUL_TYPES = frozenset(
     {
         "AWS::Cognito::UserPool",
         "AWS::DynamoDB::GlobalTable",
@@ -39,6 +39,7 @@ _STATEFUL_TYPES = frozenset(
         "AWS::S3::Bucket",
     }
 )
+"""Types of resources that belong into a stateful stack."""
 
 _FLAGS = {
     # An export that a stack imports cannot be deleted: the stateless stack holds on to the tables it uses.
@@ -259,5 +260,5 @@ class ServiceStack(Stack):
             f"{child.node.path} is a {child.cfn_resource_type}, which must survive this stack: "
             f"create it in the service's stateful stack"
             for child in self.node.find_all()
-            if isinstance(child, CfnResource) and child.cfn_resource_type in _STATEFUL_TYPES
+            if isinstance(child, CfnResource) and child.cfn_resource_type in STATEFUL_TYPES
         ]

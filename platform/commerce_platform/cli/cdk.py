@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -126,7 +127,11 @@ async def _synthesize(workspace: Workspace, app: App, folders: dict[str, Path], 
         command,
         folder=app.folder,
         log=log,
-        environment=process.tool_environment(CDK_VALIDATION="true" if validate else "false"),
+        environment=process.tool_environment(
+            CDK_VALIDATION="true" if validate else "false",
+            # The workspace's own code, whichever is installed: a former commit is synthesized like this one.
+            PYTHONPATH=os.pathsep.join([str(app.folder), str(workspace.root / "shared-constructs")]),
+        ),
     )
     if status:
         raise CliError(

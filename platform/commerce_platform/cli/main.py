@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from commerce_platform.cli import cdk, emulator, site, standing
 from commerce_platform.cli.board import Board
@@ -25,6 +26,7 @@ from commerce_platform.cli.workspace import LOCAL, PLATFORM, STAGES, Workspace
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from commerce_platform.cli.review import Change
     from commerce_platform.cli.workspace import App
 
 INTERRUPTED = 130
@@ -163,13 +165,73 @@ def synth(service: Service = None, stage: Stage = LOCAL) -> None:
 
 
 @cli.command()
-def diff(service: Service = None, stage: Stage = LOCAL) -> None:
+def diff(
+    service: Service = None,
+    stage: Stage = LOCAL,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Without AWS, beside a commit (origin/main) or a folder of templates that were kept."
+        ),
+    ] = None,
+) -> None:
     """Show what a deployment would change."""
     workspace = Workspace.here()
+    if against:
+        _changes(workspace, service, stage, against)
+        return
     apps = workspace.select(service)
     _synthesize(workspace, apps, stage)
     for app in apps:
         _cdk(workspace, app, stage, "diff")
+
+
+@cli.command("review")
+def review_changes(
+    service: Service = None,
+    stage: Stage = "prod",
+    against: Annotated[
+        str, typer.Option(help="A commit, or a folder of templates that were kept.")
+    ] = "origin/main",
+    allow: Annotated[
+        str, typer.Option(help="The labels that are given, with spaces: stateful permissions.")
+    ] = "",
+) -> None:
+    """Show what merging would change, and fail where data could be lost or somebody may do more, unless that is allowed."""
+    from commerce_platform.cli import review  # noqa: PLC0415 - needed here alone
+
+    workspace, allowed = Workspace.here(), allow.split()
+    if unknown := set(allowed) - set(review.LABELS):
+        known = "; ".join(f"{label}: {meaning}" for label, meaning in review.LABELS.items())
+        raise CliError(f"No label is called {', '.join(sorted(unknown))}.", f"ALLOW takes {known}.")
+    found = _changes(workspace, service, stage, against)
+    comment = workspace.root / review.CACHE / "review.md"
+    comment.parent.mkdir(parents=True, exist_ok=True)
+    comment.write_text(review.markdown(found, stage, against, allowed))
+    output.print(f"As a comment: {comment.relative_to(workspace.root)}", soft_wrap=True)
+    if refused := sorted({flag.label for change in found for flag in change.flags} - set(allowed)):
+        raise CliError(
+            f"Needs somebody's consent: {', '.join(f'{label} ({review.LABELS[label]})' for label in refused)}.",
+            f"If it is meant: label the pull request, or make review ALLOW='{' '.join([*allowed, *refused])}'",
+        )
+
+
+def _changes(workspace: Workspace, service: str | None, stage: str, against: str) -> list[Change]:
+    from commerce_platform.cli import review  # noqa: PLC0415 - needed here alone
+
+    with Board(errors) as board:
+        found = _complete(review.changes(workspace, service, stage, against, board))
+    for change in found:
+        output.rule(change.stack)
+        output.print(Text.from_ansi(change.text), soft_wrap=True)
+        for flag in change.flags:
+            output.print(f"{flag.label}: ", style="bold red", end="")
+            output.print(Text.from_ansi(flag.what), soft_wrap=True)
+    if not found:
+        output.print(
+            f"Nothing would change in {stage}: every template is as it was at {against}.", soft_wrap=True
+        )
+    return found
 
 
 @cli.command()

@@ -1,0 +1,211 @@
+"""What a change would do, by the CDK's own comparison of real templates."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.review import Change, Flag, checked_out, compare, markdown
+from commerce_platform.cli.workspace import Workspace
+
+WORKSPACE = Workspace.here()
+ATTRIBUTES = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "id")]
+
+
+def template(**resources):
+    return {"data": {"Resources": resources}}
+
+
+def table(key="pk", policy="Delete", **indexes):
+    return {
+        "Type": "AWS::DynamoDB::Table",
+        "DeletionPolicy": policy,
+        "Properties": {
+            "AttributeDefinitions": ATTRIBUTES,
+            "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+            "GlobalSecondaryIndexes": [
+                {
+                    "IndexName": name,
+                    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": projection},
+                }
+                for name, projection in indexes.items()
+            ],
+        },
+    }
+
+
+def role(*actions):
+    statement = {"Effect": "Allow", "Action": [*actions], "Resource": "*"}
+    policy = {"PolicyName": "Own", "PolicyDocument": {"Statement": [statement]}}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": {"Statement": []}, "Policies": [policy]},
+    }
+
+
+def workflow(attempts):
+    parts = [f'{{"Retry":{attempts},"Arn":"', {"Fn::GetAtt": ["Orders", "Arn"]}, '"}']
+    return {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {"DefinitionString": {"Fn::Join": ["", parts]}},
+    }
+
+
+def flags(before, after):
+    return [
+        (flag.label, flag.what.partition("\n")[0])
+        for each in compare(WORKSPACE, before, after)
+        for flag in each.flags
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (table(), table(key="id"), "AWS::DynamoDB::Table Orders is replaced"),
+        (table(), None, "AWS::DynamoDB::Table Orders is deleted with what it holds"),
+        (table(policy="Retain"), None, "AWS::DynamoDB::Table Orders leaves the stack and stays behind"),
+        ({"Type": "AWS::SQS::Queue", "Properties": {}}, None, "AWS::SQS::Queue Orders is deleted"),
+        (
+            {"Type": "AWS::SQS::Queue", "Properties": {}},
+            {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True}},
+            "AWS::SQS::Queue Orders is replaced",
+        ),
+    ],
+)
+def test_what_is_lost_is_flagged(before, after, what):
+    later = template(Orders=after) if after else template()
+    ((label, told),) = flags(template(Orders=before), later)
+    assert label == "stateful"
+    assert told.startswith(what)
+
+
+def test_a_stack_that_is_no_longer_there_loses_all_it_holds():
+    assert [label for label, _ in flags(template(Orders=table()), {})] == ["stateful"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (template(), template(Orders=table(), Queue={"Type": "AWS::SQS::Queue", "Properties": {}})),
+        (template(Orders=table()), template(Orders={**table(), "Metadata": {"owner": "orders"}})),
+        (template(Alarm={"Type": "AWS::CloudWatch::Alarm", "Properties": {}}), template()),
+        (template(Orders=table(one="ALL")), template(Orders=table(one="ALL", two="ALL"))),
+        (template(Role=role("s3:Get*", "s3:Put*")), template(Role=role("s3:Get*"))),
+    ],
+    ids=["new", "changed in place", "holds nothing", "one index", "narrower"],
+)
+def test_what_loses_nothing_is_not_flagged(before, after):
+    assert compare(WORKSPACE, before, after)
+    assert flags(before, after) == []
+
+
+def test_wider_permissions_are_flagged_with_what_is_allowed_now():
+    (change,) = compare(
+        WORKSPACE, template(Role=role("s3:GetObject")), template(Role=role("s3:GetObject", "s3:PutObject"))
+    )
+    (flag,) = change.flags
+    assert flag.label == "permissions"
+    assert "s3:PutObject" in flag.what
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (table(), table(one="ALL", two="ALL"), "one, two added and none removed"),
+        (table(one="ALL"), table(two="ALL"), "two added and one removed"),
+        (table(one="ALL"), table(one="KEYS_ONLY"), "one cannot change in place"),
+    ],
+)
+def test_what_no_single_update_can_do_to_a_tables_indexes_is_flagged(before, after, told):
+    ((label, what),) = flags(template(Orders=before), template(Orders=after))
+    assert label == "indexes"
+    assert told in what
+
+
+def test_a_workflow_is_compared_as_it_is_written():
+    (change,) = compare(WORKSPACE, template(Flow=workflow(5)), template(Flow=workflow(12)))
+    assert ".Retry" in change.text
+    assert "Orders.Arn" not in change.text
+
+
+def test_templates_that_are_the_same_differ_in_nothing():
+    assert compare(WORKSPACE, template(Orders=table()), template(Orders=table())) == []
+
+
+def test_a_comment_says_which_label_is_missing():
+    found = [Change("stack", "[-] \x1b[31mTable\x1b[0m", (Flag("stateful", "stack", "Table is gone"),))]
+    assert "needs the label `stateful`" in markdown(found, "prod", "main", [])
+    assert "allowed by its label" in markdown(found, "prod", "main", ["stateful"])
+    assert "\x1b" not in markdown(found, "prod", "main", [])
+    assert "every template is the same" in markdown([], "prod", "main", [])
+
+
+@pytest.fixture
+def repository(tmp_path):
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("config", "user.email", "a@example.com")
+    git("config", "user.name", "a")
+    (tmp_path / "one-service").mkdir()
+    for name, text in {"cdk.json": "{}", "app.py": "before"}.items():
+        (tmp_path / "one-service" / name).write_text(text)
+    git("add", ".")
+    git("commit", "--quiet", "-m", "before")
+    (tmp_path / "one-service" / "app.py").write_text("after")
+    return Workspace(tmp_path, tmp_path / ".local")
+
+
+def test_a_commit_is_read_without_touching_what_is_worked_on(repository):
+    former = checked_out(repository, "HEAD")
+    (app,) = former.apps
+    assert (app.folder / "app.py").read_text() == "before"
+    assert (repository.root / "one-service" / "app.py").read_text() == "after"
+    assert checked_out(repository, "HEAD") == former
+
+
+@pytest.mark.parametrize("name", ["nope", "--help", ""])
+def test_what_is_no_commit_is_refused(repository, name):
+    with pytest.raises(CliError, match="neither a commit nor a folder"):
+        checked_out(repository, name)
+
+
+def run(tmp_path, *arguments):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    command = [sys.executable, "-m", "commerce_platform.cli", *arguments]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"COMMERCE_LOCAL_DIR": str(tmp_path)},
+    )
+
+
+def test_verbs_compare_with_templates_that_were_kept(tmp_path):
+    """The order service against a copy of its own templates, then against one whose table has another key."""
+    done = run(tmp_path, "synth", "--service", "order", "--stage", "dev")
+    assert done.returncode == 0, done.stderr
+    for name in done.stdout.split():
+        (tmp_path / name.rpartition("/")[2]).write_text((WORKSPACE.root / name).read_text())
+    options = ("--service", "order", "--stage", "dev", "--against", str(tmp_path))
+    assert "Nothing would change in dev" in run(tmp_path, "review", *options).stdout
+    (kept,) = tmp_path.glob("*-data.template.json")
+    former = json.loads(kept.read_text())
+    for resource in former["Resources"].values():
+        if resource["Type"].startswith("AWS::DynamoDB::"):
+            resource["Properties"]["KeySchema"][0]["AttributeName"] = "other"
+    kept.write_text(json.dumps(former))
+    refused = run(tmp_path, "review", *options)
+    assert refused.returncode == 1
+    assert "Needs somebody's consent: stateful" in refused.stderr
+    assert run(tmp_path, "review", *options, "--allow", "stateful").returncode == 0
+    unknown = run(tmp_path, "review", *options, "--allow", "everything")
+    assert (unknown.returncode, "No label is called everything" in unknown.stderr) == (1, True)
