@@ -27,7 +27,7 @@ except ImportError:  # a platform without a wheel
     jlens = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 # Step Functions developer guide, "Transforming data with JSONata": the algorithms of $hash.
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
@@ -63,6 +63,26 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
         return ENGINE(expression, variables)
     except Exception as error:
         raise _failure(expression, error) from error
+
+
+def evaluate_together(expressions: Sequence[str], variables: Mapping[str, Any]) -> list[Any] | None:
+    """Evaluate the expressions of one template at once, in half the time that they take one after the other.
+
+    Args:
+        expressions: JSONata, each without `{% %}`.
+        variables: As `evaluate` takes them, the same for all.
+
+    Returns:
+        The results in order. None if one fails or gives nothing (evaluated each by itself they tell which and why), and
+        where there is nothing to be gained.
+    """
+    if not jlens or len(expressions) < 2:  # noqa: PLR2004 - one alone
+        return None
+    try:
+        found = with_jlens(_joined(tuple(expressions)), variables)
+    except Exception:  # noqa: BLE001 - told by whoever evaluates each by itself
+        return None
+    return [found[str(place)] for place in range(len(found))] if len(found) == len(expressions) else None
 
 
 def _failure(expression: str, error: Exception) -> QueryEvaluationError:
@@ -140,6 +160,15 @@ def _compiled_by_jlens(expression: str) -> jlens.Expression:
     for name, function in FUNCTIONS.items():
         compiled.register_function(name, function)
     return compiled
+
+
+@lru_cache(maxsize=4096)
+def _joined(expressions: tuple[str, ...]) -> str:
+    """One expression for several: members of an object, since an array's constructor would flatten what they give."""
+    for expression in expressions:
+        # What is no expression alone must not become one between the parentheses.
+        _compiled_by_jlens(expression)
+    return "{" + ",".join(f'"{place}":({each}\n)' for place, each in enumerate(expressions)) + "}"
 
 
 @lru_cache(maxsize=4096)

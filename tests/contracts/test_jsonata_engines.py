@@ -216,6 +216,65 @@ def test_from_text_every_result_is_spelled_as_from_objects(expressions):
             assert MOMENT.sub("", json.dumps(found)) == MOMENT.sub("", json.dumps(expected)), case
 
 
+def templates_in(node):
+    """The expressions of every `Arguments`, `Output` and `Assign` below a definition that has several."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            found = tuple(expressions_in(value)) if name in {"Arguments", "Output", "Assign"} else ()
+            if len(found) > 1:
+                yield found
+            yield from templates_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from templates_in(value)
+
+
+def one_by_one(expressions, variables):
+    found = [by_engine(jsonata_engine.evaluate, case(each, variables)) for each in expressions]
+    return [each["value"] for each in found] if all("value" in each for each in found) else None
+
+
+def case(expression, variables):
+    return {"expression": expression, "variables": variables}
+
+
+def test_a_template_s_expressions_give_together_what_they_give_one_by_one(definitions):
+    machines = [machine for found in definitions.values() for machine in found]
+    templates = tuple(dict.fromkeys(each for machine in machines for each in templates_in(machine)))
+    assert len(templates) > 20
+    whole = 0
+    for template in templates:
+        for seed in range(EXAMPLES):
+            variables = Inputs(jsonata_engine._joined(template), seed, tame=False).variables()
+            expected = one_by_one(template, variables)
+            found = jsonata_engine.evaluate_together(template, variables)
+            assert MOMENT.sub("", json.dumps(found)) == MOMENT.sub("", json.dumps(expected)), template
+            whole += found is not None
+    assert whole > len(templates)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "together"),
+    [
+        (
+            ["$states.input.a[b = 1]", "[$states.input.a]", "null", "($x := 1; $x)"],
+            [{"b": 1}, [{"b": 1}], None, 1],
+        ),
+        (["($order := 2; $order)", "$order"], [2, 1]),
+        ([*map(str, range(12))], [*range(12)]),
+        (["1 /* a comment */", "2"], [1, 2]),
+        (["1"], None),
+        (["1", "$states.input.none"], None),
+        (["1", "$error('no')"], None),
+        (["1", "$range(1, 5000, 1)"], None),
+        (["1), 'x': (2", "3"], None),
+    ],
+)
+def test_expressions_evaluated_together_do_not_know_each_other(expressions, together):
+    variables = {"states": {"input": {"a": {"b": 1}}}, "order": 1}
+    assert jsonata_engine.evaluate_together(expressions, variables) == together
+
+
 @pytest.mark.parametrize(
     ("expression", "alone"),
     [

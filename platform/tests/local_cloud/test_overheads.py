@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 import threading
 import time
 from collections import OrderedDict
 from contextvars import ContextVar
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -42,6 +44,49 @@ def test_nothing_of_a_copy_is_the_original_s():
 def test_a_copy_of_what_cannot_be_marshalled_keeps_its_types():
     found = copied({"amount": Decimal("1.10")})
     assert isinstance(found["amount"], Decimal)
+
+
+def test_the_time_is_written_as_the_emulator_wrote_it():
+    written = overheads.now_iso()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", written)
+    assert abs(datetime.fromisoformat(written).timestamp() - time.time()) < 5
+
+
+def test_what_a_stream_tells_is_what_an_item_was_then(cloud):
+    dynamodb, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+    table = dynamodb.create_table(
+        TableName="images",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    update = {
+        "TableName": "images",
+        "Key": {"pk": {"S": "a"}},
+        "UpdateExpression": "SET l = list_append(if_not_exists(l, :none), :one), m.x = :n ADD m.c :n",
+        "ExpressionAttributeValues": {":none": {"L": []}, ":one": {"L": [{"S": "x"}]}, ":n": {"N": "1"}},
+    }
+    dynamodb.put_item(TableName="images", Item={"pk": {"S": "a"}, "m": {"M": {}}})
+    before = dynamodb.update_item(**update, ReturnValues="ALL_OLD")["Attributes"]
+    dynamodb.transact_write_items(TransactItems=[{"Update": update}])
+    dynamodb.update_item(TableName="images", Key=update["Key"])
+
+    stream = table["LatestStreamArn"]
+    [shard] = streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+    where = {"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    records = streams.get_records(ShardIterator=streams.get_shard_iterator(**where)["ShardIterator"])[
+        "Records"
+    ]
+
+    def image(times):
+        counted = {"x": {"N": "1"}, "c": {"N": str(times)}} if times else {}
+        appended = {"l": {"L": [{"S": "x"}] * times}} if times else {}
+        return {"pk": {"S": "a"}, "m": {"M": counted}} | appended
+
+    told = [(record["dynamodb"].get("OldImage"), record["dynamodb"]["NewImage"]) for record in records]
+    assert told == [(None, image(0)), (image(0), image(1)), (image(1), image(2))]
+    assert before == image(0)
 
 
 def run(target, *args):

@@ -440,6 +440,32 @@ def test_an_answer_that_cannot_be_assigned_is_caught(cloud):
     assert json.loads(cloud.ended(execution)["output"]) == "States.QueryEvaluationError"
 
 
+def test_variables_are_assigned_from_what_they_were_before(cloud):
+    first = {"Type": "Pass", "Assign": {"x": 3, "a": 6}, "Next": "Second"}
+    second = {"Type": "Pass", "Assign": {"x": "{% $a %}", "next": "{% $x %}"}, "Next": "Done"}
+    done = {"Type": "Succeed", "Output": {"seen": ["{% $x %}", {"next": "{% $next %}"}, "text", 1]}}
+    machine = cloud.state_machine(jsonata({"First": first, "Second": second, "Done": done}))
+    assert json.loads(cloud.ended(start(cloud, machine))["output"]) == {"seen": [6, {"next": 3}, "text", 1]}
+
+
+def test_a_state_that_fails_in_its_assign_assigns_nothing(cloud):
+    caught = [{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "Done"}]
+    map_state = {
+        "Type": "Parallel",
+        "Branches": [{"StartAt": "In", "States": {"In": {"Type": "Pass", "End": True}}}],
+        "Assign": {"x": "new", "y": "{% $error('no') %}"},
+        "Catch": caught,
+        "End": True,
+    }
+    states = {
+        "First": {"Type": "Pass", "Assign": {"x": "old"}, "Next": "Both"},
+        "Both": map_state,
+        "Done": {"Type": "Succeed", "Output": "{% [$x, $states.input.Cause] %}"},
+    }
+    [x, cause] = json.loads(cloud.ended(start(cloud, cloud.state_machine(jsonata(states))))["output"])
+    assert (x, cause) == ("old", "D3137: no in $error('no')")
+
+
 def test_a_failure_s_cause_has_a_limit(cloud):
     with pytest.raises(ClientError, match="ValidationException"):
         cloud.client("stepfunctions").send_task_failure(

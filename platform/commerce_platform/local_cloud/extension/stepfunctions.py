@@ -12,8 +12,8 @@ Replaces, in `services/stepfunctions.py`:
   (1141); StartExecution is not idempotent (864); both take input that is no JSON and fail with it later; Express
   executions emit status events (1699);
 - SendTask*: a second answer overwrites the first, and a closed token is TaskDoesNotExist, not TaskTimedOut (1243);
-- a JSONata expression is parsed for each evaluation, by a slow engine, and its one second is measured by the clock
-  of a busy machine (3050);
+- a JSONata expression is parsed for each evaluation, by a slow engine, each by itself (3005), and its one second is
+  measured by the clock of a busy machine (3050); `Assign` sees variables that it has just assigned (2982);
 - a history's texts are written at each state (1434); an execution of one Pass state, as each enrichment of a pipe
   is, and a Map of one item hold up or start threads for nothing (2620);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112); SQS's batches are lost on
@@ -39,7 +39,6 @@ from ministack.core.responses import (
     error_response_json,
     json_response,
     new_uuid,
-    now_iso,
 )
 from ministack.services import eventbridge, stepfunctions
 from states_language.jsonata_engine import (
@@ -47,11 +46,13 @@ from states_language.jsonata_engine import (
     QueryEvaluationError,
     evaluate,
     evaluate_input,
+    evaluate_together,
     reads_only_input,
 )
 
 from commerce_platform.local_cloud import workflows
 from commerce_platform.local_cloud.extension.guard import Guard, edit
+from commerce_platform.local_cloud.extension.overheads import now_iso
 from commerce_platform.local_cloud.histories import History, told, told_again
 from commerce_platform.local_cloud.threads import PooledThread
 from commerce_platform.local_cloud.workflows import CallbackSignal, Overdue, Scope, Stopped
@@ -82,13 +83,15 @@ GUARDS = (
     Guard("stepfunctions._execute_choice", "468955fcd4a4"),
     Guard("stepfunctions._error_matches", "519b9dc729c5"),
     Guard("stepfunctions._evaluate_jsonata", "d970811e01da"),
+    Guard("stepfunctions._apply_jsonata_template", "bf9bcac24ddc"),
+    Guard("stepfunctions._apply_state_assign", "f9cc15f006a0"),
     Guard("stepfunctions._prefix_sdk_error", "dc105d4294e0"),
     Guard("stepfunctions._invoke_events_put_events", "92d6ffabce62"),
     Guard("stepfunctions._execution_version_arn", "1e02a9327083"),
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Json = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
@@ -131,6 +134,8 @@ def apply() -> None:
     _edit_execution()
     _edit_tasks()
     stepfunctions._evaluate_jsonata = _evaluate
+    _evaluate_templates_at_once()
+    stepfunctions._apply_state_assign = _assign
     stepfunctions._run_parallel_branches = _run_parallel_branches
     stepfunctions._scaled_sleep = _scaled_sleep
     stepfunctions._invoke_resource_with_timeout = _invoke_within
@@ -233,16 +238,70 @@ def _evaluate(
     expression: str, given: Any, context: Any = None, result: Any = None, error_output: Any = None
 ) -> Any:
     """Evaluate an expression with the engine that the testing kit has, too."""
-    context = context or {}
-    states = {"input": given, "result": result, "errorOutput": error_output, "context": context}
     failed = "States.QueryEvaluationError"
     try:
-        value = evaluate(expression, {**context.get("variables", {}), "states": states})
+        value = evaluate(expression, _variables(given, context, result, error_output))
     except QueryEvaluationError as error:
         raise stepfunctions._ExecutionError(failed, str(error)) from error
     if value is UNDEFINED:
         raise stepfunctions._ExecutionError(failed, f"The expression gives nothing: {expression}")
     return value
+
+
+def _variables(given: Any, context: Any, result: Any, error_output: Any) -> Json:
+    context = context or {}
+    states = {"input": given, "result": result, "errorOutput": error_output, "context": context}
+    return {**context.get("variables", {}), "states": states}
+
+
+def _evaluate_templates_at_once() -> None:
+    """Evaluate a state's template, all of its expressions at once if none of them fails."""
+    each_by_itself = stepfunctions._apply_jsonata_template
+
+    def apply_template(
+        template: Any, given: Any, context: Any = None, result: Any = None, error_output: Any = None
+    ) -> Any:
+        expressions: list[str] = []
+        _collect(template, expressions)
+        values = evaluate_together(expressions, _variables(given, context, result, error_output))
+        if values is None:
+            return each_by_itself(template, given, context, result, error_output)
+        return _filled(template, iter(values))
+
+    stepfunctions._apply_jsonata_template = apply_template
+
+
+def _is_expression(template: Any) -> bool:
+    return isinstance(template, str) and template.startswith("{%") and template.endswith("%}")
+
+
+def _collect(template: Any, expressions: list[str]) -> None:
+    if _is_expression(template):
+        expressions.append(template[2:-2].strip())
+    elif isinstance(template, dict | list):
+        for each in template.values() if isinstance(template, dict) else template:
+            _collect(each, expressions)
+
+
+def _filled(template: Any, values: Iterator[Any]) -> Any:
+    """Put values in the places of expressions, in the order in which they were collected."""
+    if _is_expression(template):
+        return next(values)
+    if isinstance(template, dict):
+        return {name: _filled(each, values) for name, each in template.items()}
+    if isinstance(template, list):
+        return [_filled(each, values) for each in template]
+    return template
+
+
+def _assign(state: Json, given: Any, context: Any, result: Any = None, error_output: Any = None) -> None:
+    """Assign variables, each from what they were before (`workflow-variables.html`, "Evaluation order")."""
+    assigned = state.get("Assign")
+    if context is None or not isinstance(assigned, dict):
+        return
+    if stepfunctions._state_query_language(state, context) == "JSONata":
+        made = stepfunctions._apply_jsonata_template(assigned, given, context, result, error_output)
+        context.setdefault("variables", {}).update(made)
 
 
 def _edit_tasks() -> None:

@@ -33,9 +33,10 @@ logger = logging.getLogger("local_cloud.pipes")
 
 IDLE_LOOK_SECONDS = 0.5
 """How often a source is looked at without having been written to: messages become visible again by time alone."""
-LOOK_GAP_SECONDS = 0.005
+LOOK_GAP_SECONDS = 0.015
 """The least time from one look to the next: under load one look serves the writes of a moment, instead of each write
-taking the interpreter from whoever writes. A change after a pause is seen at once."""
+taking the interpreter from whoever writes, and what is written meanwhile makes larger batches. A change after a pause is
+seen at once."""
 QUEUE_CONCURRENCY = 5
 """Batches of one queue in flight; AWS starts with five pollers per pipe too."""
 DEFAULT_BATCH = {"dynamodb": 1, "sqs": 10}
