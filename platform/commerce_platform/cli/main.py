@@ -242,7 +242,9 @@ def deploy(service: Service = None, stage: Stage = LOCAL) -> None:
     if stage != LOCAL:
         _synthesize(workspace, apps, stage)
         for app in apps:
-            _cdk(workspace, app, stage, "deploy", "--all")
+            # Whoever sits at a terminal is asked before permissions widen; in a pipeline `make review` has been.
+            approval = () if sys.stdin.isatty() else ("--require-approval", "never")
+            _cdk(workspace, app, stage, "deploy", "--all", *approval)
         return
     with Board(output) as board:
         cloud = _complete(standing.stand_up(workspace, board, _with_platform(workspace, apps)))
