@@ -62,7 +62,13 @@ class HttpRequest:
 
     @property
     def media_type(self) -> str:
-        """The Content-Type without parameters, `application/json` when there is none (API Gateway's default)."""
+        """The Content-Type without parameters, in lower case; `application/json` when there is none, API Gateway's default.
+
+        API Gateway chooses templates and models by it. Its documentation says "MIME type" and is silent on parameters
+        (https://docs.aws.amazon.com/apigateway/latest/developerguide/integration-passthrough-behaviors.html); templates
+        for `multipart/form-data`, whose boundary is another one in every request, show that they do not count. The smoke
+        test asks every route of a deployment.
+        """
         return self.headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
 
 

@@ -63,6 +63,12 @@ HOSTILE_VALUES: Final[Sequence[str]] = (
 )  # fmt: skip
 """Texts that have broken templates, parsers or keys somewhere."""
 
+JSON_TYPES: Final[Sequence[str]] = (
+    "application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON",
+    'application/json ; charset="utf-8"; profile=x',
+)  # fmt: skip
+"""Ways to write one media type: case does not matter, nor do parameters (RFC 9110, 8.3.1)."""
+
 # Characters of texts that are tried together first; short enough for the length limits of most fields.
 _TOGETHER_LENGTH: Final = 80
 # Where a probe keeps the fields of each location.
@@ -217,13 +223,27 @@ class InjectionCase:
         return not (self.location == "path" and value in ("", ".", ".."))
 
 
+class JsonTypeCase(InjectionCase):
+    """The type of a probe's body, written in every way that means the same: each must be taken, and leave the same."""
+
+    def _groups(self) -> list[list[str]]:
+        return [[value] for value in self.values]
+
+    def _problem(self, expected: Observation, found: Observation, value: str) -> str | None:
+        if found.response.status != expected.response.status:
+            return (
+                f"{found.response.status} instead of {expected.response.status}: {found.response.body[:300]}"
+            )
+        return super()._problem(expected, found, value)
+
+
 def injection_cases(
     probes: Iterable[Probe], *, values: Sequence[str] = HOSTILE_VALUES
 ) -> list[InjectionCase]:
     """One case for every field of every probe.
 
     Path, query and header parameters, claims, body fields; a further body field by a hostile name, the whole body as
-    text, and the correlation id header, which every route takes.
+    text, and the correlation id header, which every route takes. And the content type of every body.
 
     Args:
         probes: One request per route.
@@ -239,6 +259,10 @@ def injection_cases(
         if isinstance(probe.body, dict):
             fields += [("body-name", ()), ("body-text", ())]
         cases += [InjectionCase(probe=probe, location=at, name=name, values=values) for at, name in fields]
+        if probe.body is not None:
+            cases.append(
+                JsonTypeCase(probe=probe, location="header", name=("Content-Type",), values=JSON_TYPES)
+            )
     return cases
 
 

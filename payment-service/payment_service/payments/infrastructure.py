@@ -58,7 +58,6 @@ long: `payment_redelivery_seconds` of the order service's settings."""
 ONE_BY_ONE: Final = Batching(size=1)
 """One message at a time: an order whose provider is slow holds up no other."""
 
-WEBHOOK_THROTTLE: Final = Throttle(rate=20, burst=50)
 MAX_WEBHOOK_BYTES: Final = 64 * 1024
 
 
@@ -140,6 +139,7 @@ class PaymentApi(Construct):
         self, scope: Construct, construct_id: str, *, payments: ServiceTable, consumers: Consumers
     ) -> None:
         super().__init__(scope, construct_id)
+        webhooks = PaymentSettings.of(self).webhooks_per_second
         self.api = DirectApi(self, "Api", description="Payments, for operators and the payment provider")
         self.api.route(
             "GET",
@@ -162,5 +162,5 @@ class PaymentApi(Construct):
             ),
             auth=PUBLIC,
             name="receiveWebhook",
-            throttle=WEBHOOK_THROTTLE,
+            throttle=Throttle(rate=webhooks, burst=2 * webhooks),
         )

@@ -1,8 +1,8 @@
 """What the templates must say, whatever the constructs become."""
 
-from payment_service.settings import PaymentSettings
+from payment_service.settings import WEBHOOKS_PER_ORDER, PaymentSettings
 from payment_service.stack import build
-from service_testing import actions_on, of_type
+from service_testing import actions_on, of_type, synthesize
 from service_testing.rules import ServiceRules
 
 
@@ -29,7 +29,17 @@ class TestStack(ServiceRules):
         settings = {setting["ResourcePath"]: setting for setting in stage["MethodSettings"]}
         assert limited["MaximumMessageSize"] == 65_536
         webhooks = next(each for path, each in settings.items() if "webhooks" in path)
-        assert (webhooks["ThrottlingRateLimit"], webhooks["ThrottlingBurstLimit"]) == (20, 50)
+        orders_per_second = 100
+        assert webhooks["ThrottlingRateLimit"] >= WEBHOOKS_PER_ORDER * orders_per_second
+        assert webhooks["ThrottlingBurstLimit"] >= webhooks["ThrottlingRateLimit"]
+
+    def test_how_many_webhooks_may_come_is_the_stages(self):
+        stages = {"prod": {"webhooks_per_second": 1000}}
+        stacks = synthesize(
+            build, service="payment", settings=PaymentSettings, stage="prod", context={"stages": stages}
+        )
+        (api,) = of_type(stacks["commerce-prod-payment"], "AWS::ApiGateway::Stage")
+        assert 1000 in [setting["ThrottlingRateLimit"] for setting in api["MethodSettings"][1:]]
 
     def test_the_provider_follows_from_the_stage(self, template, stage):
         providers = {

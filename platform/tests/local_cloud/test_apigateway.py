@@ -301,6 +301,17 @@ def test_a_body_that_breaks_the_model_is_refused_by_a_gateway_response_that_says
     assert api("GET", "/items/bad").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]
+)
+def test_parameters_and_case_of_a_content_type_do_not_count(api, content_type):
+    headers = {"Content-Type": content_type}
+    item = f"/items/{len(content_type)}"
+    assert api("PUT", item, data='{"name": "Ada"}', headers=headers).status_code == 201
+    invalid = api("PUT", "/items/bad", data="{}", headers=headers)
+    assert invalid.status_code == 400
+
+
 def test_a_content_type_without_a_template_is_415(api):
     assert api("PUT", "/items/t", data="<a/>", headers={"Content-Type": "text/xml"}).status_code == 415
 

@@ -32,6 +32,8 @@ class RequestModels:
         """Return a method's models by content type.
 
         A direct route takes no other type (its only template is of this one, else 415); a proxied function gets any.
+        Case and parameters (`; charset=utf-8`, as Stripe sends it) are not part of a type (RFC 9110, 8.3.1; see
+        `apigateway_engine.HttpRequest.media_type`).
 
         Args:
             model: Of the body; None for none.

@@ -228,6 +228,9 @@ def test_a_body_over_ten_megabytes_is_413():
         ("WHEN_NO_MATCH", "text/plain", "raw"),
         ("WHEN_NO_TEMPLATES", "text/plain", 415),
         ("NEVER", "text/plain", 415),
+        ("NEVER", "application/json; charset=utf-8", "mapped"),
+        ("NEVER", 'Application/JSON ;charset="UTF-8"; profile=x', "mapped"),
+        ("NEVER", "application/jsonx; charset=utf-8", 415),
     ],
 )
 def test_passthrough_behaviour(behavior, content_type, expected):
