@@ -127,8 +127,8 @@ unit: $(TOOLS) $(NODE) ## Run the unit tests only (SERVICE=)
 lint: setup ## Check style, types, boundaries, and every template of every stage (SERVICE=)
 	@$(CLI) lint $(call given,SERVICE,service)
 
-contracts: $(TOOLS) $(NODE) ## Write what services publish; check it against its release and its consumers (SERVICE= [RELEASE=1])
-	@$(CLI) contracts $(call given,SERVICE,service) $(if $(RELEASE),--release)
+contracts: $(TOOLS) $(NODE) ## Write what services publish; send real events through its consumers (SERVICE= EXAMPLES=10 [RELEASE=1])
+	@$(CLI) contracts $(call given,SERVICE,service) $(call given,EXAMPLES,examples) $(if $(RELEASE),--release)
 
 contract-add: $(TOOLS) ## Copy and lock an event's schema that a service consumes (SERVICE= EVENT= [FROM=])
 	@$(CLI) contract-add $(call given,SERVICE,service) $(call given,EVENT,event) $(call given,FROM,from)

@@ -15,6 +15,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from moto.dynamodb.models import dynamodb_backends
+from moto.stepfunctions.models import stepfunctions_backends
 from service_runtime.envelope import Event
 
 from service_testing.aws import ACCOUNT, REGION
@@ -118,6 +119,43 @@ def run_state_machine(stacks: Stacks, workflow_id: str, workflow_input: Any, **o
     return run_workflow(definition, workflow_input, **options)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """An execution of a Standard workflow that somebody has started, and that moto does not run.
+
+    Attributes:
+        arn: Of the execution.
+        machine: ARN of the workflow.
+        name: Of the execution.
+        given: Its input.
+    """
+
+    arn: str
+    machine: str
+    name: str
+    given: Any
+
+
+def started(stacks: Stacks) -> list[Started]:
+    """The executions of the templates' Standard workflows so far, the oldest first.
+
+    Args:
+        stacks: The deployed templates.
+    """
+    # From moto itself: a call of its API for each workflow takes longer than most of what is being tested.
+    known = {each.arn: each for each in stepfunctions_backends[ACCOUNT][REGION].state_machines}
+    return [
+        Started(
+            arn=execution.execution_arn,
+            machine=machine.ref,
+            name=execution.name,
+            given=json.loads(execution.execution_input),
+        )
+        for machine in stacks.resources("AWS::StepFunctions::StateMachine")
+        for execution in known[machine.ref].executions
+    ]
+
+
 def events_of(
     stacks: Stacks, feed_id: str, *, new: Mapping[str, Any], old: Mapping[str, Any] | None = None
 ) -> list[Event[Any]]:
@@ -157,6 +195,63 @@ def published(stacks: Stacks, feed_id: str) -> list[Event[Any]]:
     """
     change_feed = _ChangeFeed(stacks, feed_id)
     return [event for record in change_feed.stream() for event in change_feed.events([record])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """A rule of the bus that puts events on a consumer's queue.
+
+    Attributes:
+        rule: Its logical id.
+        queue: The queue's.
+        pattern: Which events it wants.
+    """
+
+    rule: str
+    queue: str
+    pattern: Mapping[str, Any]
+
+
+def subscriptions(stacks: Stacks) -> list[Subscription]:
+    """The rules of the templates that put events on queues, in the templates' order.
+
+    Args:
+        stacks: The deployed templates.
+    """
+    queues = {queue.attributes["Arn"]: queue.logical_id for queue in stacks.resources("AWS::SQS::Queue")}
+    return [
+        Subscription(
+            rule=rule.logical_id, queue=queues[target["Arn"]], pattern=rule.properties["EventPattern"]
+        )
+        for rule in stacks.resources("AWS::Events::Rule")
+        for target in rule.properties.get("Targets", ())
+        if "EventPattern" in rule.properties and target["Arn"] in queues
+    ]
+
+
+class ChangeFeedReader:
+    """A change feed as its pipe reads it: each record once, in order, in batches.
+
+    Args:
+        stacks: The deployed templates.
+        feed_id: Construct id or path of the `ChangeFeed`, or its pipe's logical id.
+    """
+
+    def __init__(self, stacks: Stacks, feed_id: str) -> None:
+        self._feed = _ChangeFeed(stacks, feed_id)
+        self._read = 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """What the pipe puts on the bus for the changes since the last time: `source`, `detail-type` and `detail`.
+
+        Raises:
+            AssertionError: The enrichment failed; the changes of its batch are passed over.
+        """
+        made: list[dict[str, Any]] = []
+        while records := list(self._feed.stream(self._read, self._feed.batch_size)):
+            self._read += len(records)
+            made += self._feed.entries(records)
+        return made
 
 
 class _Consumer:
@@ -294,12 +389,19 @@ class _ChangeFeed:
         self._stacks = stacks
         self._pipe = stacks.resource(_logical(feed_id), "AWS::Pipes::Pipe")
 
-    def stream(self) -> Iterator[dict[str, Any]]:
-        """The table's stream records so far, as the pipe reads them."""
+    @property
+    def batch_size(self) -> int:
+        parameters = self._pipe.properties["SourceParameters"]["DynamoDBStreamParameters"]
+        return int(parameters.get("BatchSize", _DEFAULT_BATCH_SIZE))
+
+    def stream(self, first: int = 0, most: int | None = None) -> Iterator[dict[str, Any]]:
+        """The table's stream records so far, as the pipe reads them; from a number on, so many."""
         # From moto's table itself: moto's streams endpoint does not speak botocore's present protocol.
         table = self._pipe.properties["Source"].split("/")[1]
         shard = dynamodb_backends[ACCOUNT][REGION].get_table(table).stream_shard
-        for record in shard.get(shard.starting_sequence_number, len(shard.items)) if shard else ():
+        if shard is None:
+            return
+        for record in shard.get(shard.starting_sequence_number + first, most or len(shard.items)):
             change = dict(record["dynamodb"])
             created = change["ApproximateCreationDateTime"]
             change["ApproximateCreationDateTime"] = created.replace(tzinfo=UTC).timestamp()
@@ -309,7 +411,7 @@ class _ChangeFeed:
                 )
             )
 
-    def events(self, records: list[dict[str, Any]]) -> list[Event[Any]]:
+    def entries(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What the pipe would put on the bus for a batch of records."""
         properties = self._pipe.properties
         filters = [
@@ -323,9 +425,13 @@ class _ChangeFeed:
             raise AssertionError(f"the enrichment failed with {execution.error}: {execution.cause}")
         source = properties["TargetParameters"]["EventBridgeEventBusParameters"]["Source"]
         return [
-            Event.parse({"source": source, "detail-type": each["detailType"], "detail": each["detail"]})
+            {"source": source, "detail-type": each["detailType"], "detail": each["detail"]}
             for each in execution.output
         ]
+
+    def events(self, records: list[dict[str, Any]]) -> list[Event[Any]]:
+        """The same as typed events."""
+        return [Event.parse(entry) for entry in self.entries(records)]
 
 
 def _logical(construct_id: str) -> str:

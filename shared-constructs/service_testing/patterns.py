@@ -36,6 +36,25 @@ def matches(pattern: Mapping[str, Any], event: Any) -> bool:
     return all(_field(name, condition, event) for name, condition in pattern.items())
 
 
+def mismatch(pattern: Mapping[str, Any], event: Any, where: str = "") -> str:
+    """Why an event does not match a pattern: the first field that is to blame, what it is and what is wanted.
+
+    Args:
+        pattern: See `matches`.
+        event: One that does not match.
+        where: The path of the event's part that this pattern is of.
+    """
+    for name, condition in pattern.items():
+        if not _field(name, condition, event):
+            path = f"{where}.{name}".removeprefix(".")
+            value = event.get(name) if isinstance(event, dict) else None
+            if isinstance(condition, dict) and name != "$or":
+                return mismatch(condition, value if isinstance(value, dict) else {}, path)
+            found = json.dumps(value) if value is not None else "absent"
+            return f"{path} is {found}, wanted is {json.dumps(condition)}"
+    raise ValueError("the event matches")
+
+
 def _field(name: str, condition: Any, event: Any) -> bool:
     if name == "$or":
         return any(matches(alternative, event) for alternative in condition)

@@ -26,14 +26,22 @@ def definitions_in(template):
 
 
 @pytest.fixture(scope="session")
-def definitions():
-    """The state machines of every service."""
+def templates():
+    """Service → stack name → template."""
     found = {}
     for folder in sorted(ROOT.glob("*-service")):
         service = folder.name.removesuffix("-service")
         room = f"{service}_service.settings"
         settings = getattr(import_module(room), f"{service.title()}Settings") if find_spec(room) else None
         build = import_module(f"{service}_service.stack").build
-        templates = synthesize(build, service=service, settings=settings).values()
-        found[service] = [each for template in templates for each in definitions_in(template)]
+        found[service] = synthesize(build, service=service, settings=settings)
     return found
+
+
+@pytest.fixture(scope="session")
+def definitions(templates):
+    """The state machines of every service."""
+    return {
+        service: [each for template in stacks.values() for each in definitions_in(template)]
+        for service, stacks in templates.items()
+    }

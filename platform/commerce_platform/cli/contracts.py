@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from service_contracts import ContractError, Contracts, control, parameters
 from service_contracts.locks import LockError, fetch, parse
 
-from commerce_platform.cli import cdk
+from commerce_platform.cli import cdk, process, suite
+from commerce_platform.cli.emulator import tail
 from commerce_platform.cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from service_contracts.openapi import Template
+    from service_testing.contracts import Observations
 
     from commerce_platform.cli.board import Board
     from commerce_platform.cli.workspace import App, Workspace
 
 STAGE = "dev"
 """Whose templates are read; what a service publishes is the same for every stage."""
+
+PROCESSES = max(2, os.cpu_count() or 2)
 
 FOR_PEOPLE = {
     "api-url": "callers outside the platform, `make status`, end-to-end tests",
@@ -45,29 +50,89 @@ def services(apps: Iterable[App]) -> dict[App, Contracts]:
     return {app: contracts for app in apps if (contracts := contracts_of(app))}
 
 
-async def templates(workspace: Workspace, apps: Sequence[App], board: Board) -> dict[App, list[Template]]:
-    """The templates of apps, synthesized unless that was done before."""
-    slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+async def synthesized(workspace: Workspace, apps: Sequence[App], board: Board) -> dict[App, Path]:
+    """Where the templates of apps are, synthesized unless that was done before."""
+    slots = asyncio.Semaphore(PROCESSES)
 
-    async def one(app: App) -> list[Template]:
+    async def one(app: App) -> Path:
         async with slots:
             with board.step(app.name, f"synthesizing for {STAGE}", "synthesized"):
-                folder = await cdk.synthesize(workspace, app, STAGE)
-        return [json.loads(path.read_text()) for path in sorted(folder.glob("*.template.json"))]
+                return await cdk.synthesize(workspace, app, STAGE)
 
     return dict(zip(apps, await asyncio.gather(*map(one, apps)), strict=True))
 
 
-async def keep(
-    workspace: Workspace, service: str | None, board: Board, *, release: bool = False
+def templates(folder: Path) -> list[Template]:
+    """The templates in an assembly."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.template.json"))]
+
+
+async def executed(
+    workspace: Workspace, folders: Mapping[App, Path], board: Board, histories: int | None = None
 ) -> list[str]:
-    """Write what services publish, and check it against its release, its consumers and what the templates look up.
+    """Run the services together, as their templates say, and return what of it breaks whom.
+
+    Args:
+        workspace: Where they are.
+        folders: Of each service with contracts, where its templates are.
+        board: Where progress goes.
+        histories: How many generated ones; one process for each processor takes its share. Default as many as a pull
+            request waits for.
+
+    Raises:
+        CliError: A process failed; carries the end of its output.
+    """
+    # moto and Hypothesis take a second to load.
+    from service_testing.contracts import HISTORIES, Observations, judged, participant  # noqa: PLC0415
+
+    packages = {each.package: folders[app] for app, each in services(folders).items()}
+    histories = histories or HISTORIES
+    parts = [histories // PROCESSES + (part < histories % PROCESSES) for part in range(PROCESSES)]
+    reports = await asyncio.gather(
+        *(_lived(workspace, packages, board, seed, number) for seed, number in enumerate(parts) if number)
+    )
+    seen = Observations()
+    for report in reports:
+        seen.add(report)
+    board.say("together", f"{seen.requests} requests, {sum(seen.events.values())} events", style="green")
+    return judged(seen, [participant(package, folder) for package, folder in packages.items()])
+
+
+async def _lived(
+    workspace: Workspace, folders: Mapping[str, Path], board: Board, seed: int, histories: int
+) -> Observations:
+    place = workspace.root / ".cache" / "contracts"
+    report, log = place / f"{seed}.json", place / f"{seed}.log"
+    command = [sys.executable, "-m", "service_testing.contracts", f"--report={report}"]
+    command += [f"--seed={seed}", f"--examples={histories}"]
+    command += [f"{package}={folder}" for package, folder in folders.items()]
+    with board.step("together", f"executing {histories} histories", f"executed {histories} histories"):
+        status = await process.run(
+            command, folder=workspace.root, log=log, environment=suite.environment(LOG_LEVEL="ERROR")
+        )
+        if status:
+            raise CliError(f"The services could not be run together:\n{tail(log, 30)}", f"Log: {log}")
+    from service_testing.contracts import Observations  # noqa: PLC0415 - see above
+
+    return Observations.load(report.read_text())
+
+
+async def keep(
+    workspace: Workspace,
+    service: str | None,
+    board: Board,
+    *,
+    release: bool = False,
+    histories: int | None = None,
+) -> list[str]:
+    """Write what services publish; check it against its release, its consumers, what is looked up and real events.
 
     Args:
         workspace: Where they are.
         service: Write only this one's; what is checked needs all of them.
         board: Where progress goes.
         release: Make what is published now the baseline of future changes.
+        histories: See `executed`.
 
     Returns:
         What somebody should know: older copies, superseded majors, changes since the release.
@@ -77,13 +142,15 @@ async def keep(
     """
     apps = workspace.apps
     found = services(apps)
-    known = await templates(workspace, list(apps), board)
+    folders = await synthesized(workspace, list(apps), board)
+    known = {app: templates(folder) for app, folder in folders.items()}
     selected = workspace.select(service)
     stale = _write({app: each for app, each in found.items() if app in selected}, known)
     report = control.check(list(found.values()))
     by_name = {app.name: of_app for app, of_app in known.items()}
     report.faults += parameters.faults(by_name, meant_for_people=FOR_PEOPLE)
     problems = [*report.faults]
+    problems += await executed(workspace, folders, board, histories)
     if stale:
         names = "\n".join(f"  {path.relative_to(workspace.root)}" for path in stale)
         problems.append(

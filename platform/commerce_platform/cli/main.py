@@ -327,12 +327,13 @@ def lint(service: Service = None) -> None:
 def contracts(
     service: Service = None,
     release: Annotated[bool, typer.Option(help="Make what is published now the baseline.")] = False,  # noqa: FBT002 - a flag
+    examples: Annotated[int | None, typer.Option(min=1, help="Histories to run through; default 10.")] = None,
 ) -> None:
-    """Write what services publish; check it against its release, its consumers and what templates look up."""
+    """Write what services publish; check it against its release and its consumers, and send real events through them."""
     from commerce_platform.cli import contracts as work  # noqa: PLC0415 - needed here alone
 
     with Board(output) as board:
-        notices = _complete(work.keep(Workspace.here(), service, board, release=release))
+        notices = _complete(work.keep(Workspace.here(), service, board, release=release, histories=examples))
     for notice in notices:
         output.print(notice, markup=False, soft_wrap=True)
     output.print("The contracts are kept.")

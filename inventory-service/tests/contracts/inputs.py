@@ -1,0 +1,29 @@
+"""What operators do to the stock."""
+
+from hypothesis import strategies as st
+from inventory_service.stock.models import MAX_PIECES
+from service_testing.contracts import Request, shared
+
+OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
+
+received = st.builds(
+    Request,
+    method=st.just("POST"),
+    path=shared("sku").map("/stock/{}/receipts".format),
+    body=st.fixed_dictionaries(
+        {
+            "receiptId": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
+            "quantity": st.integers(1, 10) | st.integers(1, MAX_PIECES),
+        }
+    ),
+    claims=st.just(OPERATOR),
+)
+watched = st.builds(
+    Request,
+    method=st.just("PUT"),
+    path=shared("sku").map("/stock/{}/threshold".format),
+    body=st.fixed_dictionaries({"lowThreshold": st.integers(0, 20) | st.integers(0, MAX_PIECES)}),
+    claims=st.just(OPERATOR),
+)
+
+REQUESTS = (received, received, watched)
