@@ -339,7 +339,8 @@ def _operation_faults(
             yield from unmet(reader, writer, where=f"{name} request", never_sent=False)
     for status, response in new["responses"].items():
         promised = old["responses"].get(status)
-        if promised is None:
+        # RFC 9110: a 204 ends after its header section, whatever a document says of a body.
+        if promised is None or status == "204":
             continue
         for kind, media in promised.get("content", {}).items():
             sent = response.get("content", {}).get(kind)

@@ -28,7 +28,7 @@ JSON: Final = "application/json"
 
 Template = dict[str, Any]
 Router = dict[str, Any]
-"""An OpenAPI document as a function's router tells it."""
+"""Operations by path and verb, as `routers.ask` tells them."""
 
 _PLACES: Final = {"path": "path", "querystring": "query", "header": "header"}
 _STATUS_SET: Final = re.compile(r"responseOverride\.status = (\d{3})\b")
@@ -182,8 +182,6 @@ class _Document:
         operation: dict[str, Any] = {
             "operationId": route.properties.get("OperationName") or _operation_id(route.verb, route.path)
         }
-        if "description" in router:
-            operation["description"] = router["description"]
         if parameters := [*self._parameters(route, router)]:
             operation["parameters"] = parameters
         if body := self._body(route, router):
@@ -197,7 +195,7 @@ class _Document:
         return operation
 
     def _router(self, route: _Route) -> Router:
-        """What the function's router says of a route, its definitions moved here."""
+        """What the function's router says of a route, its schemas moved here."""
         uri = json.dumps(route.integration["Uri"])
         functions = self.template["Resources"]
         name = next(
@@ -205,12 +203,12 @@ class _Document:
             for name, each in functions.items()
             if each["Type"] == "AWS::Lambda::Function" and f'"{name}"' in uri
         )
-        document = self.routers(functions[name]["Properties"])
+        paths = self.routers(functions[name]["Properties"])
         shape = re.sub(r"\{[^}]*\}", "{}", route.path)
         operation: Router = next(
             (
                 operations[route.verb]
-                for path, operations in document["paths"].items()
+                for path, operations in paths.items()
                 if re.sub(r"\{[^}]*\}", "{}", path) == shape and route.verb in operations
             ),
             {},
@@ -219,12 +217,11 @@ class _Document:
             raise ValueError(
                 f"{route.verb.upper()} {route.path} is deployed, but the router of {name} has no such route"
             )
-        definitions = document.get("components", {}).get("schemas", {})
-        for status, response in operation["responses"].items():
-            if int(status) >= HTTPStatus.BAD_REQUEST:
-                response["content"] = {}  # one shape for all problems
-        moved: Router = _moved(operation, definitions, self.components)
-        return moved
+        for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for content in part.get("content", {}).values():
+                if title := content["schema"].get("title"):
+                    content["schema"] = self.components.add(title, content["schema"])
+        return operation
 
     def _parameters(self, route: _Route, router: Router) -> Iterator[dict[str, Any]]:
         told = {**route.contract.get("Parameters", {})}
@@ -232,10 +229,7 @@ class _Document:
         if in_path:
             # The router has names of its own; places are what both share.
             names = re.findall(r"\{([^}]*)\}", route.path)
-            told["path"] = {
-                name: {key: value for key, value in each["schema"].items() if key != "title"}
-                for name, each in zip(names, in_path, strict=True)
-            }
+            told["path"] = {name: each["schema"] for name, each in zip(names, in_path, strict=True)}
         deployed = {
             (_PLACES[place], name): required
             for place, name, required in (
@@ -413,31 +407,6 @@ def _joined(value: Any) -> str:
 def _plain(detail: str) -> str:
     """A detail as a caller sees it: JSON's escapes resolved, the gateway's own words left out."""
     return str(json.loads(f'"{detail}"')).replace(" $context.error.validationErrorString", "").strip()
-
-
-def _moved(operation: Any, definitions: Mapping[str, Any], components: Components) -> Any:
-    """An operation of a router, its references pointing into this document."""
-    if isinstance(operation, list):
-        return [_moved(each, definitions, components) for each in operation]
-    if not isinstance(operation, dict):
-        return operation
-    if isinstance(reference := operation.get("$ref"), str):
-        name = reference.rpartition("/")[2]
-        local = json.loads(json.dumps(definitions).replace("#/components/schemas/", "#/$defs/"))
-        schema = {**local[name], "$defs": {each: local[each] for each in _reached(local, name)}}
-        return components.add(name, _untitled(schema))
-    return {name: _moved(value, definitions, components) for name, value in operation.items()}
-
-
-def _reached(definitions: Mapping[str, Any], name: str) -> list[str]:
-    found: list[str] = []
-    waiting = [name]
-    while waiting:
-        for part in walk(definitions[waiting.pop()]):
-            if (reference := part.get("$ref")) and (each := reference.rpartition("/")[2]) not in found:
-                found.append(each)
-                waiting.append(each)
-    return found
 
 
 def _untitled(schema: Any) -> Any:

@@ -11,16 +11,24 @@ import os
 import subprocess
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from http import HTTPStatus
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal
+
+from service_runtime.rest import EVERY_ROUTES_PROBLEMS, JSON, RestRouter
+
+from service_contracts.schemas import of_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VALIDATION_ERROR: Final = "HTTPValidationError"
+    from service_runtime.rest import Route
 
 
 def ask(function: Mapping[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document of the router beside a function's handler.
+    """The operations of the router beside a function's handler, by path and verb, as OpenAPI has them.
+
+    Schemas are whole where they are used, with definitions of their own.
 
     Args:
         function: The function's properties in its template; what its variables hold does not matter.
@@ -49,22 +57,40 @@ def _asked(module: str, variables: tuple[tuple[str, str], ...]) -> dict[str, Any
 
 
 def tell(module_name: str) -> None:
-    """Print the OpenAPI document of the router in a module.
+    """Print the operations of the router in a module.
 
     Args:
         module_name: The handler's module, whose settings are in the environment.
     """
-    from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver  # noqa: PLC0415 - slow
-
     module = importlib.import_module(module_name)
-    (router,) = (each for each in vars(module).values() if isinstance(each, ApiGatewayResolver))
-    document: dict[str, Any] = json.loads(router.get_openapi_json_schema(title=module_name, version="1"))
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            # Ours answers a failed validation as a problem.
-            operation["responses"] = {
-                status: response
-                for status, response in operation["responses"].items()
-                if VALIDATION_ERROR not in json.dumps(response)
-            }
-    print(json.dumps(document))  # noqa: T201 - to the process that asks
+    (router,) = (each for each in vars(module).values() if isinstance(each, RestRouter))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in router.routes:
+        path = route.path.replace("<", "{").replace(">", "}")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    print(json.dumps(paths))  # noqa: T201 - to the process that asks
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    hints = dict(route.hints)
+    answered = hints.pop("return")
+    operation: dict[str, Any] = {
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": of_model(hints.pop(name))}
+            for name in route.names
+        ]
+    }
+    for body in hints.values():
+        operation["requestBody"] = {"content": _json(body, "validation"), "required": True}
+    status = HTTPStatus.NO_CONTENT if answered is NoneType else route.status
+    content = {} if answered is NoneType else {"content": _json(answered, "serialization")}
+    problems = {**EVERY_ROUTES_PROBLEMS, **route.problems}
+    operation["responses"] = {
+        int(status): {"description": status.phrase, **content},
+        **{int(problem): {"description": detail} for problem, detail in problems.items()},
+    }
+    return operation
+
+
+def _json(body: Any, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+    return {JSON: {"schema": of_model(body, mode=mode)}}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import jsonschema
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from service_runtime.envelope import Metadata
 
@@ -27,9 +28,14 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def of_model(model: type[BaseModel]) -> Schema:
-    """The JSON Schema of what a model reads, by the names on the wire."""
-    return model.model_json_schema(mode="validation", by_alias=True, schema_generator=_Untitled)
+def of_model(model: Any, *, mode: Literal["validation", "serialization"] = "validation") -> Schema:
+    """The JSON Schema of what a model reads or writes, by the names on the wire.
+
+    Args:
+        model: A model, or anything else that pydantic can validate.
+        mode: Whether it is read, as it is by default, or written.
+    """
+    return TypeAdapter(model).json_schema(mode=mode, by_alias=True, schema_generator=_Untitled)
 
 
 def of_event(source: str, detail_type: str, model: type[BaseModel]) -> Schema:

@@ -17,7 +17,7 @@ class InvokeFunction:
     """Let a function answer (AWS_PROXY).
 
     Attributes:
-        function: It answers for itself, problems included (`service_runtime.rest_resolver`).
+        function: It answers for itself, problems included (`service_runtime.rest.rest_router`).
         request: Model that API Gateway checks first. Python validators are allowed: the function runs the model again.
     """
 

@@ -1,45 +1,61 @@
 """A REST handler answers whatever it is sent: 4xx for what it cannot accept, never 5xx."""
 
 import json
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path
 from botocore.exceptions import ClientError
 from pydantic import Field
 from service_runtime.envelope import WireModel
 from service_runtime.problems import Problem
-from service_runtime.rest import RestResolver, rest_resolver
+from service_runtime.rest import RestRouter, Route, rest_router
 
 
 class Order(WireModel):
     quantity: Annotated[int, Field(strict=True, ge=1, le=99)]
 
 
+class Placed(WireModel):
+    order_id: str
+    quantity: int
+
+
 @pytest.fixture
-def app(monkeypatch) -> RestResolver:
+def app(monkeypatch) -> RestRouter:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "commerce")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "shop")
-    app = rest_resolver()
+    app = rest_router()
 
     @app.put("/things/<thing>")
-    def put(thing: Annotated[str, Path(pattern="^[A-Z]{1,5}$")], order: Order) -> Response[Any]:
-        return Response(200, "application/json", {"thing": thing, "quantity": order.quantity})
+    def put(thing: Annotated[str, Field(pattern="^[A-Z]{1,5}$")], order: Order) -> dict[str, Any]:
+        return {"thing": thing, "quantity": order.quantity}
+
+    @app.post("/orders", status=HTTPStatus.CREATED)
+    def place(order: Order) -> Placed:
+        return Placed(order_id="o-1", quantity=order.quantity)
+
+    @app.delete("/things/<thing>")
+    def remove(thing: str) -> None: ...
 
     @app.get("/busy")
-    def busy() -> Response[Any]:
+    def busy() -> None:
         raise Problem(503, detail="Busy.", headers={"Retry-After": "1"})
 
     @app.get("/throttled")
-    def throttled() -> Response[Any]:
+    def throttled() -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem")
 
     @app.get("/broken")
-    def broken() -> Response[Any]:
+    def broken() -> None:
         raise RuntimeError("secret cause")
 
+    @app.get("/lookup")
+    def lookup() -> None:
+        raise KeyError("shelf")
+
+    app.problem_of(LookupError, lambda error: Problem(409, detail=f"No {error.args[0]}."))
     return app
 
 
@@ -53,9 +69,9 @@ def answer(app, method: str, path: str, body: str | None = None, **event) -> Sim
         "requestContext": {"requestId": "request-1"},
         **event,
     }
-    raw = app.resolve(proxy_event, SimpleNamespace())
+    raw = app(proxy_event, SimpleNamespace())
     headers = {name: values[0] for name, values in raw["multiValueHeaders"].items()}
-    return SimpleNamespace(status=raw["statusCode"], headers=headers, body=json.loads(raw["body"]))
+    return SimpleNamespace(status=raw["statusCode"], headers=headers, body=json.loads(raw["body"] or "null"))
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "APPLICATION/JSON; charset=utf-8"])
@@ -67,6 +83,50 @@ def test_json_is_read_however_its_type_is_written(app, content_type):
 def test_a_body_may_arrive_base64_encoded(app):
     given = answer(app, "PUT", "/things/ABC", "eyJxdWFudGl0eSI6IDN9", isBase64Encoded=True)
     assert given.body["quantity"] == 3
+
+
+def test_what_is_returned_is_the_body_by_its_names_on_the_wire(app):
+    given = answer(app, "POST", "/orders", '{"quantity": 3}')
+    assert (given.status, given.body) == (201, {"orderId": "o-1", "quantity": 3})
+    assert given.headers["Content-Type"] == "application/json"
+
+
+def test_nothing_is_an_answer_without_a_body(app):
+    given = answer(app, "DELETE", "/things/ABC")
+    assert (given.status, given.body) == (204, None)
+    assert "Content-Type" not in given.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nowhere"), ("PUT", "/orders"), ("DELETE", "/things/a/b"), ("DELETE", "/things/")],
+)
+def test_what_no_route_answers_is_not_found(app, method, path):
+    assert answer(app, method, path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/busy/", "/busy//", "/v2/busy"])
+def test_a_trailing_slash_and_a_major_name_the_same_route(app, path):
+    assert answer(app, "GET", path).status == 503
+
+
+def test_an_exception_of_the_services_own_is_answered_as_it_says_subclasses_too(app):
+    given = answer(app, "GET", "/lookup")
+    assert (given.status, given.body["detail"]) == (409, "No shelf.")
+
+
+def test_faults_of_path_and_body_are_told_at_once(app):
+    given = answer(app, "PUT", "/things/abc", '{"quantity": 0}')
+    assert "path thing: " in given.body["detail"]
+    assert [error["pointer"] for error in given.body["errors"]] == ["#/quantity"]
+
+
+@pytest.mark.parametrize("path", ["/things", "/things/<thing>/<other>"])
+def test_a_function_that_cannot_be_given_its_arguments_is_no_route(path):
+    def function(thing: str, order: Order) -> None: ...
+
+    with pytest.raises(ValueError, match=r"function must take .* of /things.* and at most one body"):
+        Route(method="PUT", path=path, function=function)
 
 
 def test_the_base_path_of_a_custom_domain_is_not_part_of_the_route(app):
@@ -93,7 +153,7 @@ def test_what_is_not_json_is_a_bad_request(app, body):
     assert (given.status, given.body["detail"]) == (400, "The body is not valid JSON.")
 
 
-@pytest.mark.parametrize("body", [None, "", "null", "[]", "3", '"x"'])
+@pytest.mark.parametrize("body", [None, "", "null", "[]", "3", '"x"', '[{"quantity": 3}]'])
 def test_a_body_that_is_no_object_is_a_bad_request(app, body):
     given = answer(app, "PUT", "/things/ABC", body)
     assert (given.status, given.body["errors"][0]["pointer"]) == (400, "#")
@@ -140,8 +200,8 @@ def test_the_instance_is_the_request(app):
 
 def test_a_pointer_escapes_what_json_pointers_give_a_meaning(app):
     @app.put("/labels")
-    def label(labels: dict[str, int]) -> Response[Any]:
-        return Response(200, "application/json", labels)
+    def label(labels: dict[str, int]) -> dict[str, int]:
+        return labels
 
     given = answer(app, "PUT", "/labels", '{"a/b~c": "x"}')
     assert [error["pointer"] for error in given.body["errors"]] == ["#/a~1b~0c"]
@@ -171,6 +231,6 @@ def test_only_the_stages_origins_may_read_answers_and_problems(monkeypatch, orig
     monkeypatch.setenv("CORS_ORIGINS", origins)
     for content_type in ("application/json", "text/plain"):
         given = answer(
-            rest_resolver(), "PUT", "/nowhere", "{}", content_type=content_type, headers={"origin": caller}
+            rest_router(), "PUT", "/nowhere", "{}", content_type=content_type, headers={"origin": caller}
         )
         assert given.headers.get("Access-Control-Allow-Origin") == allowed

@@ -19,6 +19,9 @@ CURRENCY: Final = "EUR"
 MAX_LINES: Final = 50
 MAX_QUANTITY: Final = 99
 
+# Nothing in these alphabets needs escaping anywhere.
+CartId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Sku = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,64}$")]
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339)]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
 

@@ -5,39 +5,28 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import Field
 from service_runtime.clients import client
 from service_runtime.consumer import EventConsumer, Message, RetryLater
 from service_runtime.envelope import Cause, Event, WireModel, utc_now
 from service_runtime.money import Money  # noqa: TC002 - a model's field
 from service_runtime.observability import count, logger
 from service_runtime.problems import Problem
-from service_runtime.rest import answers, request_correlation_id, rest_resolver
+from service_runtime.rest import claims, request_correlation_id, rest_router
 from service_runtime.retries import ContentionError
 
 from cart_service.api.runtime import domain
-from cart_service.api.runtime.domain import Cart, Line, Owner, Quantity, Reason, Rejected
+from cart_service.api.runtime.domain import Cart, CartId, Line, Owner, Quantity, Reason, Rejected, Sku
 from cart_service.api.runtime.store import ORDERS_REMEMBERED, CartStore
 from cart_service.contracts.consumed import OrderConfirmed
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-CART_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
-"""Nothing in these alphabets needs escaping anywhere."""
-
-SKU: Final = r"^[A-Za-z0-9._~-]{1,64}$"
 CONTENDED_RETRY_SECONDS: Final = 5
 MAX_SUB_CHARACTERS: Final = 128
 """Cognito: a sub has at most 128 characters; a DynamoDB key holds them all."""
-
-CartId = Annotated[str, Field(pattern=CART_ID)]
-CartIdInPath = Annotated[str, Path(pattern=CART_ID)]
-SkuInPath = Annotated[str, Path(pattern=SKU)]
 
 _STATUS: Final = {
     Reason.NO_SUCH_CART: HTTPStatus.NOT_FOUND,
@@ -75,77 +64,68 @@ class CartShown(WireModel):
     expires_at: domain.Timestamp
 
 
-PUT: Final = answers(
-    HTTPStatus.OK,
-    Line,
-    problems={
-        HTTPStatus.NOT_FOUND: "There is no such cart or product.",
-        HTTPStatus.CONFLICT: "The product is not sold any more, or the cart cannot take it.",
-    },
-)
-REMOVED: Final = answers(HTTPStatus.NO_CONTENT)
-MERGED: Final = answers(
-    HTTPStatus.OK,
-    CartShown,
-    problems={
-        HTTPStatus.NOT_FOUND: "There is no such cart.",
-        HTTPStatus.CONFLICT: "The carts cannot be merged.",
-    },
-)
+_PUT: Final[dict[int, str]] = {
+    HTTPStatus.NOT_FOUND: "There is no such cart or product.",
+    HTTPStatus.CONFLICT: "The product is not sold any more, or the cart cannot take it.",
+}
+_MERGED: Final[dict[int, str]] = {
+    HTTPStatus.NOT_FOUND: "There is no such cart.",
+    HTTPStatus.CONFLICT: "The carts cannot be merged.",
+}
 
-app = rest_resolver()
+app = rest_router()
 orders = EventConsumer(business_keys=lambda event: {"orderId": event.data.order_id})
 store = CartStore(table_name=os.environ["TABLE_NAME"], client=client("dynamodb"))
 
 
-def contended(error: ContentionError) -> NoReturn:
+def contended(error: ContentionError) -> Problem:
     """Too many writers at once: what this caller asked for is not done, and may be asked for again."""
     logger.warning("cart contended", reason=str(error))
-    raise Problem(
+    return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         detail="The cart is being changed by others. Try again.",
         headers={"Retry-After": "1"},
-    ) from error
+    )
 
 
-app.exception_handler(ContentionError)(contended)
+app.problem_of(ContentionError, contended)
 
 
-@app.post("/carts", responses=answers(HTTPStatus.CREATED, IssuedCart))
-def issue_cart() -> Response[Any]:
+@app.post("/carts", status=HTTPStatus.CREATED)
+def issue_cart() -> IssuedCart:
     """Issue an anonymous cart; whoever knows its id may use it."""
     owner = domain.anonymous(domain.new_cart_id())
     store.issue(owner, domain.issue(owner, utc_now()), cause=_cause())
     count("CartsIssued")
-    return _json(HTTPStatus.CREATED, IssuedCart(cart_id=owner.id))
+    return IssuedCart(cart_id=owner.id)
 
 
-@app.put("/carts/<cart_id>/items/<sku>", responses=PUT)
-def put_line(cart_id: CartIdInPath, sku: SkuInPath, line: LineInput) -> Response[Any]:
+@app.put("/carts/<cart_id>/items/<sku>", problems=_PUT)
+def put_line(cart_id: CartId, sku: Sku, line: LineInput) -> Line:
     """Set how many pieces of a product are in an anonymous cart."""
     return _put_line(domain.anonymous(cart_id), sku, line.quantity)
 
 
-@app.put("/me/cart/items/<sku>", responses=PUT)
-def put_own_line(sku: SkuInPath, line: LineInput) -> Response[Any]:
+@app.put("/me/cart/items/<sku>", problems=_PUT)
+def put_own_line(sku: Sku, line: LineInput) -> Line:
     """Set how many pieces of a product are in the customer's cart."""
     return _put_line(_customer(), sku, line.quantity)
 
 
-@app.delete("/carts/<cart_id>/items/<sku>", responses=REMOVED)
-def remove_line(cart_id: CartIdInPath, sku: SkuInPath) -> Response[Any]:
+@app.delete("/carts/<cart_id>/items/<sku>")
+def remove_line(cart_id: CartId, sku: Sku) -> None:
     """Take a product out of an anonymous cart."""
-    return _remove_line(domain.anonymous(cart_id), sku)
+    _remove_line(domain.anonymous(cart_id), sku)
 
 
-@app.delete("/me/cart/items/<sku>", responses=REMOVED)
-def remove_own_line(sku: SkuInPath) -> Response[Any]:
+@app.delete("/me/cart/items/<sku>")
+def remove_own_line(sku: Sku) -> None:
     """Take a product out of the customer's cart."""
-    return _remove_line(_customer(), sku)
+    _remove_line(_customer(), sku)
 
 
-@app.post("/me/cart/merge", responses=MERGED)
-def merge_cart(anonymous: MergeInput) -> Response[Any]:
+@app.post("/me/cart/merge", problems=_MERGED)
+def merge_cart(anonymous: MergeInput) -> CartShown:
     """Move an anonymous cart into the customer's."""
     source, target, now = domain.anonymous(anonymous.cart_id), _customer(), utc_now()
     cart = _accepted(
@@ -157,10 +137,7 @@ def merge_cart(anonymous: MergeInput) -> Response[Any]:
         )
     )
     count("CartsMerged")
-    return _json(
-        HTTPStatus.OK,
-        CartShown(cart_id=target.id, items=cart.lines, total=cart.total, expires_at=cart.expires_at),
-    )
+    return CartShown(cart_id=target.id, items=cart.lines, total=cart.total, expires_at=cart.expires_at)
 
 
 @orders.on("OrderConfirmed.v1", data=OrderConfirmed)
@@ -187,10 +164,10 @@ def take_out_what_was_bought(event: Event[OrderConfirmed], _message: Message) ->
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Serve one API Gateway request, or one batch of orders' events."""
-    return orders(event, context) if "Records" in event else app.resolve(event, context)
+    return orders(event, context) if "Records" in event else app(event, context)
 
 
-def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
+def _put_line(owner: Owner, sku: str, quantity: int) -> Line:
     product, now = store.product(sku), utc_now()
     cart = _accepted(
         store.change(
@@ -198,19 +175,17 @@ def _put_line(owner: Owner, sku: str, quantity: int) -> Response[Any]:
         )
     )
     count("LinesPut")
-    return _json(HTTPStatus.OK, next(line for line in cart.lines if line.sku == sku))
+    return next(line for line in cart.lines if line.sku == sku)
 
 
-def _remove_line(owner: Owner, sku: str) -> Response[Any]:
+def _remove_line(owner: Owner, sku: str) -> None:
     now = utc_now()
     store.change(owner, lambda stored: domain.remove_line(stored, owner, sku, now), cause=_cause())
-    return Response(status_code=HTTPStatus.NO_CONTENT, body="")
 
 
 def _customer() -> Owner:
     """The caller, by the claims that API Gateway has verified; nothing else says who it is."""
-    claims = app.current_event.request_context.authorizer.claims or {}
-    sub = claims.get("sub") or ""
+    sub = claims(app.current_event).get("sub") or ""
     if not 1 <= len(sub) <= MAX_SUB_CHARACTERS:
         raise Problem(HTTPStatus.UNAUTHORIZED, detail="A signed-in customer is needed.")
     return domain.customer(sub)
@@ -219,8 +194,8 @@ def _customer() -> Owner:
 def _cause() -> Cause:
     """What the change can be traced by, from the request to the item."""
     return Cause(
-        correlation_id=request_correlation_id(app.current_event.raw_event),
-        causation_id=app.current_event.request_context.request_id,
+        correlation_id=request_correlation_id(app.current_event),
+        causation_id=app.current_event["requestContext"]["requestId"],
     )
 
 
@@ -236,8 +211,3 @@ def _accepted(decision: Cart | Rejected) -> Cart:
             _STATUS[decision.reason], detail=decision.detail, extensions={"lines": lines} if lines else None
         )
     return decision
-
-
-def _json(status: HTTPStatus, body: WireModel) -> Response[Any]:
-    shown = body.model_dump(mode="json", by_alias=True)
-    return Response(status_code=status, content_type="application/json", body=shown)

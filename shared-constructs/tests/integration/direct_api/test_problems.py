@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 from service_runtime.problems import Problem
-from service_runtime.rest import rest_resolver
+from service_runtime.rest import rest_router
 from service_testing import Deployment
 
 TEXT = {"type": "string", "minLength": 1}
@@ -139,7 +139,7 @@ FUNCTION = [
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), FUNCTION)
 def test_a_functions(method, path, body, status):
-    app = rest_resolver()
+    app = rest_router()
 
     @app.put("/lines/<number>")
     def put(number: int, line: Line) -> dict[str, Any]:
@@ -162,6 +162,6 @@ def test_a_functions(method, path, body, status):
         "body": body,
         "requestContext": {"requestId": "request-1"},
     }
-    given = app.resolve(event, SimpleNamespace())
+    given = app(event, SimpleNamespace())
     headers = {name: values[0] for name, values in given["multiValueHeaders"].items()}
     assert_problem(SimpleNamespace(status=given["statusCode"], headers=headers, body=given["body"]), status)

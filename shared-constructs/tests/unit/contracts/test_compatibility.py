@@ -206,6 +206,10 @@ API_ADDITIVE = {
         api(),
         api(security=[{"customerToken": ["commerce/shop", "commerce/operate"]}]),
     ),
+    "a 204 that is no longer said to have a body": (
+        api(responses={"204": body({})}),
+        api(responses={"204": {"description": "No Content"}}),
+    ),
     "a further problem": (
         api(),
         api(responses={**api()["paths"]["/orders/{orderId}"]["put"]["responses"], "409": {}}),
