@@ -32,9 +32,12 @@ PYTHON ?= $(or $(call new_enough,python3),$(call new_enough,python3.13),$(call n
 
 digest = $(shell { echo '$(CURDIR)'; cat $(1); } | cksum | tr ' ' -)
 PROJECTS := $(sort $(wildcard */pyproject.toml))
+# The tools' locks and those of the Lambda layers.
+LOCKED := $(wildcard requirements/*.in */*/*/requirements.in */*/*/*/requirements.in)
 TOOLS := .venv/.ready-$(call digest,requirements/bootstrap.lock requirements/dev.lock $(PROJECTS))
 EMULATOR := .venv-emulator/.ready-$(call digest,requirements/emulator.lock shared-constructs/pyproject.toml platform/pyproject.toml)
 DOCS := .venv-docs/.ready-$(call digest,requirements/docs.lock)
+AUDIT := .venv-audit/.ready-$(call digest,requirements/audit.lock)
 NODE := node_modules/.ready-$(call digest,package-lock.json)
 
 UV := .venv/bin/uv
@@ -45,7 +48,7 @@ given = $(if $($(1)),--$(2) '$($(1))')
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 
-.PHONY: help setup up down status logs demo order trace smoke bench token synth diff review deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench token synth diff review deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split coverage audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -136,12 +139,24 @@ contract-add: $(TOOLS) ## Copy and lock an event's schema that a service consume
 split: $(TOOLS) $(NODE) ## Take each folder alone, the library as a wheel, through install, lint, tests and synth (SERVICE=)
 	@$(CLI) split $(call given,SERVICE,service)
 
+coverage: $(TOOLS) $(NODE) ## Show which lines the tests that need no cloud run (SERVICE=)
+	@$(CLI) coverage $(call given,SERVICE,service)
+
+audit: $(AUDIT) ## Ask the advisory database about every locked package
+	@for lock in $(LOCKED:%.in=%.lock); do echo "$$lock" >&2; \
+	  .venv-audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit 1; done
+
+# What a function consists of at run time; the tools are not shipped.
+SHIPPED := $(filter-out requirements/% bench/%,$(LOCKED:%.in=%.lock))
+
+sbom: $(AUDIT) ## Write what functions and layers consist of as CycloneDX into build/sbom/
+	@mkdir -p build/sbom
+	@for lock in $(SHIPPED); do out=build/sbom/$$(dirname $$lock | tr / -).json; \
+	  .venv-audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o $$out $$lock && echo $$out || exit 1; done
+
 format: $(TOOLS) ## Format the code and apply safe fixes
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
-
-# The tools' locks and those of the Lambda layers.
-LOCKED := $(wildcard requirements/*.in */*/*/requirements.in */*/*/*/requirements.in)
 
 lock: .venv/bin/uv ## Resolve every *.in and package.json again into hashed locks
 	@for source in $(LOCKED); do \
@@ -154,7 +169,7 @@ clean: ## Stop the local cloud and remove what was generated (ALL=1: the environ
 	@if [ -x .venv/bin/python ]; then $(CLI) down || true; fi
 	@rm -rf .local .cache site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@rm -rf */cdk.out */build */dist */.pytest_cache */.hypothesis
-	$(if $(ALL),@rm -rf .venv .venv-emulator .venv-docs node_modules *.egg-info)
+	$(if $(ALL),@rm -rf .venv .venv-emulator .venv-docs .venv-audit node_modules *.egg-info)
 
 # --- What the verbs stand on ---------------------------------------------------------------------------------
 
@@ -191,6 +206,12 @@ $(DOCS): $(TOOLS)
 	@.venv-docs/bin/python -c '' 2>/dev/null || { rm -rf .venv-docs; $(UV) venv --quiet --python .venv/bin/python .venv-docs; }
 	@$(UV) pip sync --quiet --python .venv-docs/bin/python --require-hashes requirements/docs.lock
 	@rm -f .venv-docs/.ready-*; touch $@
+
+$(AUDIT): $(TOOLS)
+	@echo 'Installing what audits (.venv-audit) from requirements/audit.lock' >&2
+	@.venv-audit/bin/python -c '' 2>/dev/null || { rm -rf .venv-audit; $(UV) venv --quiet --python .venv/bin/python .venv-audit; }
+	@$(UV) pip sync --quiet --python .venv-audit/bin/python --require-hashes requirements/audit.lock
+	@rm -f .venv-audit/.ready-*; touch $@
 
 $(NODE): $(TOOLS)
 	@echo 'Installing the CDK CLI (node_modules) from package-lock.json' >&2

@@ -162,6 +162,13 @@ class Lint(Checker):
         """No file names a registry or a path of one machine."""
         return "\n".join(await asyncio.to_thread(lambda: list(unfit(self.workspace.root, self.projects))))
 
+    async def secrets(self) -> str:
+        """No file holds a credential: keys and tokens by their form; a guess by entropy would be about every digest."""
+        texts = await asyncio.to_thread(lambda: sorted(texts_of(self.workspace.root, self.projects)))
+        guesses = ("HexHighEntropyString", "Base64HighEntropyString", "KeywordDetector")
+        options = ("--no-verify", *(f"--disable-plugin={guess}" for guess in guesses))
+        return await self.tool("secrets", BIN / "detect-secrets-hook", *options, *texts)
+
     async def templates(self, app: App) -> str:
         """Every stage's: synthesized with cdk-nag and the CDK's own validation, then cfn-lint and our checks."""
         try:
@@ -180,8 +187,8 @@ class Lint(Checker):
         return await self.once(name, rules, lambda: self.tool(name, *command))
 
 
-def unfit(root: Path, projects: Iterable[Path]) -> Iterable[str]:
-    """Lines that must not be committed, as `path:line: what`."""
+def texts_of(root: Path, projects: Iterable[Path]) -> Iterable[Path]:
+    """Every file that somebody wrote, of some projects and of none."""
     excluded = (
         ".git",
         ".venv*",
@@ -197,7 +204,13 @@ def unfit(root: Path, projects: Iterable[Path]) -> Iterable[str]:
     for path in files(root, excluded):
         project = root / path.relative_to(root).parts[0]
         if (project in wanted or not (project / "pyproject.toml").exists()) and path.stat().st_size < BINARY:
-            yield from unfit_lines(path.relative_to(root).as_posix(), path.read_text(errors="replace"))
+            yield path
+
+
+def unfit(root: Path, projects: Iterable[Path]) -> Iterable[str]:
+    """Lines that must not be committed, as `path:line: what`."""
+    for path in texts_of(root, projects):
+        yield from unfit_lines(path.relative_to(root).as_posix(), path.read_text(errors="replace"))
 
 
 def unfit_lines(name: str, text: str) -> Iterable[str]:
@@ -221,7 +234,7 @@ async def everything(workspace: Workspace, service: str | None, board: Board) ->
     checks: dict[str, Awaitable[str]] = {"types": lint.types()}
     checks |= {f"{app.name} templates": lint.templates(app) for app in apps}
     checks |= {"style": lint.style(), "boundaries": lint.boundaries(), "committed files": lint.committed()}
-    checks |= {"pipelines": lint.pipelines()}
+    checks |= {"pipelines": lint.pipelines(), "secrets": lint.secrets()}
     await run_all(checks, board, "make format repairs style where it can.")
 
 

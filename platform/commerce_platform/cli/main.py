@@ -315,6 +315,14 @@ def unit(service: Service = None) -> None:
 
 
 @cli.command()
+def coverage(service: Service = None) -> None:
+    """Show which lines the tests that need no cloud run, of all projects or of one."""
+    from commerce_platform.cli import suite  # noqa: PLC0415 - needed here alone
+
+    sys.exit(suite.coverage(Workspace.here(), service))
+
+
+@cli.command()
 def lint(service: Service = None) -> None:
     """Check style, types, boundaries, and every template of every stage."""
     from commerce_platform.cli import checks  # noqa: PLC0415 - needed here alone

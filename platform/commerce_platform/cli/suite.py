@@ -67,6 +67,29 @@ def unit(workspace: Workspace, service: str | None) -> int:
     ).returncode
 
 
+def coverage(workspace: Workspace, service: str | None) -> int:
+    """Run the tests that need no cloud, and show what they ran of each package.
+
+    What runs in processes of its own is not counted: commands, functions on the local cloud, the emulator's extension.
+
+    Returns:
+        Pytest's exit status.
+    """
+    kinds = ("unit", "infrastructure", "integration")
+    paths = [path / kind for path in folders(workspace, service) for kind in kinds if (path / kind).is_dir()]
+    if not paths:
+        raise CliError(f"There are no tests in {service} that need no cloud.")
+    projects = [workspace.folder(service)] if service else workspace.projects
+    packages = sorted(path.parent for project in projects for path in project.glob("*/__init__.py"))
+    shown = ["--cov-report=term:skip-covered", f"--cov-report=html:{workspace.root / 'build' / 'coverage'}"]
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        pytest_command(workspace, *(f"--cov={package}" for package in packages), *shown, *paths),
+        cwd=workspace.root,
+        env=environment(COVERAGE_FILE=str(workspace.root / ".cache" / "coverage")),
+        check=False,
+    ).returncode
+
+
 async def everything(workspace: Workspace, service: str | None, output: Console) -> int:
     """Run every test.
 

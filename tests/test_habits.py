@@ -1,0 +1,66 @@
+"""What a repository promises beside its code."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import yaml
+from commerce_platform.cli.checks import Lint
+from commerce_platform.cli.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKSPACE = Workspace.here()
+
+
+def test_every_folder_has_an_owner_and_every_owner_a_folder():
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
+    owned = {line.split()[0] for line in lines if line.startswith("/")}
+    projects = {f"/{project.name}/" for project in WORKSPACE.projects}
+    assert owned - {"/bench/", "/*/*/contracts/published/"} == projects
+
+
+def test_a_service_is_owned_by_the_team_that_it_names():
+    owners = dict(
+        line.split()
+        for line in (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
+        if line.startswith("/")
+    )
+    for app in WORKSPACE.apps:
+        (team,) = re.findall(
+            r'maintainers = \[\{ name = "([^"]+)"', (app.folder / "pyproject.toml").read_text()
+        )
+        assert owners[f"/{app.name}/"] == f"@commerce/{team.lower().replace(' ', '-')}"
+
+
+def test_a_credential_is_found_before_it_is_committed(tmp_path):
+    (tmp_path / "settings.py").write_text('KEY = "AKIA' + 'IOSFODNN7EXAMPLX"\n')
+    found = asyncio.run(Lint(dataclasses.replace(WORKSPACE, root=tmp_path), None).secrets())
+    assert "settings.py:1" in found
+    (tmp_path / "settings.py").write_text(f'DIGEST = "{"0123456789abcdef" * 4}"\n')
+    assert asyncio.run(Lint(dataclasses.replace(WORKSPACE, root=tmp_path), None).secrets()) == ""
+
+
+def test_hooks_run_what_lint_runs():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [hook["entry"].split()[:2] for hook in repository["hooks"]] == [
+        [".venv/bin/ruff", "check"],
+        [".venv/bin/ruff", "format"],
+        ["make", "lint"],
+    ]
+
+
+def test_every_lock_is_kept_up_to_date():
+    settings = json.loads((ROOT / "renovate.json").read_text())
+    patterns = [re.compile(pattern.strip("/")) for pattern in settings["pip-compile"]["managerFilePatterns"]]
+    locks = [
+        *ROOT.glob("requirements/*.lock"),
+        *ROOT.glob("*/*/*/requirements.lock"),
+        *ROOT.glob("*/*/*/*/requirements.lock"),
+    ]
+    assert len(locks) > 5
+    for lock in locks:
+        assert any(pattern.search(lock.relative_to(ROOT).as_posix()) for pattern in patterns), lock
