@@ -167,7 +167,10 @@ class Lint(Checker):
         texts = await asyncio.to_thread(lambda: sorted(texts_of(self.workspace.root, self.projects)))
         guesses = ("HexHighEntropyString", "Base64HighEntropyString", "KeywordDetector")
         options = ("--no-verify", *(f"--disable-plugin={guess}" for guess in guesses))
-        return await self.tool("secrets", BIN / "detect-secrets-hook", *options, *texts)
+        command = (BIN / "detect-secrets-hook", *options, *texts)
+        content = await asyncio.to_thread(digest, self.workspace.root, texts)
+        name = f"secrets {self.project.name}" if self.project else "secrets"
+        return await self.once(name, content, lambda: self.tool("secrets", *command))
 
     async def templates(self, app: App) -> str:
         """Every stage's: synthesized with cdk-nag and the CDK's own validation, then cfn-lint and our checks."""
@@ -197,6 +200,8 @@ def texts_of(root: Path, projects: Iterable[Path]) -> Iterable[Path]:
         ".cache",
         ".local",
         "cdk.out",
+        "build",
+        "dist",
         "__pycache__",
         "*.egg-info",
     )
