@@ -212,6 +212,16 @@ class ServiceRules:
             if "RequestModels" in method:
                 assert "RequestValidatorId" in method
 
+    def test_no_caller_takes_what_is_meant_for_all(self, template: Template, stage: str) -> None:
+        for api in of_type(template, "AWS::ApiGateway::Stage"):
+            limits = [setting["ThrottlingRateLimit"] for setting in api["MethodSettings"]]
+            limited = {(setting["HttpMethod"], setting["ResourcePath"]) for setting in api["MethodSettings"]}
+            assert min(limits) > 0
+            assert {("*", "/*"), *_public_writes(template)} <= limited
+        protected = [str(each["ResourceArn"]) for each in of_type(template, "AWS::WAFv2::WebACLAssociation")]
+        apis = _by_id(template, "AWS::ApiGateway::RestApi") if stage == "prod" else {}
+        assert [api for api in apis if not any(repr(api) in arn for arn in protected)] == []
+
     def test_others_find_the_api_by_its_parameter(self, template: Template, stage: str) -> None:
         names = [parameter["Name"] for parameter in of_type(template, "AWS::SSM::Parameter")]
         assert f"/commerce/{stage}/{self.service}/api-url/v1" in names
@@ -219,6 +229,19 @@ class ServiceRules:
 
 def _granted(stacks: Stacks) -> Iterator[dict[str, Any]]:
     return (statement for template in stacks.values() for statement in statements(template))
+
+
+def _public_writes(template: Template) -> Iterator[tuple[str, str]]:
+    """Verb and path, as settings of methods write it, of each route that changes something for anybody."""
+    resources = _by_id(template, "AWS::ApiGateway::Resource")
+
+    def path(reference: dict[str, Any]) -> str:
+        resource = resources.get(reference.get("Ref", ""))
+        return f"{path(resource['ParentId'])}~1{resource['PathPart']}" if resource else ""
+
+    for method in of_type(template, "AWS::ApiGateway::Method"):
+        if method["AuthorizationType"] == "NONE" and method["HttpMethod"] not in {"GET", "OPTIONS"}:
+            yield method["HttpMethod"], f"/{path(method['ResourceId'])}"
 
 
 def _watched(template: Template) -> Iterator[tuple[str, str]]:

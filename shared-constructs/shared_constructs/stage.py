@@ -88,6 +88,18 @@ class Stage(BaseModel):
     throttle_burst: int = Field(
         default=400, ge=1, le=5_000, description="Requests of one API at one instant."
     )
+    public_write_rate: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Requests per second of each route that writes without a token; twice as many at one instant.",
+    )
+    source_limit: int | None = Field(
+        default=3000,
+        ge=10,
+        le=2_000_000_000,
+        description="Requests to one API from one address in five minutes, by a web ACL; none for no web ACL.",
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Browser origins that may call the APIs; none by default."
     )
@@ -108,6 +120,15 @@ class Stage(BaseModel):
     mfa: Literal["OFF", "OPTIONAL"] = Field(
         default="OPTIONAL", description="Whether customers can add a second factor when signing in."
     )
+
+    @model_validator(mode="after")
+    def _public_writes_leave_room(self) -> Self:
+        if self.public_write_rate >= self.throttle_rate and not self.is_local:
+            raise ValueError(
+                f"public_write_rate ({self.public_write_rate}) must be below throttle_rate ({self.throttle_rate}):"
+                " what needs no token may not use up the API"
+            )
+        return self
 
     @model_validator(mode="after")
     def _protected_data_is_retained(self) -> Self:
@@ -244,6 +265,7 @@ _THROWAWAY: dict[str, Any] = {
     "include_execution_data": True,
     "cors_origins": ("*",),
     "sign_in_urls": ("http://localhost:3000/",),
+    "source_limit": None,
     "mfa": "OFF",
 }
 
@@ -259,6 +281,7 @@ _STAGES: dict[StageName, dict[str, Any]] = {
         "function_memory_mb": 512,
         "throttle_rate": 10_000,
         "throttle_burst": 5_000,
+        "public_write_rate": 10_000,
     },
     StageName.DEV: {
         **_THROWAWAY,
@@ -266,6 +289,7 @@ _STAGES: dict[StageName, dict[str, Any]] = {
         "event_archive_days": 7,
         "throttle_rate": 50,
         "throttle_burst": 100,
+        "public_write_rate": 20,
     },
     StageName.STAGING: {
         "log_retention_days": 30,
@@ -275,6 +299,7 @@ _STAGES: dict[StageName, dict[str, Any]] = {
     StageName.PROD: {
         "throttle_rate": 1000,
         "throttle_burst": 2000,
+        "public_write_rate": 200,
         "consumer_max_concurrency": 50,
     },
 }

@@ -23,6 +23,7 @@ from shared_constructs.direct_api import (
 
 from cart_service.api.models import Cart
 from cart_service.api.runtime.domain import CURRENCY
+from cart_service.settings import CartSettings
 
 if TYPE_CHECKING:
     from shared_constructs import ServiceTable
@@ -49,6 +50,7 @@ class CartApi(Construct):
             include=("api/runtime", "contracts/consumed"),
             handler="cart_service.api.runtime.handler.handler",
             description="Every write to a cart",
+            reserved_concurrency=CartSettings.of(self).writes_at_once,
             environment={
                 "TABLE_NAME": carts.resources.table.table_name,
                 "CORS_ORIGINS": ",".join(ServiceStack.of(self).stage.cors_origins),

@@ -1,5 +1,6 @@
 """What the templates must say, whatever the constructs become."""
 
+from cart_service.settings import CartSettings
 from cart_service.stack import build
 from service_testing import actions_on, of_type
 from service_testing.rules import ServiceRules
@@ -25,6 +26,7 @@ def methods(template):
 class TestStack(ServiceRules):
     service = "cart"
     build = staticmethod(build)
+    settings = CartSettings
 
     def test_there_is_one_function_and_it_serves_every_write(self, template):
         (function,) = of_type(template, "AWS::Lambda::Function")

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from cart_service.settings import CartSettings
 from cart_service.stack import build
 from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
@@ -10,7 +11,7 @@ from service_testing import Deployment, synthesize
 
 @pytest.fixture(scope="module")
 def deployment():
-    with Deployment(synthesize(build, service="cart")) as deployed:
+    with Deployment(synthesize(build, service="cart", settings=CartSettings)) as deployed:
         yield deployed
 
 

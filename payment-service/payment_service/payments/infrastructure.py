@@ -30,6 +30,7 @@ from shared_constructs.direct_api import (
     request_time,
     text,
 )
+from shared_constructs.direct_api.web_acl import WINDOW_SECONDS
 
 from payment_service.contracts.consumed import CONSUMED
 from payment_service.payments.models import Payment
@@ -140,7 +141,13 @@ class PaymentApi(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         webhooks = PaymentSettings.of(self).webhooks_per_second
-        self.api = DirectApi(self, "Api", description="Payments, for operators and the payment provider")
+        self.api = DirectApi(
+            self,
+            "Api",
+            description="Payments, for operators and the payment provider",
+            # The provider tells of all orders from a few addresses.
+            source_limit=webhooks * WINDOW_SECONDS,
+        )
         self.api.route(
             "GET",
             "/payments/{orderId}",

@@ -18,6 +18,7 @@ from shared_constructs.customize import Customization
 from shared_constructs.direct_api import methods
 from shared_constructs.direct_api.authorisation import (
     Authorisation,
+    Public,
     acknowledge,
     acknowledge_all,
     method_options,
@@ -30,6 +31,7 @@ from shared_constructs.direct_api.gateway_responses import add_gateway_responses
 from shared_constructs.direct_api.models import RequestModels
 from shared_constructs.direct_api.shapes import ModelError
 from shared_constructs.direct_api.throttling import MethodSettings, Throttle
+from shared_constructs.direct_api.web_acl import MIN_SOURCE_LIMIT, WebAcl
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_cognito as cognito
+    from aws_cdk import aws_wafv2 as wafv2
 
     from shared_constructs.customize import Customize
     from shared_constructs.direct_api.integration import Operation
@@ -76,6 +79,7 @@ class ApiResources:
         access_log: One line of JSON for each request.
         execution_log: API Gateway's own log, errors only.
         alarms: Answers of 500 and more.
+        web_acl: What bounds a single source; None where the stage has none.
     """
 
     rest_api: apigateway.RestApi
@@ -83,6 +87,7 @@ class ApiResources:
     access_log: logs.LogGroup
     execution_log: logs.LogGroup
     alarms: Sequence[cloudwatch.Alarm]
+    web_acl: wafv2.CfnWebACL | None
 
 
 class DirectApi(Construct):
@@ -92,7 +97,8 @@ class DirectApi(Construct):
     RFC 9457 problem; every answer carries X-Correlation-Id; access and execution logs have the stage's retention; one
     role holds exactly the actions and resources that the routes use. The URL is published as an SSM parameter. An alarm
     tells when more than one request in a hundred is answered 5xx in three minutes within fifteen; what a caller does
-    wrong (4xx) is nobody's alarm.
+    wrong (4xx) is nobody's alarm. What writes without a token has a throttle of its own on every route, and a web ACL
+    bounds each address, where the stage says so (`Stage.source_limit`).
 
     Args:
         scope: Construct inside a `ServiceStack`.
@@ -100,10 +106,12 @@ class DirectApi(Construct):
         description: What the API is for.
         cors: By default the stage's origins, none of which means no CORS.
         throttle: Of the whole API; by default the stage's.
+        source_limit: Requests from one address in five minutes, at least 10; by default the stage's, and of no effect
+            where that has none.
         user_pool: Whose tokens authorise `Scopes` routes; by default the platform's.
         published_as: Name of the SSM parameter with the URL.
-        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), the `role`, the two logs and the
-            `alarms` that the arguments leave open.
+        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), the `role`, the two logs, the
+            `alarms` and the `web_acl` that the arguments leave open.
 
     Attributes:
         resources: API, role, logs and alarms, as the CDK knows them.
@@ -111,7 +119,7 @@ class DirectApi(Construct):
 
     Raises:
         TypeError: Outside a `ServiceStack`.
-        ValueError: An unknown or enforced property is customized.
+        ValueError: An unknown or enforced property is customized, or a source limit that WAF does not take.
     """
 
     def __init__(
@@ -122,6 +130,7 @@ class DirectApi(Construct):
         description: str,
         cors: Cors | None = None,
         throttle: Throttle | None = None,
+        source_limit: int | None = None,
         user_pool: cognito.IUserPool | None = None,
         published_as: str = "api-url",
         customize: Customize | None = None,
@@ -136,10 +145,11 @@ class DirectApi(Construct):
         self._settings = MethodSettings(
             throttle or Throttle(rate=stage.throttle_rate, burst=stage.throttle_burst)
         )
-        self.resources = self._build(
-            Customization(customize, "rest_api", "stage", "role", "access_log", "execution_log", "alarms"),
-            description,
-        )
+        self._source_limit = source_limit or stage.source_limit if stage.source_limit else None
+        if self._source_limit and self._source_limit < MIN_SOURCE_LIMIT:
+            raise ValueError(f"source_limit must be at least {MIN_SOURCE_LIMIT}, got {self._source_limit}")
+        resources = ("rest_api", "stage", "role", "access_log", "execution_log", "alarms", "web_acl")
+        self.resources = self._build(Customization(customize, *resources), description)
         self._rest_api = self.resources.rest_api
         self._models = RequestModels(self._rest_api)
         add_gateway_responses(self._rest_api, self._cors.gateway_headers() if self._cors else {})
@@ -180,12 +190,6 @@ class DirectApi(Construct):
             endpoint_types=[apigateway.EndpointType.REGIONAL],
         )
         rest_api = apigateway.RestApi(self, "RestApi", **properties)
-        Validations.of(rest_api.deployment_stage).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-APIG3",
-                reason="A web ACL is a part of a stage that the platform associates, not of each API.",
-            )
-        )
         self._validator = rest_api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
@@ -210,7 +214,22 @@ class DirectApi(Construct):
             access_log=access_log,
             execution_log=execution_log,
             alarms=[self._alarm(rest_api, custom)],
+            web_acl=self._web_acl(rest_api, custom),
         )
+
+    def _web_acl(self, rest_api: apigateway.RestApi, custom: Customization) -> wafv2.CfnWebACL | None:
+        if self._source_limit is None:
+            Validations.of(rest_api.deployment_stage).acknowledge(
+                Acknowledgment(id="AwsSolutions-APIG3", reason="The stage has no web ACLs (source_limit).")
+            )
+            return None
+        return WebAcl(
+            self,
+            "WebAcl",
+            api_stage=rest_api.deployment_stage,
+            source_limit=self._source_limit,
+            customization=custom,
+        ).resource
 
     def _alarm(self, rest_api: apigateway.RestApi, custom: Customization) -> cloudwatch.Alarm:
         return alarm_above(
@@ -244,7 +263,8 @@ class DirectApi(Construct):
             operation: What the route does.
             auth: Who may call it.
             name: Operation name in exported API descriptions.
-            throttle: Of this route alone.
+            throttle: Of this route alone; by default the API's, but the stage's for public writes where the route
+                writes without a token.
 
         Returns:
             The L2 method.
@@ -270,6 +290,9 @@ class DirectApi(Construct):
         if contract:
             cast("apigateway.CfnMethod", added.node.default_child).add_metadata(METADATA, contract)
         acknowledge(added, auth)
+        if throttle is None and isinstance(auth, Public) and method != "GET":
+            rate = self._service_stack.stage.public_write_rate
+            throttle = Throttle(rate=rate, burst=2 * rate)
         if throttle:
             self._settings.limit(method, path, throttle)
         return added

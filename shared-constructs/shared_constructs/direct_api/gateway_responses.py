@@ -42,7 +42,8 @@ GATEWAY_RESPONSES: Final[dict[str, Problem]] = {
     "THROTTLED": Problem(429, "Too many requests; try again.", retry_after_seconds=1),
     "UNAUTHORIZED": Problem(401, _CREDENTIALS),
     "UNSUPPORTED_MEDIA_TYPE": Problem(415, "The body must be application/json."),
-    "WAF_FILTERED": Problem(403, _FORBIDDEN),
+    # The web ACL has one rule, on how much an address sends.
+    "WAF_FILTERED": Problem(429, "Too many requests from this address; wait.", retry_after_seconds=300),
 }
 """Response type -> answer. Every type is listed, so that the two defaults, whose status varies, answer none of them."""
 

@@ -31,6 +31,7 @@ SERVICE = {
                 for metric, of in (
                     ("Errors", "Function"),
                     ("Throttles", "Function"),
+                    ("5XXError", "Stage"),
                     ("ExecutionFailed", "Pipe"),
                     ("ExecutionsFailed", "StateMachine"),
                     ("ExecutionsTimedOut", "StateMachine"),
@@ -69,7 +70,25 @@ SERVICE = {
         "LoggingConfiguration": {"IncludeExecutionData": False},
         "TracingConfiguration": {"Enabled": True},
     },
-    "AWS::ApiGateway::Method": {"RequestModels": {}, "RequestValidatorId": "v", "Integration": PUT},
+    "AWS::ApiGateway::RestApi": {},
+    "AWS::ApiGateway::Resource": {"ParentId": {"Fn::GetAtt": ["RestApi", "Root"]}, "PathPart": "x"},
+    "AWS::ApiGateway::Stage": {
+        "MethodSettings": [
+            {"HttpMethod": "*", "ResourcePath": "/*", "ThrottlingRateLimit": 10},
+            {"HttpMethod": "POST", "ResourcePath": "/~1x", "ThrottlingRateLimit": 5},
+        ]
+    },
+    "AWS::WAFv2::WebACLAssociation": {
+        "ResourceArn": {"Fn::Join": ["", [{"Ref": "RestApi"}, "/stages/live"]]}
+    },
+    "AWS::ApiGateway::Method": {
+        "HttpMethod": "POST",
+        "AuthorizationType": "NONE",
+        "ResourceId": {"Ref": "Resource"},
+        "RequestModels": {},
+        "RequestValidatorId": "v",
+        "Integration": PUT,
+    },
     "AWS::SSM::Parameter": {"Name": "/commerce/prod/x/api-url/v1"},
 }
 TABLE = {
@@ -158,6 +177,9 @@ BREACHES = [
         "WHEN_NO_MATCH",
     ),
     ("what_a_route_takes_is_checked_and_other_content_types_are_refused", "Method.RequestValidatorId", None),
+    ("no_caller_takes_what_is_meant_for_all", "Stage.MethodSettings.1.HttpMethod", "PUT"),
+    ("no_caller_takes_what_is_meant_for_all", "Stage.MethodSettings.1.ThrottlingRateLimit", 0),
+    ("no_caller_takes_what_is_meant_for_all", "WebACLAssociation.ResourceArn", {"Ref": "Other"}),
     ("others_find_the_api_by_its_parameter", "Parameter.Name", "/commerce/prod/x/url/v1"),
 ]
 

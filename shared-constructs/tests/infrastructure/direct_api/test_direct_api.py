@@ -169,6 +169,43 @@ def test_throttles_of_the_stage_and_of_one_route(template):
     )
 
 
+def test_what_writes_without_a_token_is_throttled_by_itself_and_reads_are_not():
+    def routes(given: Given) -> None:
+        given.api.route("GET", "/things/{id}", given.get(), auth=PUBLIC)
+        delete = DeleteItem(table=given.table, key=given.key)
+        given.api.route("DELETE", "/things/{id}", delete, auth=PUBLIC)
+        given.api.route("DELETE", "/mine/{id}", delete, auth=Scopes("commerce/shop"))
+
+    (stage,) = template_of(routes).find_resources("AWS::ApiGateway::Stage").values()
+    settings = stage["Properties"]["MethodSettings"]
+    assert [
+        (each["HttpMethod"], each["ResourcePath"], each["ThrottlingRateLimit"], each["ThrottlingBurstLimit"])
+        for each in settings
+    ] == [("*", "/*", 1000, 2000), ("DELETE", "/~1things~1{id}", 200, 400)]
+
+
+@pytest.mark.parametrize(("options", "limit"), [({}, 3000), ({"source_limit": 60_000}, 60_000)])
+def test_a_web_acl_refuses_an_address_that_sends_too_much(options, limit):
+    template = template_of(two_routes, **options)
+    (acl,) = template.find_resources("AWS::WAFv2::WebACL").values()
+    (rule,) = acl["Properties"]["Rules"]
+    assert (acl["Properties"]["Scope"], acl["Properties"]["DefaultAction"]) == ("REGIONAL", {"Allow": {}})
+    assert rule["Statement"]["RateBasedStatement"] == {
+        "AggregateKeyType": "IP",
+        "EvaluationWindowSec": 300,
+        "Limit": limit,
+    }
+    assert rule["Action"] == {"Block": {}}
+    samples = [rule["VisibilityConfig"], acl["Properties"]["VisibilityConfig"]]
+    assert [each["SampledRequestsEnabled"] for each in samples] == [False, False]
+    (association,) = template.find_resources("AWS::WAFv2::WebACLAssociation").values()
+    assert "/restapis/" in json.dumps(association["Properties"]["ResourceArn"])
+
+
+def test_a_stage_without_a_limit_of_sources_has_no_web_acl():
+    assert template_of(two_routes, stage="dev", source_limit=60_000).find_resources("AWS::WAFv2::*") == {}
+
+
 def test_an_alarm_tells_of_5xx_answers_and_of_nothing_that_a_caller_does_wrong(template):
     (alarm,) = template.find_resources("AWS::CloudWatch::Alarm").values()
     properties = alarm["Properties"]
@@ -430,6 +467,7 @@ def test_an_api_without_routes_is_a_fault():
             lambda: Query(table=None, partition="p", response=Thing, index="gsi1", consistent=True),
             "cannot be consistent",
         ),
+        (lambda: Given(ServiceApp(service="things", stage="prod"), source_limit=9), "at least 10, got 9"),
         (
             lambda: StartWorkflow(workflow=None, input={}, failures={"SoldOut": Problem(409, "Sold out.")}),
             "failures answer 500 or more, got 409 for SoldOut",

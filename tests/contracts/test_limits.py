@@ -1,0 +1,60 @@
+"""What a page says of rates and limits is what the templates say."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from service_testing import of_type, synthesize
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "limits.md"
+STAGES = ("dev", "staging", "prod")
+
+
+def limits_of(service, stage):
+    """What is limited -> how, as the page's table writes it."""
+    room = f"{service}_service.settings"
+    settings = getattr(import_module(room), f"{service.title()}Settings") if find_spec(room) else None
+    build = import_module(f"{service}_service.stack").build
+    template = synthesize(build, service=service, settings=settings, stage=stage)[
+        f"commerce-{stage}-{service}"
+    ]
+    (api,) = of_type(template, "AWS::ApiGateway::Stage")
+    found = {}
+    for each in api["MethodSettings"]:
+        route = f"{each['HttpMethod']} {each['ResourcePath'][1:].replace('~1', '/')}"
+        what = "its API" if route == "* *" else f"`{route}`"
+        found[service, what] = f"{each['ThrottlingRateLimit']}/s, {each['ThrottlingBurstLimit']} at once"
+    for acl in of_type(template, "AWS::WAFv2::WebACL"):
+        rule = acl["Rules"][0]["Statement"]["RateBasedStatement"]
+        found[service, "one address"] = f"{rule['Limit']} in {rule['EvaluationWindowSec']} s"
+    for function in of_type(template, "AWS::Lambda::Function"):
+        name = function["Handler"].rpartition(".")[0].rpartition(".runtime.")[2]
+        reserved = function.get("ReservedConcurrentExecutions")
+        found[service, f"function `{name}`"] = f"{reserved} reserved" if reserved else "unreserved"
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping"):
+        name = mapping["EventSourceArn"]["Fn::GetAtt"][0].partition("Queue")[0]
+        found[service, f"batches of `{name}`"] = f"{mapping['ScalingConfig']['MaximumConcurrency']} at once"
+    return found
+
+
+@pytest.fixture(scope="module")
+def rows():
+    services = sorted(folder.name.removesuffix("-service") for folder in ROOT.glob("*-service"))
+    by_stage = [
+        {key: text for service in services for key, text in limits_of(service, stage).items()}
+        for stage in STAGES
+    ]
+    names = sorted({key for found in by_stage for key in found})
+    return [
+        f"| {service} | {what} | "
+        + " | ".join(found.get((service, what), "none") for found in by_stage)
+        + " |"
+        for service, what in names
+    ]
+
+
+def test_the_table_has_the_figures_of_the_templates(rows):
+    said = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    assert said[1:] == rows  # below the heading
