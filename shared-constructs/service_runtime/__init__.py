@@ -5,6 +5,12 @@ Handlers import from the modules, so that each pays at its cold start for no mor
 - `envelope`: the envelope of every event; `money`: amounts in minor units
 - `consumer`: a queue's events or messages, each handled, seen again or dead-lettered
 - `rest`, `problems`: REST handlers whose every error is a problem document
-- `dynamodb`, `retries`: a table with plain items and optimistic locks; which errors pass, and repeating
+- `clients`: AWS clients; `dynamodb`, `retries`: a table with plain items and optimistic locks; which errors pass, and repeating
 - `observability`: logs and metrics with business keys
 """
+
+import gc
+
+# What a start imports stays for good; at the interpreter's 700 the collector looks through all of it again and again, a
+# tenth of a start. Garbage in cycles waits longer for it: some tens of megabytes at most.
+gc.set_threshold(100_000)

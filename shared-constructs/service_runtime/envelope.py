@@ -28,10 +28,13 @@ _DETAIL_TYPE = r"^[A-Z][A-Za-z0-9]*\.v[1-9][0-9]*$"
 class WireModel(BaseModel):
     """Base of everything that travels as JSON: immutable, camelCase on the wire, snake_case in Python.
 
-    Unknown fields are ignored, so that a producer may add fields without breaking its consumers.
+    Unknown fields are ignored, so that a producer may add fields without breaking its consumers. A model is built when
+    it is first used: a first request needs few of those that its function imports.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
 
 class PublishedEvent(WireModel):
