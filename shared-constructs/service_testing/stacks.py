@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from service_testing.templates import Template
 
 _PLATFORM_PATH: Final = re.compile(r"/commerce/(?P<stage>\w+)/platform/(?P<name>[\w-]+)/v\d+")
+# SQS gives no more at once; where moto gives fewer, there are none left.
+_MOST_MESSAGES: Final = 10
 _ENVIRONMENT: Final = {
     "AWS_DEFAULT_REGION": aws.REGION,
     "AWS_REGION": aws.REGION,
@@ -126,9 +128,15 @@ class Stacks:
 
     def receive(self, queue_url: str) -> Iterator[dict[str, Any]]:
         """Every visible message of a queue as SQS gives it, received once."""
-        everything = {"MaxNumberOfMessages": 10, "AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
-        while found := self.client("sqs").receive_message(QueueUrl=queue_url, **everything).get("Messages"):
+        everything = {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+        while True:
+            answer = self.client("sqs").receive_message(
+                QueueUrl=queue_url, MaxNumberOfMessages=_MOST_MESSAGES, **everything
+            )
+            found = answer.get("Messages", [])
             yield from found
+            if len(found) < _MOST_MESSAGES:
+                return
 
     def function(self, name_or_arn: str) -> LocalFunction:
         """A function of the templates, by logical id prefix or ARN."""

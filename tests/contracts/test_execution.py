@@ -16,10 +16,21 @@ from cart_service.contracts import consumed as read_by_cart
 from commerce_platform.cli import contracts as command
 from commerce_platform.cli.board import Board
 from commerce_platform.cli.workspace import Workspace
+from hypothesis import strategies as st
 from pydantic import Field
 from service_contracts import Contracts
 from service_runtime.envelope import WireModel
-from service_testing.contracts import Observations, Participant, Request, World, judged
+from service_testing.contracts import (
+    Heard,
+    Inputs,
+    Observations,
+    Participant,
+    Request,
+    World,
+    alone,
+    execute,
+    judged,
+)
 
 PIPE, RULE, MACHINE = "AWS::Pipes::Pipe", "AWS::Events::Rule", "AWS::StepFunctions::StateMachine"
 
@@ -379,6 +390,40 @@ def test_a_consumer_that_takes_less_than_is_sent_is_named(shop):
     name = "commerce.product/ProductChanged.v1"
     told(found, f"order-service cannot read {name} as product-service sends it", "'OPERA' is too long")
     told(found, f"order-service cannot read {name} as product-service sends it", "'RETIRED' was expected")
+
+
+# A service alone -------------------------------------------------------------------------------------------------------
+def test_a_producer_alone_is_held_to_what_it_publishes(shop):
+    shop.sends("payment", "'amount': $new", "'sum': $new")
+    told(
+        alone("payment_service", shop.templates["payment"], examples=1),
+        "payment-service sends commerce.payment/PaymentCaptured.v1 otherwise than it is published",
+        "'amount' is a required property",
+    )
+
+
+def test_a_consumer_alone_is_told_what_it_has_locked(shop, monkeypatch):
+    class OrderConfirmed(WireModel):
+        order_id: str
+        customer_id: str
+
+    monkeypatch.setattr(read_by_cart, "OrderConfirmed", OrderConfirmed)
+    told(
+        alone("cart_service", shop.templates["cart"], examples=1),
+        "cart-service fails on commerce.order/OrderConfirmed.v1 as commerce.order sends it",
+        "no attribute 'items'",
+    )
+
+
+def test_a_service_that_is_played_keeps_the_locked_schema(shop):
+    heard = Heard(event="ProductChanged.v1", data={"version": st.just("first")})
+    cart = Participant(Contracts("cart_service"), shop.templates["cart"], given=Inputs(heard=(heard,)))
+    seen = execute([cart], examples=1)
+    told(
+        judged(seen, [cart]),
+        "tests/contracts/inputs.py of cart-service tells commerce.product/ProductChanged.v1 otherwise than it is locked",
+        "'first' is not of type 'integer'",
+    )
 
 
 # The command -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What customers do with carts."""
 
 from hypothesis import strategies as st
-from service_testing.contracts import Request, shared
+from service_testing.contracts import Heard, Request, shared
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
 
@@ -14,3 +14,12 @@ filled = st.builds(
 )
 
 REQUESTS = (filled,)
+
+bought = st.lists(
+    st.fixed_dictionaries({"sku": shared("sku"), "quantity": st.integers(1, 99)}), min_size=1, max_size=3
+)
+
+HEARD = (
+    Heard(event="ProductChanged.v1", data={"sku": shared("sku"), "version": st.integers(1, 100)}),
+    Heard(event="OrderConfirmed.v1", data={"customerId": st.just(CUSTOMER["sub"]), "items": bought}),
+)

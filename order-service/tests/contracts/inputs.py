@@ -1,7 +1,7 @@
 """What customers and operators do with orders, and what other services answer."""
 
 from hypothesis import strategies as st
-from service_testing.contracts import Request, shared
+from service_testing.contracts import Heard, Request, shared
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
 OPERATOR = {"sub": "operator-1", "scope": "openid commerce/operate"}
@@ -43,9 +43,19 @@ fulfilled = st.builds(
 )
 
 REQUESTS = (placed, placed, placed, fulfilled, fulfilled, cancelled)
-ANSWERS = {
-    "StockReserved.v1": "StockReservationRequested.v1",
-    "StockRejected.v1": "StockReservationRequested.v1",
-    "PaymentCaptured.v1": "PaymentRequested.v1",
-    "PaymentDeclined.v1": "PaymentRequested.v1",
-}
+
+LEVEL = {"sku": shared("sku"), "version": st.integers(1, 100)}
+
+HEARD = (
+    Heard(
+        event="ProductChanged.v1",
+        data={**LEVEL, "status": st.sampled_from(["ACTIVE", "ACTIVE", "ACTIVE", "RETIRED"])},
+    ),
+    Heard(event="StockLow.v1", data=LEVEL),
+    Heard(event="StockDepleted.v1", data=LEVEL),
+    Heard(event="StockReplenished.v1", data=LEVEL),
+    Heard(event="StockReserved.v1", after="StockReservationRequested.v1"),
+    Heard(event="StockRejected.v1", after="StockReservationRequested.v1"),
+    Heard(event="PaymentCaptured.v1", after="PaymentRequested.v1"),
+    Heard(event="PaymentDeclined.v1", after="PaymentRequested.v1"),
+)

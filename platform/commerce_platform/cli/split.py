@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from commerce_platform.cli.board import Board
     from commerce_platform.cli.workspace import Workspace
 
-KINDS = ("unit", "infrastructure", "integration")
+KINDS = ("unit", "infrastructure", "integration", "contracts")
 GENERATED = (".*", "__pycache__", "cdk.out", "*.egg-info")
 UV = str(BIN / "uv")
 

@@ -1,4 +1,4 @@
-"""What happens to services while their contracts are executed: requests that each one generates for itself.
+"""What happens to services while their contracts are executed: what each one's tests say of its surroundings.
 
 A service says in `tests/contracts/inputs.py` what its callers send, as [Hypothesis](https://hypothesis.readthedocs.io) strategies:
 
@@ -6,8 +6,13 @@ A service says in `tests/contracts/inputs.py` what its callers send, as [Hypothe
         st.builds(Request, method=st.just("PUT"), path=shared("sku").map("/products/{}".format), body=PRODUCTS, …),
     )
 
-and, where other services answer what it asks for, which of its events each one answers (`ANSWERS`): only where those services
-are not at hand, and are played.
+and what it hears of services that are not at hand, because it is tested alone. They are played: by the examples of the locked
+schemas, with fields generated, and at the time, that it says here:
+
+    HEARD = (
+        Heard(event="ProductChanged.v1", data={"sku": shared("sku")}),
+        Heard(event="StockReserved.v1", after="StockReservationRequested.v1"),
+    )
 """
 
 from __future__ import annotations
@@ -71,16 +76,32 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Heard:
+    """An event of a service that is not at hand.
+
+    Attributes:
+        event: Its detail type.
+        data: Fields that are generated; the others are those of an example in the locked schema.
+        after: Event, of either side, upon which it is told: it is caused by that one and has its fields of the same
+            name; where several come after the same one, one of them does. None: it is told unasked, of an id of its own.
+    """
+
+    event: str
+    data: Mapping[str, st.SearchStrategy[Any]] = field(default_factory=dict)
+    after: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a service is told by those around it.
 
     Attributes:
         requests: Of its callers.
-        answers: Consumed event → the service's own event that it answers; told by nobody unasked.
+        heard: Of services that are not at hand; an event that it consumes and that is not here is told unasked.
     """
 
     requests: tuple[st.SearchStrategy[Request], ...] = ()
-    answers: Mapping[str, str] = field(default_factory=dict)
+    heard: tuple[Heard, ...] = ()
 
 
 def shared(name: str) -> st.SearchStrategy[str]:
@@ -105,7 +126,7 @@ def inputs_of(contracts: Contracts) -> Inputs:
     if not path.exists():
         return Inputs()
     module = _module(path, f"inputs_of_{contracts.package}")
-    return Inputs(requests=tuple(module.REQUESTS), answers=getattr(module, "ANSWERS", {}))
+    return Inputs(requests=tuple(getattr(module, "REQUESTS", ())), heard=tuple(getattr(module, "HEARD", ())))
 
 
 def _module(path: Path, name: str) -> Any:

@@ -108,9 +108,10 @@ def judged(seen: Observations, services: Sequence[Participant]) -> list[str]:
     found = list(seen.faults)
     for producer in services:
         found += _never_sent(seen, producer)
+    producers = {each.contracts.source: each.name for each in services}
     for consumer in services:
-        for producer in services:
-            found += _unheard(seen, consumer, producer)
+        for source, detail_type in consumer.contracts.lock.schemas():
+            found += _unheard(seen, consumer, source, detail_type, producers.get(source))
         found += _idle(seen, consumer)
     return found
 
@@ -132,26 +133,24 @@ def _never_sent(seen: Observations, producer: Participant) -> Iterator[str]:
             )
 
 
-def _unheard(seen: Observations, consumer: Participant, producer: Participant) -> Iterator[str]:
+def _unheard(
+    seen: Observations, consumer: Participant, source: str, detail_type: str, producer: str | None
+) -> Iterator[str]:
     """What a consumer waits for in vain: an event that does not reach it, a field that is not sent."""
-    for detail_type, model in consumer.consumed(producer.contracts.source).items():
-        name = f"{producer.contracts.source}/{detail_type}"
-        if name not in seen.events:
-            continue
-        rules = [consumer.named(each.rule) for each in seen.subscriptions.get(consumer.name, ())]
-        if not any(name in seen.taken.get(rule, ()) for rule in rules):
-            reasons = {rule: seen.unlike.get(rule, {}).get(name) for rule in rules}
-            nearest = "; ".join(f"{rule}: {reason}" for rule, reason in reasons.items() if reason)
-            yield (
-                f"{consumer.name} declares {name} as consumed, but none of its rules matches it as {producer.name} "
-                f"sends it: {nearest or 'no rule names it'}"
-            )
-            continue
+    name, model = f"{source}/{detail_type}", consumer.consumed(source).get(detail_type)
+    if model is None or name not in seen.events:
+        return
+    rules = [consumer.named(each.rule) for each in seen.subscriptions.get(consumer.name, ())]
+    if not any(name in seen.taken.get(rule, ()) for rule in rules):
+        reasons = {rule: seen.unlike.get(rule, {}).get(name) for rule in rules}
+        nearest = "; ".join(f"{rule}: {reason}" for rule, reason in reasons.items() if reason)
+        yield (
+            f"{consumer.name} declares {name} as consumed, but none of its rules matches it as {producer or source} "
+            f"sends it: {nearest or 'no rule names it'}"
+        )
+    elif producer:
         for path in _missing(schemas.of_model(model), seen.fields[name]):
-            yield (
-                f"{consumer.name} reads {path} of {name}, which {producer.name} never sends "
-                f"({seen.events[name]} events)"
-            )
+            yield f"{consumer.name} reads {path} of {name}, which {producer} never sends ({seen.events[name]} events)"
 
 
 def _idle(seen: Observations, consumer: Participant) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from service_contracts import Contracts
 
-from service_testing.contracts.inputs import Inputs, inputs_of
+from service_testing.contracts.inputs import Heard, Inputs, inputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,14 @@ class Participant:
         """The models of what it reads of a producer's events, by detail type."""
         locked = self.contracts.lock.schemas()
         return {name: model for name, model in self.contracts.consumed.items() if (source, name) in locked}
+
+    @cached_property
+    def heard(self) -> list[tuple[str, Heard]]:
+        """What it consumes, with its source, as it is told where that source is not at hand."""
+        said = {each.event: each for each in self.inputs.heard}
+        return [
+            (source, said.get(name) or Heard(event=name)) for source, name in self.contracts.lock.schemas()
+        ]
 
     def named(self, logical_id: str) -> str:
         """A resource of it in what is told."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from hypothesis import strategies as st
 from service_contracts import schemas
-from service_runtime.envelope import MAX_DETAIL_BYTES
+from service_runtime.envelope import MAX_DETAIL_BYTES, Event
 from service_runtime.observability import logger
 
 from service_testing.consumers import ChangeFeedReader, feed, started, subscriptions
+from service_testing.contracts.inputs import FILE
 from service_testing.deployment import Deployment
 from service_testing.patterns import matches, mismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from service_testing.consumers import FeedResult
-    from service_testing.contracts.inputs import Request
+    from service_testing.contracts.inputs import Heard, Request
     from service_testing.contracts.observations import Observations
     from service_testing.contracts.participants import Participant
 
@@ -35,10 +38,19 @@ class World:
     Args:
         services: Who takes part.
         seen: Where what happens is noted.
+        draw: Makes a value of a strategy; with it, services that are not at hand are played.
     """
 
-    def __init__(self, services: Sequence[Participant], seen: Observations) -> None:
+    def __init__(
+        self,
+        services: Sequence[Participant],
+        seen: Observations,
+        *,
+        draw: Callable[[st.SearchStrategy[Any]], Any] | None = None,
+    ) -> None:
         self._services = services
+        self._draw = draw
+        self._told = 0
         self._seen = seen
         self._deployed: dict[str, Deployment] = {}
         self._feeds: list[tuple[Participant, ChangeFeedReader]] = []
@@ -64,6 +76,34 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._entered.close()
+
+    def happenings(self) -> list[Callable[[], None]]:
+        """Everything that can happen from outside: each makes a request, or tells an event of a service that is played.
+
+        Raises:
+            ValueError: There is nothing to draw from.
+        """
+        if self._draw is None:
+            raise ValueError("a world whose happenings are generated needs draw=")
+        draw = self._draw
+        found: list[Callable[[], None]] = []
+        for service in self._services:
+            found += [partial(self._request, service, each, draw) for each in service.inputs.requests]
+            found += [
+                partial(self._hear, service, source, heard)
+                for source, heard in self.played(service)
+                if heard.after is None
+            ]
+        return found
+
+    def _request(
+        self, service: Participant, requests: st.SearchStrategy[Request], draw: Callable[[Any], Any]
+    ) -> None:
+        self.send(service, draw(requests))
+
+    def _hear(self, service: Participant, source: str, heard: Heard) -> None:
+        self.play(service, source, heard)
+        self.settle()
 
     # What callers do --------------------------------------------------------------------------------------------------
 
@@ -106,9 +146,59 @@ class World:
             producer: Who sends it.
             entry: `source`, `detail-type` and `detail`.
         """
+        self._check(producer, entry)
+        self._spread(producer.name, entry)
+
+    def play(
+        self, consumer: Participant, source: str, heard: Heard, cause: Mapping[str, Any] | None = None
+    ) -> None:
+        """Tell a service an event of another one that is not at hand.
+
+        Args:
+            consumer: Who consumes it, and has locked its schema.
+            source: Whose event it is.
+            heard: Which one.
+            cause: The event that it follows.
+        """
+        if self._draw is None:
+            return
+        self._told += 1
+        schema = consumer.contracts.lock.schemas()[source, heard.event]
+        aggregate = next(iter(schema["properties"]))
+        data = dict(self._draw(st.sampled_from(schema["examples"])))
+        if isinstance(data[aggregate], str):
+            data[aggregate] = f"{aggregate}-{self._told}"
+        data |= {name: self._draw(values) for name, values in heard.data.items()}
+        if cause:
+            data |= {
+                name: value for name, value in cause["detail"]["data"].items() if name in schema["properties"]
+            }
+        if misfits := schemas.faults(schema, data):
+            name = f"{source}/{heard.event}"
+            told = f"{FILE} of {consumer.name} tells {name} otherwise than it is locked: {'; '.join(misfits)}"
+            self._seen.fault(told)
+            return
+        event = Event.create(
+            service=source.removeprefix("commerce."),
+            stage="played",
+            detail_type=heard.event,
+            aggregate_id=str(data[aggregate]),
+            aggregate_version=data.get("version", self._told),
+            data=data,
+            causation_id=cause["detail"]["metadata"]["eventId"] if cause else None,
+        )
+        envelope = event.envelope()
+        self._spread(source, {name: envelope[name] for name in ("source", "detail-type", "detail")})
+
+    def played(self, consumer: Participant) -> list[tuple[str, Heard]]:
+        """What a service hears of those that are not at hand, with the sources."""
+        here = {each.contracts.source for each in self._services}
+        return [(source, heard) for source, heard in consumer.heard if source not in here]
+
+    def _spread(self, sender: str, entry: Mapping[str, Any]) -> None:
+        """Bring an event to everybody, and play what others tell upon it."""
         name = f"{entry['source']}/{entry['detail-type']}"
         self._seen.published(name, entry["detail"].get("data"))
-        self._check(producer, entry, name)
         event = {
             "version": "0",
             "id": entry["detail"].get("metadata", {}).get("eventId", ""),
@@ -119,7 +209,21 @@ class World:
             **entry,
         }
         for consumer in self._services:
-            self._deliver(producer, consumer, name, event)
+            self._deliver(sender, consumer, name, event)
+        for consumer in self._services:
+            self._follow(consumer, entry)
+
+    def _follow(self, consumer: Participant, cause: Mapping[str, Any]) -> None:
+        """Play one of those events that follow another, first those that have not been told yet."""
+        following = [each for each in self.played(consumer) if each[1].after == cause["detail-type"]]
+        untold = [
+            (source, heard)
+            for source, heard in following
+            if f"{source}/{heard.event}" not in self._seen.events
+        ]
+        if following and self._draw:
+            source, heard = self._draw(st.sampled_from(untold or following))
+            self.play(consumer, source, heard, cause)
 
     def _delivered(self, feed_of: tuple[Participant, ChangeFeedReader]) -> bool:
         producer, reader = feed_of
@@ -148,9 +252,10 @@ class World:
 
     # Between two services ---------------------------------------------------------------------------------------------
 
-    def _check(self, producer: Participant, entry: Mapping[str, Any], name: str) -> None:
+    def _check(self, producer: Participant, entry: Mapping[str, Any]) -> None:
         """The event against its published schema, the envelope's, and every consumer's model."""
         detail_type, detail = entry["detail-type"], entry["detail"]
+        name = f"{entry['source']}/{detail_type}"
         if entry["source"] != producer.contracts.source or detail_type not in producer.committed:
             self._seen.fault(f"{producer.name} sends {name}, which it does not publish")
             return
@@ -170,24 +275,20 @@ class World:
             for fault in schemas.faults(model, detail.get("data")):
                 self._seen.fault(f"{reader.name} cannot read {name} as {producer.name} sends it: {fault}")
 
-    def _deliver(
-        self, producer: Participant, consumer: Participant, name: str, event: Mapping[str, Any]
-    ) -> None:
+    def _deliver(self, sender: str, consumer: Participant, name: str, event: Mapping[str, Any]) -> None:
         queues = []
-        declared = consumer is producer or event["detail-type"] in consumer.consumed(event["source"])
+        declared = consumer.name == sender or event["detail-type"] in consumer.consumed(event["source"])
         for each in self._seen.subscriptions[consumer.name]:
             rule = consumer.named(each.rule)
             if matches(each.pattern, event):
                 self._seen.matched(rule, name)
                 queues.append(each.queue)
                 if not declared:
-                    self._seen.fault(
-                        f"{rule} takes {name} of {producer.name} without declaring it as consumed"
-                    )
+                    self._seen.fault(f"{rule} takes {name} of {sender} without declaring it as consumed")
             elif matches({key: each.pattern[key] for key in _NAME if key in each.pattern}, event):
                 self._seen.refused(rule, name, mismatch(each.pattern, event))
         for queue in dict.fromkeys(queues):
-            self._feed(consumer, queue, [event], f"{name} as {producer.name} sends it", name)
+            self._feed(consumer, queue, [event], f"{name} as {sender} sends it", name)
 
     def _work_off(self, service: Participant) -> None:
         """Handle what a route has put on a queue."""
