@@ -201,3 +201,47 @@ def test_a_handler_that_waits_is_not_called_in_place():
 
     with pytest.raises(RuntimeError, match="waits"):
         _finished(waiting())
+
+
+@pytest.fixture
+def express(monkeypatch):
+    """Stand in for what an Express execution does; give what calls it as API Gateway does."""
+
+    async def handle(_method, _path, _headers, body, _query):
+        return await stepfunctions.run_reentrant(body, thread_name="execution")
+
+    for module, name in ((dynamodb, "handle_request"), (stepfunctions, "run_reentrant")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.setattr(stepfunctions, "_invoke_dynamodb", None)
+    monkeypatch.setattr(app, "call_service_handler_sync", None)
+    overheads._call_in_place()
+    headers = {"x-amz-target": "AWSStepFunctions.StartSyncExecution"}
+    return lambda run, timeout: app.call_service_handler_sync(
+        handle, "POST", "/", headers, run, {}, timeout=timeout
+    )
+
+
+def test_an_express_execution_runs_in_its_caller_s_context_and_leaves_nothing_in_it(express):
+    account = ContextVar("account", default="none")
+    account.set("mine")
+
+    def execute():
+        seen = account.get()
+        account.set("another")
+        return seen
+
+    assert express(execute, 5) == "mine"
+    assert account.get() == "mine"
+
+
+def test_an_express_execution_that_takes_longer_than_its_caller_waits_goes_on(express):
+    go_on, ended = threading.Event(), threading.Event()
+    with pytest.raises(TimeoutError):
+        express(lambda: (go_on.wait(5), ended.set()), 0.01)
+    go_on.set()
+    assert ended.wait(5)
+
+
+def test_an_express_execution_that_fails_is_its_caller_s_failure(express):
+    with pytest.raises(ZeroDivisionError):
+        express(lambda: 1 // 0, 5)

@@ -13,7 +13,7 @@ In `services/dynamodb.py`: `_condition_syntax_error` (6840) and `_tokenize` (647
 expression. In
 `services/stepfunctions.py`: `_api_name_to_sfn_key` (4595), asked again for each member of each attribute value; and in
 `app.py`: `call_service_handler_sync` (358), which has a workflow's thread wait for the event loop to call DynamoDB
-or to answer a task token. The thread calls them itself, under a lock that keeps each call of DynamoDB as undivided as
+or to answer a task token, and API Gateway's for two turns of it and a thread around each Express execution. The thread calls them itself, under a lock that keeps each call of DynamoDB as undivided as
 it is on the loop; `_invoke_dynamodb` (3942) did without either, so that two updates of an item could lose one.
 
 And the whole process's garbage collection: what the server keeps (change records for a day, executions, log lines) is
@@ -22,6 +22,7 @@ gone through again and again, so that throughput falls from run to run; none of 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import marshal
@@ -29,9 +30,10 @@ import random
 import threading
 import time
 import uuid
+from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +70,9 @@ GUARDS = (
 
 IN_PLACE = ("DynamoDB_20120810.", "AWSStepFunctions.SendTask", "AWSStepFunctions.StartExecution")
 """Targets whose handlers never wait, so that a workflow's own thread can run them."""
+
+BESIDE = "AWSStepFunctions.StartSyncExecution"
+"""The target whose handler waits for an execution, as its caller does who gives it a time: in a thread beside that one."""
 
 COLLECTIONS = (50_000, 20, 100)
 """Thresholds of the three generations. Python's own (700, 10, 10) look at everything there is every 70,000 objects."""
@@ -130,13 +135,48 @@ def _call_in_place() -> None:
 
     def call_here(handler: Handler, *request: Any, timeout: float | None = None) -> Any:
         _method, _path, headers, *_body_and_query = request
-        if not headers.get("x-amz-target", "").startswith(IN_PLACE):
-            return call(handler, *request, timeout=timeout)
-        return copy_context().run(_finished, handler(*request))
+        target = headers.get("x-amz-target", "")
+        if target.startswith(IN_PLACE):
+            return copy_context().run(_finished, handler(*request))
+        if target == BESIDE:
+            return _beside(partial(_finished, handler(*request)), timeout)
+        return call(handler, *request, timeout=timeout)
 
+    off_loop = stepfunctions.run_reentrant
+
+    async def run_here(run: Callable[..., Any], *arguments: Any, thread_name: str) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return run(*arguments)
+        return await off_loop(run, *arguments, thread_name=thread_name)
+
+    stepfunctions.run_reentrant = run_here
     dynamodb.handle_request = handle_alone
     stepfunctions._invoke_dynamodb = invoke_alone
     app.call_service_handler_sync = call_here
+
+
+def _beside(run: Callable[[], Any], timeout: float | None) -> Any:
+    """Run something in another thread.
+
+    Args:
+        run: What to run.
+        timeout: For how many seconds to wait for it; it goes on afterwards.
+
+    Raises:
+        TimeoutError: It takes longer.
+    """
+    ended: Future[Any] = Future()
+
+    def finish() -> None:
+        try:
+            ended.set_result(run())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+            ended.set_exception(error)
+
+    PooledThread(target=copy_context().run, args=(finish,)).start()
+    return ended.result(timeout)
 
 
 def _finished(handling: Coroutine[Any, Any, Any]) -> Any:
