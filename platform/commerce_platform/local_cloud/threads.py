@@ -8,6 +8,8 @@ from contextvars import Context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from commerce_platform.local_cloud.turns import BEGINS, turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -63,12 +65,15 @@ class PooledThread:
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end, or so many seconds."""
-        if self._ended.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+        with turns.waiting():
+            ended = self._ended.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+        if ended:
             self._ended.release()
 
     def _run(self) -> None:
         try:
-            Context().run(self._target, *self._args)
+            with turns.turn(BEGINS):
+                Context().run(self._target, *self._args)
         except BaseException:  # noqa: BLE001 - told as a thread of its own would, and no end of the one that ran it
             threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), None)))
         finally:

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from commerce_platform.local_cloud.turns import turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -89,7 +91,11 @@ class Scope:
             Stopped: The execution or branch has ended meanwhile.
             Overdue: Its time limit has passed meanwhile.
         """
-        with self._changed:
+        self.check()
+        if done():
+            return True
+        # Left before the lock is taken: who waits for a turn must not hold what one with a turn waits for.
+        with turns.waiting(), self._changed:
             while True:
                 self.check()
                 if done():

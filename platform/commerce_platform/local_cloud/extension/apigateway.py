@@ -55,6 +55,7 @@ from ministack.core.responses import (
 from ministack.services import apigateway_v1
 
 from commerce_platform.local_cloud.extension.guard import Guard, edit
+from commerce_platform.local_cloud.turns import ASKS, turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,7 +183,8 @@ def _mock(integration: Record) -> Response:
 
 def _run(exchange: Exchange) -> Response:
     try:
-        return _as_emulator(_gateway(exchange.api).integrate(exchange))
+        with turns.turn(ASKS):
+            return _as_emulator(_gateway(exchange.api).integrate(exchange))
     except GatewayEngineError as error:
         message = f"{exchange.method} cannot run on the local cloud: {error}"
         logger.error(message)  # noqa: TRY400  # the message says it all, the stack is the engine's
@@ -218,7 +220,8 @@ def _backend(account: str) -> Backend:
     def answer(request: IntegrationRequest) -> BackendResponse:
         # Only the server itself enforces IAM.
         if app.AUTH or request.service not in _CALLED_DIRECTLY:
-            return remote(request)
+            with turns.waiting():
+                return remote(request)
         return copy_context().run(_call, account, request)
 
     return checked(answer)

@@ -25,6 +25,7 @@ from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
 from commerce_platform.local_cloud.extension.guard import Guard, edit
+from commerce_platform.local_cloud.turns import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +77,8 @@ def apply() -> None:
     def spawn_reading(self: Any) -> None:
         self._started, started = os.pipe()
         try:
-            spawn(self)
+            with turns.waiting():
+                spawn(self)
         finally:
             os.close(started)
             self._stderr_thread.join()
@@ -113,7 +115,8 @@ class Pipes:
         """
         while True:
             left = deadline - time.monotonic()
-            ready = {end for end, _event in self._poll.poll(left * 1000)} if left > 0 else set()
+            with turns.waiting():
+                ready = {end for end, _event in self._poll.poll(left * 1000)} if left > 0 else set()
             if not ready:
                 raise TimeoutError
             lines = self._read(self._answers) if self._answers in ready else []

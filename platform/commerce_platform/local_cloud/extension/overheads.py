@@ -43,6 +43,7 @@ from ministack.services import dynamodb, eventbridge, stepfunctions
 
 from commerce_platform.local_cloud.extension.guard import Guard, edit
 from commerce_platform.local_cloud.threads import PooledThread
+from commerce_platform.local_cloud.turns import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -140,7 +141,8 @@ def _call_in_place() -> None:
             return copy_context().run(_finished, handler(*request))
         if target == BESIDE:
             return _beside(partial(_finished, handler(*request)), timeout)
-        return call(handler, *request, timeout=timeout)
+        with turns.waiting():
+            return call(handler, *request, timeout=timeout)
 
     off_loop = stepfunctions.run_reentrant
 
@@ -176,7 +178,8 @@ def _beside(run: Callable[[], Any], timeout: float | None) -> Any:
             ended.set_exception(error)
 
     PooledThread(target=copy_context().run, args=(finish,)).start()
-    return ended.result(timeout)
+    with turns.waiting():
+        return ended.result(timeout)
 
 
 def _finished(handling: Coroutine[Any, Any, Any]) -> Any:
