@@ -58,6 +58,29 @@ def test_a_pull_request_is_checked_by_what_everybody_runs():
     assert VERBS.issuperset(by_hand)
 
 
+def test_services_share_one_pipeline_whose_steps_are_verbs_of_their_own_makefile():
+    folders = [app.folder for app in Workspace.here().apps if (app.folder / "Makefile").exists()]
+    assert len(folders) > 1
+    for name in (
+        "Makefile",
+        *(f".github/workflows/{each}.yml" for each in ("pull-request", "stage", "deploy")),
+    ):
+        assert len({(folder / name).read_text() for folder in folders}) == 1, name
+    verbs = set(re.findall(r"^([a-z]+):.*## ", (folders[0] / "Makefile").read_text(), re.MULTILINE))
+    read = [yaml.safe_load(path.read_text()) for path in folders[0].glob(".github/workflows/*.yml")]
+    steps = [
+        step.get("run", "") for each in read for job in each["jobs"].values() for step in job.get("steps", ())
+    ]
+    used = {
+        verb for step in steps for verbs in re.findall(r"\bmake ([a-z ]+)", step) for verb in verbs.split()
+    }
+    (matrix,) = [each["jobs"]["check"]["strategy"]["matrix"] for each in read if "check" in each["jobs"]]
+    assert {"setup", "deploy", "smoke"} == used
+    assert verbs.issuperset({*used, *matrix["verb"]})
+    # `make split` runs it, in a copy of the folder where there is nothing else.
+    assert f"check: {' '.join(matrix['verb'])} ##" in (folders[0] / "Makefile").read_text()
+
+
 def test_every_step_is_a_verb_that_can_be_run_by_hand():
     for script in RUNS:
         for verb in re.findall(r"\bmake ([a-z-]+)", script):

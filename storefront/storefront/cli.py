@@ -79,6 +79,9 @@ def smoke(
     check: Annotated[
         list[str] | None, typer.Option(help="Only this one, repeatedly for several; all without it.")
     ] = None,
+    service: Annotated[
+        list[str] | None, typer.Option(help="Only these services' routes, and no orders; all without it.")
+    ] = None,
     published: Annotated[
         Path, typer.Option(help="The folder below which services publish their APIs.")
     ] = Path(),
@@ -87,9 +90,10 @@ def smoke(
     from storefront import smoke as test  # noqa: PLC0415 - loads a validator, which nothing else needs
     from storefront.smoke import visit  # noqa: PLC0415
 
-    checks = test.selected(check or (), stage)
+    checks = test.selected(check or (test.OF_ONE_SERVICE if service else ()), stage)
     commerce = Commerce.running() if stage == LOCAL else Commerce.deployed(stage)
-    routes = visit.published(commerce, published)
+    commerce.require(service or ())
+    routes = visit.published(commerce, published, service)
     seen = visit.Visit(commerce, routes, signs_in=stage not in test.UNTOUCHED)
     if not test.run(seen, checks, output):
         raise StorefrontError(f"The smoke test of {stage} failed.")

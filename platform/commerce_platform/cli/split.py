@@ -112,6 +112,12 @@ class Split(Checker):
         place, python = copy.parent, _python(copy.parent)
         if copy.name != LIBRARY:
             yield [*self._install(place), ".[dev]"]
+        if (copy / "Makefile").exists():
+            # What the service's own pipeline runs, with the tools that are here.
+            tools = [f"BIN={place / 'env' / 'bin'}", f"TOOLKIT={cdk.cli(self.workspace)}"]
+            yield ["make", "check", *tools, f"MYPY=--cache-dir {place / 'mypy'}"]
+            return
+        if copy.name != LIBRARY:
             yield [*_mypy(place), *sorted(path.parent.name for path in copy.glob("*/__init__.py"))]
         yield [python, "-m", "ruff", "check", "--quiet", "."]
         yield [python, "-m", "ruff", "format", "--check", "--quiet", "."]

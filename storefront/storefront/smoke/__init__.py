@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNTOUCHED = ("prod",)
 """Stages where nobody is signed in, nothing written and nothing bought."""
+OF_ONE_SERVICE = ("routes", "bodies")
+"""What can be asked of one service alone."""
 
 
 @dataclass(frozen=True)

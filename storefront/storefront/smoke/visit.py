@@ -14,15 +14,17 @@ from jsonschema import Draft202012Validator
 from storefront.client import Caller, Customer, Operator, StorefrontError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import requests
 
     from storefront.client import Commerce, Json
 
-PUBLISHED = "{service}-service/*/contracts/published/openapi.json"
-"""Where a service publishes its API, from the repository's root."""
+PUBLISHED = ("{service}-service/*", "{service}_service")
+"""Where a service's package is: from the workspace's root, and from its own repository's."""
+OPENAPI = "contracts/published/openapi.json"
+"""Where in the package it publishes its API."""
 OPERATE = "commerce/operate"
 """The scope of operators."""
 CORRELATION = "X-Correlation-Id"
@@ -185,24 +187,30 @@ def _problem(
     return ""
 
 
-def published(commerce: Commerce, root: Path) -> tuple[Route, ...]:
-    """The routes of every service that is deployed and publishes its API below a folder.
+def published(commerce: Commerce, root: Path, services: Iterable[str] | None = None) -> tuple[Route, ...]:
+    """The routes of services that are deployed and publish their APIs below a folder.
+
+    Args:
+        commerce: Where they are deployed.
+        root: The folder.
+        services: Which; all that are deployed by default.
 
     Raises:
         StorefrontError: None does.
     """
-    found = tuple(_routes(commerce, root))
+    found = tuple(_routes(services or commerce.endpoints["services"], root))
     if not found:
         raise StorefrontError(
             f"No service that is deployed publishes its API below {root}.",
-            f"Looked for {PUBLISHED.format(service='*')}; deployed: {', '.join(commerce.endpoints['services']) or 'none'}.",
+            f"Looked for {PUBLISHED[0].format(service='*')}/{OPENAPI}; deployed: {', '.join(commerce.endpoints['services']) or 'none'}.",
         )
     return found
 
 
-def _routes(commerce: Commerce, root: Path) -> Iterator[Route]:
-    for service in sorted(commerce.endpoints["services"]):
-        for file in sorted(root.glob(PUBLISHED.format(service=service))):
+def _routes(services: Iterable[str], root: Path) -> Iterator[Route]:
+    for service in sorted(services):
+        places = [f"{place.format(service=service)}/{OPENAPI}" for place in PUBLISHED]
+        for file in sorted(each for place in places for each in root.glob(place)):
             document = json.loads(file.read_text())
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():

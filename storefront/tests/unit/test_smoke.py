@@ -144,6 +144,15 @@ def test_a_check_that_looks_at_nothing_shows_nothing(commerce):
     assert not looked(Visit(commerce, ()), "bodies")[0]
 
 
+def test_a_service_in_a_repository_of_its_own_is_found_too(commerce, tmp_path):
+    folder = tmp_path / "note_service" / "contracts" / "published"
+    folder.mkdir(parents=True)
+    (folder / "openapi.json").write_text(json.dumps(DOCUMENT))
+    assert len(published(commerce, tmp_path, ["note"])) == 2
+    with pytest.raises(StorefrontError, match="publishes its API below"):
+        published(commerce, tmp_path, ["other"])
+
+
 def test_who_publishes_nothing_cannot_be_looked_at(commerce, tmp_path):
     with pytest.raises(StorefrontError, match="publishes its API below"):
         published(commerce, tmp_path)
