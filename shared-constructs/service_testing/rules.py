@@ -153,6 +153,12 @@ class ServiceRules:
                 of_it = {metric for metric, dimensions in watched if f'{{"Ref": "{name}"}}' in dimensions}
                 assert metrics <= of_it, f"nobody is told of {', '.join(metrics - of_it)} of {name}"
 
+    def test_what_a_queue_holds_outlives_its_stack(self, template: Template, stage: str) -> None:
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::SQS::Queue":
+                policies = (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+                assert policies == (("Retain",) * 2 if stage == "prod" else ("Delete",) * 2), name
+
     def test_every_rule_tries_again_and_gives_up_into_a_dlq(self, template: Template) -> None:
         for rule in of_type(template, "AWS::Events::Rule"):
             for target in rule["Targets"]:

@@ -234,6 +234,7 @@ class QueueConsumer(Construct):
             "dlq",
             enforced=safe,
             retention_period=DLQ_RETENTION,
+            removal_policy=self._stack.stage.removal_policy,
             # Naming the source queue here would be circular: the queue names its DLQ.
             redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.ALLOW_ALL),
         )
@@ -247,6 +248,7 @@ class QueueConsumer(Construct):
             },
             visibility_timeout=Duration.seconds(required),
             retention_period=DLQ_RETENTION,
+            removal_policy=self._stack.stage.removal_policy,
         )
         self.visibility_timeout: Duration = properties["visibility_timeout"]
         visibility = self.visibility_timeout.to_seconds()

@@ -108,7 +108,7 @@ class Stage(BaseModel):
     )
 
     retain_data: bool = Field(
-        default=True, description="Tables and pools outlive the deletion of their stack."
+        default=True, description="Tables, pools and queues outlive the deletion of their stack."
     )
     deletion_protection: bool = Field(
         default=True, description="Tables, pools and stateful stacks refuse to be deleted."

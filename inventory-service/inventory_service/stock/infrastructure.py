@@ -14,6 +14,7 @@ from shared_constructs.direct_api import (
     UpdateItem,
     Value,
     body,
+    claim,
     path,
     text,
 )
@@ -86,7 +87,8 @@ class StockApi(Construct):
                 table=stock,
                 key=KEY,
                 request=Threshold,
-                values={"sku": SKU},
+                # On the item alone; what it says of its last change else is the consumer's.
+                values={"sku": SKU, "thresholdSetBy": claim("sub")},
                 add={"onHand": 0, "reserved": 0, "available": 0},
                 upsert=True,
                 if_match=True,

@@ -138,6 +138,12 @@ class TestStock:
         assert service.numbers() == (5, 0, 5)
         assert (service.stock().json()["lowThreshold"], service.stock().json()["version"]) == (4, 3)
 
+    def test_the_item_alone_says_which_operator_set_its_threshold(self, service):
+        answer = service.threshold(3, claims={**OPERATOR, "sub": "operator-9"})
+        (item,) = [each for each in service.deployment.items("Stock") if each["sk"] == "STOCK"]
+        assert item["thresholdSetBy"] == "operator-9"
+        assert "operator-9" not in answer.body
+
     def test_a_threshold_of_another_version_is_stale(self, service):
         service.threshold(3)
 

@@ -162,7 +162,8 @@ def _fulfil(orders: ServiceTable) -> UpdateItem:
     return UpdateItem(
         table=orders,
         key=KEY,
-        values=values,
+        # On the item alone: neither the customer nor another service is told which operator it was.
+        values={**values, "fulfilledBy": claim("sub")},
         append={"timeline": entry},
         conditions=(
             Require(not_equals("status", "FULFILLED"), otherwise=Succeed(202)),

@@ -401,6 +401,15 @@ def test_a_cancelled_or_fulfilled_order_cannot_be_cancelled(shop):
     assert shop.cancel(fulfilled).status == 409
 
 
+def test_the_item_alone_says_which_operator_fulfilled_the_order(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    shop.fulfil(order_id, claims={"sub": "operator-9", "scope": "commerce/operate"})
+    (item,) = [each for each in shop.deployment.items("Orders") if each["orderId"] == order_id]
+    assert item["fulfilledBy"] == "operator-9"
+    assert "operator-9" not in json.dumps(shop.order(order_id))
+
+
 def test_a_cancelled_order_cannot_be_fulfilled(shop):
     order_id = shop.placed()
     shop.run(order_id)

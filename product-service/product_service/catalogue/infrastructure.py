@@ -16,6 +16,7 @@ from shared_constructs.direct_api import (
     Value,
     begins_with,
     body,
+    claim,
     not_equals,
     path,
     query,
@@ -31,6 +32,9 @@ KEY: Mapping[str, Value] = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
 ON_SALE = "CATALOGUE"
 """Every product on sale is in one partition of the index, sorted by category: the whole catalogue and one category
 are the same query. A retired product leaves the index."""
+
+BY_WHOM: Mapping[str, Value] = {"updatedBy": claim("sub")}
+"""Kept on the item alone: no model has it, so that no answer, index or event shows who an operator is."""
 
 
 class CatalogueApi(Construct):
@@ -66,6 +70,7 @@ class CatalogueApi(Construct):
                     "status": "ACTIVE",
                     "gsi1pk": ON_SALE,
                     "gsi1sk": text(body("category"), "#", SKU),
+                    **BY_WHOM,
                 },
                 upsert=True,
                 if_match=True,
@@ -79,7 +84,7 @@ class CatalogueApi(Construct):
             UpdateItem(
                 table=products,
                 key=KEY,
-                values={"status": "RETIRED"},
+                values={"status": "RETIRED", **BY_WHOM},
                 remove=("gsi1pk", "gsi1sk"),
                 conditions=(Require(not_equals("status", "RETIRED"), otherwise=Succeed(204)),),
                 if_match=True,

@@ -142,6 +142,21 @@ class TestPut:
 
         assert "sku" in problem["detail"]
 
+    def test_the_item_alone_says_which_operator_changed_it_last(self, catalogue):
+        catalogue.put()
+        catalogue.put(name="Tarte", claims={**OPERATOR, "sub": "operator-2"})
+        (item,) = catalogue.deployment.items("Products")
+        assert item["updatedBy"] == "operator-2"
+        catalogue.retire(claims={**OPERATOR, "sub": "operator-3"})
+        (item,) = catalogue.deployment.items("Products")
+        assert item["updatedBy"] == "operator-3"
+        listed = catalogue.deployment.table("Products").query(
+            IndexName="gsi1",
+            KeyConditionExpression="gsi1pk = :all",
+            ExpressionAttributeValues={":all": "CATALOGUE"},
+        )["Items"]
+        assert "operator-" not in catalogue.get().body + catalogue.list().body + str(listed)
+
     def test_the_item_remembers_who_asked(self, catalogue):
         response = catalogue.put(headers={"X-Correlation-Id": "conversation-7"})
 

@@ -23,6 +23,12 @@ def test_a_change_is_told_as_the_whole_product_under_its_contract(new_catalogue)
     assert metadata.causation_id == response.headers["x-amzn-RequestId"]
 
 
+def test_no_event_says_which_operator_it_was(new_catalogue):
+    new_catalogue.put()
+    (event,) = told(new_catalogue)
+    assert "operator-1" not in str(event.envelope())
+
+
 def test_every_version_is_told_once_in_order(new_catalogue):
     new_catalogue.put()
     new_catalogue.put(price={"amountMinor": 700, "currency": "EUR"})

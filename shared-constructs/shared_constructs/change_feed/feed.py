@@ -165,6 +165,7 @@ class ChangeFeed(Construct):
                 "dlq",
                 enforced={"encryption": QueueEncryption.SQS_MANAGED, "enforce_ssl": True},
                 retention_period=DLQ_RETENTION,
+                removal_policy=stack.stage.removal_policy,
             ),
         )
         Validations.of(dlq).acknowledge(

@@ -64,6 +64,10 @@ _ACCESS_LOG: Final = {
     "responseLatencyMs": "$context.responseLatency",
     "integrationLatencyMs": "$context.integration.latency",
     "integrationStatus": "$context.integration.status",
+    # Whose token it was, by its pseudonym, or whose AWS identity, and from where: "-" where there is none.
+    "sub": "$context.authorizer.claims.sub",
+    "principal": "$context.identity.userArn",
+    "sourceIp": "$context.identity.sourceIp",
     "errorType": "$context.error.responseType",
     "error": "$context.error.message",
 }
@@ -98,7 +102,8 @@ class DirectApi(Construct):
     role holds exactly the actions and resources that the routes use. The URL is published as an SSM parameter. An alarm
     tells when more than one request in a hundred is answered 5xx in three minutes within fifteen; what a caller does
     wrong (4xx) is nobody's alarm. What writes without a token has a throttle of its own on every route, and a web ACL
-    bounds each address, where the stage says so (`Stage.source_limit`).
+    bounds each address, where the stage says so (`Stage.source_limit`). The access log has who called, by `sub` or IAM
+    principal, and from which address.
 
     Args:
         scope: Construct inside a `ServiceStack`.

@@ -103,7 +103,9 @@ def template():
         kind.rpartition("::")[2]: {"Type": kind, "Properties": copy.deepcopy(properties)}
         for kind, properties in SERVICE.items()
     }
-    return {"Resources": {**resources, "Dlq": {"Type": "AWS::SQS::Queue", "Properties": dict(QUEUE)}}}
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    resources["Dlq"] = {"Type": "AWS::SQS::Queue", "Properties": dict(QUEUE)}
+    return {"Resources": resources | {name: resources[name] | kept for name in ("Queue", "Dlq")}}
 
 
 @pytest.fixture
@@ -141,6 +143,8 @@ BREACHES = [
         "Queue.RedrivePolicy.deadLetterTargetArn",
         {"Fn::GetAtt": ["Queue", "Arn"]},
     ),
+    ("what_a_queue_holds_outlives_its_stack", "Queue^.DeletionPolicy", "Delete"),
+    ("what_a_queue_holds_outlives_its_stack", "Dlq^.UpdateReplacePolicy", "Delete"),
     ("every_alarm_says_what_it_means_and_what_to_do_first", "Alarm.AlarmDescription", "It failed."),
     ("every_alarm_says_what_it_means_and_what_to_do_first", "Alarm.TreatMissingData", "breaching"),
     (

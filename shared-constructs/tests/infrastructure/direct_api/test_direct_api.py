@@ -223,6 +223,16 @@ def test_both_logs_are_kept_as_long_as_the_stage_says_and_hold_json(template):
     assert {"requestId", "status", "resourcePath", "errorType"} <= set(entry)
 
 
+def test_the_access_log_says_who_called_and_from_where(template):
+    (stage,) = template.find_resources("AWS::ApiGateway::Stage").values()
+    entry = json.loads(stage["Properties"]["AccessLogSetting"]["Format"])
+    assert (entry["sub"], entry["principal"], entry["sourceIp"]) == (
+        "$context.authorizer.claims.sub",
+        "$context.identity.userArn",
+        "$context.identity.sourceIp",
+    )
+
+
 def test_every_error_of_the_gateway_is_a_problem(template):
     answers = template.find_resources("AWS::ApiGateway::GatewayResponse").values()
     types = {each["Properties"]["ResponseType"]: each["Properties"] for each in answers}
