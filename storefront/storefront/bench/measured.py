@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-CONFIRMED = "CONFIRMED"
+ACCEPTED, CONFIRMED = "PLACED", "CONFIRMED"
 
 
 @dataclass
@@ -41,6 +41,11 @@ class Measured:
     def seconds(self) -> float:
         """From placing to confirmed."""
         return self.reached[CONFIRMED] - self.sent
+
+    @property
+    def seconds_once_accepted(self) -> float:
+        """From when the service had it to confirmed: without its time in line before; NaN if that is not told."""
+        return self.reached[CONFIRMED] - self.reached.get(ACCEPTED, math.nan)
 
     def note(self, timeline: Sequence[Mapping[str, Any]]) -> None:
         """Take the times of a timeline."""
@@ -87,6 +92,10 @@ class Result:
     def seconds(self, share: float) -> float:
         """Place-to-confirmed time that this share of the confirmed orders did not exceed."""
         return quantile([order.seconds for order in self.confirmed], share)
+
+    def seconds_once_accepted(self, share: float) -> float:
+        """Accepted-to-confirmed time that this share of the confirmed orders did not exceed."""
+        return quantile([order.seconds_once_accepted for order in self.confirmed], share)
 
     def answer(self, share: float) -> float:
         """Time until the customer had an answer that this share of the confirmed orders did not exceed."""

@@ -156,6 +156,8 @@ def summary(side: str, kind: str, load: Load, result: Result) -> Json:
     seconds = {
         "p50": result.seconds(0.5),
         "p99": result.seconds(0.99),
+        "acceptedP50": result.seconds_once_accepted(0.5),
+        "acceptedP99": result.seconds_once_accepted(0.99),
         "answeredP50": result.answer(0.5),
         "answeredP99": result.answer(0.99),
     }

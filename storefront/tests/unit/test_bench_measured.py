@@ -50,6 +50,13 @@ def test_a_run_without_a_confirmed_order_has_no_figures():
     assert nothing.shares() == {}
 
 
+def test_the_time_in_line_is_left_out_of_the_time_once_accepted():
+    found = Result((order(0.0, 3.0, PLACED=2.0, CONFIRMED=2.5), order(0.0, 5.0, PLACED=4.0, CONFIRMED=5.0)))
+    assert found.seconds_once_accepted(0.5) == pytest.approx(0.5)
+    assert found.seconds_once_accepted(0.99) == pytest.approx(1.0)
+    assert math.isnan(Result((order(0.0, 1.0, CONFIRMED=1.0),)).seconds_once_accepted(0.5))
+
+
 @pytest.mark.parametrize(("share", "value"), [(0.5, 2), (0.99, 4), (0.25, 1), (0, 1)])
 def test_a_quantile_is_one_of_the_values(share, value):
     assert quantile([4, 1, 3, 2], share) == value

@@ -54,6 +54,14 @@ def test_both_sides_and_their_ratio_are_in_a_row():
     assert row(WHOLE, "at once", "processor per order, functions") == ("4 ms", "4 ms", "1.00")
 
 
+def test_what_waits_in_line_is_told_apart_from_what_is_under_way():
+    found = document()
+    found["runs"][0] |= {"p50": 4.0, "acceptedP50": 0.4, "answeredP50": 3.7}
+    told_apart = ("placed to confirmed", "accepted to confirmed", "customer has an answer")
+    assert [row(found, "at once", f"{what}, p50")[0] for what in told_apart] == ["4.00 s", "400 ms", "3.70 s"]
+    assert row(found, "at once", "accepted to confirmed, p50")[1] == "-"
+
+
 def test_what_the_system_does_not_tell_is_a_dash():
     found = document()
     for each in found["runs"]:
