@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 
 import pytest
 from commerce_platform.local_cloud.extension import retention
-from ministack.services import dynamodb, lambda_svc, pipes, stepfunctions
+from ministack.services import cloudwatch, dynamodb, eventbridge, lambda_svc, pipes, stepfunctions
 
 STREAM = "arn:aws:dynamodb:eu-west-1:000000000000:table/kept/stream/now"
+
+
+@pytest.fixture
+def forgetting(monkeypatch):
+    """Few points of a metric, and no events."""
+    for module, name in ((cloudwatch, "_metric_bucket"), (eventbridge, "_events_log_list")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.setattr(retention, "POINTS", 20)
+    monkeypatch.setattr(cloudwatch, "_metrics", {})
+    retention._forget_events_and_points()
+
+
+@pytest.mark.usefixtures("forgetting")
+def test_the_latest_points_of_a_metric_are_kept():
+    for number in range(100):
+        cloudwatch.record_metric("AWS/Lambda", "Duration", number, "Milliseconds", {"FunctionName": "f"})
+    [points] = cloudwatch._metrics.values()
+    assert [each["Value"] for each in points][-20:] == list(range(80, 100))
+    assert len(points) <= 22
+
+
+@pytest.mark.usefixtures("forgetting")
+def test_events_are_put_and_not_kept():
+    put = {"Source": "s", "DetailType": "t", "Detail": "{}"}
+    status, _headers, body = eventbridge._put_events({"Entries": [put]})
+    assert (status, json.loads(body)["FailedEntryCount"]) == (200, 0)
+    assert not eventbridge._events_log.get("entries")
 
 
 @pytest.fixture

@@ -4,18 +4,20 @@ Replaces, in `services/dynamodb.py`: the trimming of a stream (862), which keeps
 its images, for 24 hours. Behind what every pipe has read, the latest `STREAM_RECORDS` are kept; a stream that a
 function reads, too, is left alone. And in `services/stepfunctions.py`: executions (842), which are never forgotten. AWS
 keeps Standard ones for 90 days and Express ones not at all; here it is the latest `EXECUTIONS` of each kind that
-have ended, whose logs have a bound of their own (`deferred_logs`).
+have ended, whose logs have a bound of their own (`deferred_logs`). In `services/eventbridge.py`: the log of every event
+(140), which nobody reads, is not written. In `services/cloudwatch.py`: the points of metrics (56), of which each invocation
+writes three or four, are kept until somebody asks for them, and for two weeks then; of each metric it is the latest `POINTS`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import dynamodb, lambda_svc, pipes, stepfunctions
+from ministack.services import cloudwatch, dynamodb, eventbridge, lambda_svc, pipes, stepfunctions
 
 from commerce_platform.local_cloud.extension.guard import Guard
 
@@ -28,6 +30,10 @@ GUARDS = (
     Guard("dynamodb._live_stream_records", "4ea24b3bea74"),
     Guard("dynamodb._trimmed_count", "3ee6f90ffcae"),
     Guard("stepfunctions._run_execution", "996dff84e0e0"),
+    Guard("eventbridge._events_log_list", "4e34b5198354"),
+    Guard("eventbridge._put_events", "ebcda0f38061"),
+    Guard("cloudwatch.record_metric", "7f777bfbe523"),
+    Guard("cloudwatch._metric_bucket", "be62c5f1548d"),
 )
 
 STREAM_RECORDS = 2_000
@@ -35,6 +41,9 @@ STREAM_RECORDS = 2_000
 
 EXECUTIONS = 5_000
 """How many ended executions of each kind, Standard and Express, are kept to be looked at."""
+
+POINTS = 10_000
+"""How many points of a metric are kept at least; it has up to a tenth more. A graph has 1,440 a day."""
 
 READERS = (
     "stream_records_since",
@@ -68,6 +77,20 @@ def apply() -> None:
     for name in READERS:
         setattr(dynamodb, name, _alone(getattr(dynamodb, name)))
     stepfunctions._run_execution = run_and_forget
+    _forget_events_and_points()
+
+
+def _forget_events_and_points() -> None:
+    bucket = cloudwatch._metric_bucket
+
+    def bucket_of_latest(key: tuple[Any, ...]) -> list[Any]:
+        points: list[Any] = bucket(key)
+        if len(points) >= POINTS + POINTS // 10:
+            del points[:-POINTS]
+        return points
+
+    cloudwatch._metric_bucket = bucket_of_latest
+    eventbridge._events_log_list = partial(deque, maxlen=0)
 
 
 def _alone(read: Callable[..., Any]) -> Callable[..., Any]:
