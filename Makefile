@@ -47,8 +47,9 @@ given = $(if $($(1)),--$(2) '$($(1))')
 # Every shell has a USER; only one given to make is meant.
 CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
+ACCOUNTS = $(call given,TOPOLOGY,topology)
 
-.PHONY: help setup up down status logs demo order trace smoke bench token synth diff review deploy destroy docs docs-serve docs-check test unit contracts contract-add lint split coverage audit sbom format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench token synth diff review deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -58,8 +59,8 @@ help: ## List what make can do
 setup: $(TOOLS) $(EMULATOR) $(DOCS) $(NODE) ## Install the locked tools: Python, emulator, site generator, Node, CDK CLI
 	@:
 
-up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566)
-	@$(CLI) up $(call given,PORT,port)
+up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566 TOPOLOGY=single)
+	@$(CLI) up $(call given,PORT,port) $(ACCOUNTS)
 	@$(SHOP) demo
 
 down: $(TOOLS) ## Stop the local cloud
@@ -97,20 +98,20 @@ bench: setup ## Measure what an order takes, beside a chain of functions (ORDERS
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
 	@$(CLI) token $(CUSTOMER) $(call given,GROUP,group)
 
-synth: $(TOOLS) $(NODE) ## Synthesize CloudFormation templates (SERVICE= STAGE=)
-	@$(CLI) synth $(WHERE)
+synth: $(TOOLS) $(NODE) ## Synthesize CloudFormation templates (SERVICE= STAGE= TOPOLOGY=)
+	@$(CLI) synth $(WHERE) $(ACCOUNTS)
 
-diff: $(TOOLS) $(NODE) ## Show what a deployment would change; with AGAINST=origin/main or a folder, without AWS (SERVICE= STAGE=)
-	@$(CLI) diff $(WHERE) $(call given,AGAINST,against)
+diff: $(TOOLS) $(NODE) ## Show what a deployment would change; with AGAINST=origin/main or a folder, without AWS (SERVICE= STAGE= TOPOLOGY=)
+	@$(CLI) diff $(WHERE) $(ACCOUNTS) $(call given,AGAINST,against)
 
 review: $(TOOLS) $(NODE) ## Fail where a change loses data or widens permissions (STAGE=prod AGAINST=origin/main ALLOW=)
 	@$(CLI) review $(WHERE) $(call given,AGAINST,against) $(call given,ALLOW,allow)
 
-deploy: setup ## Deploy one service or all; STAGE other than local uses your AWS credentials (SERVICE= STAGE=)
-	@$(CLI) deploy $(WHERE)
+deploy: setup ## Deploy one service or all; STAGE other than local uses your AWS credentials (SERVICE= STAGE= TOPOLOGY=)
+	@$(CLI) deploy $(WHERE) $(ACCOUNTS)
 
-destroy: $(TOOLS) $(NODE) ## Delete a service's stacks (SERVICE= STAGE=)
-	@$(CLI) destroy $(WHERE)
+destroy: $(TOOLS) $(NODE) ## Delete a service's stacks (SERVICE= STAGE= TOPOLOGY=)
+	@$(CLI) destroy $(WHERE) $(ACCOUNTS)
 
 docs: $(TOOLS) $(DOCS) $(NODE) ## Build the documentation site into site/, offline: tutorial, reference, catalogue, map
 	@$(CLI) docs
@@ -123,6 +124,10 @@ docs-check: $(TOOLS) $(DOCS) $(NODE) ## Check the site in headless Chromium: map
 
 test: setup ## Run every test, end-to-end ones on a local cloud of their own, or one folder's (SERVICE=)
 	@$(CLI) test $(call given,SERVICE,service)
+
+test-topologies: setup ## Run the end-to-end tests with an account per service, and one per stage
+	@$(CLI) test --topology per-service
+	@$(CLI) test --topology per-stage
 
 unit: $(TOOLS) $(NODE) ## Run the unit tests only (SERVICE=)
 	@$(CLI) unit $(call given,SERVICE,service)

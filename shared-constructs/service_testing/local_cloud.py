@@ -92,37 +92,43 @@ class LocalCloud:
             method, url, headers={**bearer, **(headers or {})}, json=body, params=query, timeout=30
         )
 
-    def client(self, aws_service: str) -> Any:
-        """A boto3 client of the local cloud, for what has no public URL: the event bus, the user pool."""
-        account = next(iter(self.endpoints["services"].values()))["account"]
+    def client(self, aws_service: str, *, of: str = "auth") -> Any:
+        """A boto3 client of the local cloud, for what has no public URL: the event bus, the user pool.
+
+        Args:
+            aws_service: Of AWS.
+            of: In whose account: of a service here, by default the one with the users.
+        """
+        home = self.endpoints["auth"] if of == "auth" else self.endpoints["services"][of]
         return boto3.client(
             aws_service,  # type: ignore[call-overload]  # any service
             endpoint_url=self.endpoints["endpointUrl"],
             region_name=self.endpoints["region"],
-            aws_access_key_id=account,
+            aws_access_key_id=home["account"],
             aws_secret_access_key="local",  # noqa: S106 - the local cloud takes any
         )
 
     def publish(self, *events: Event[Any]) -> None:
-        """Put events on the platform's bus, as if another service had.
+        """Put events on the bus of their producers' accounts, as if those services had.
 
         Args:
             events: Any number; each under its own service's source.
         """
-        bus, client = f"commerce-{self.endpoints['stage']}", self.client("events")
-        entries = [
-            {
-                "EventBusName": bus,
+        by_source: dict[str, list[dict[str, str]]] = {}
+        for event in events:
+            entry = {
+                "EventBusName": f"commerce-{self.endpoints['stage']}",
                 "Source": event.source,
                 "DetailType": event.detail_type,
                 "Detail": json.dumps(event.detail()),
             }
-            for event in events
-        ]
-        for start in range(0, len(entries), 10):  # PutEvents takes ten at once
-            answer = client.put_events(Entries=entries[start : start + 10])
-            if answer["FailedEntryCount"]:
-                raise RuntimeError(f"the bus refused events: {answer['Entries']}")
+            by_source.setdefault(event.source, []).append(entry)
+        for source, entries in by_source.items():
+            client = self.client("events", of=source.removeprefix("commerce."))
+            for start in range(0, len(entries), 10):  # PutEvents takes ten at once
+                answer = client.put_events(Entries=entries[start : start + 10])
+                if answer["FailedEntryCount"]:
+                    raise RuntimeError(f"the bus refused events: {answer['Entries']}")
 
     @cached_property
     def _cognito(self) -> Any:

@@ -37,7 +37,7 @@ def synthesize(
         context: Further CDK context.
 
     Returns:
-        Stack name → template.
+        Stack name → template; a stack in another account than the app has its account and region appended.
     """
     # A Deployment alone must not load the CDK.
     from shared_constructs import ServiceApp, ServiceSettings  # noqa: PLC0415
@@ -54,7 +54,7 @@ def synthesize(
             context={"aws:cdk:bundling-stacks": [], **(context or {})},
         )
         build(app)
-        return {stack.stack_name: stack.template for stack in app.synth().stacks}
+        return {stack.id: stack.template for stack in app.synth().stacks}
 
 
 def masked(template: Template) -> Template:

@@ -1,5 +1,7 @@
 """Reusable L3 constructs for serverless services on AWS."""
 
+from service_topology import StageName
+
 from shared_constructs.change_feed import ChangeFeed, DomainEvent, StreamRetry
 from shared_constructs.direct_api import DirectApi
 from shared_constructs.event_request import Aggregate, EventRequest
@@ -16,7 +18,7 @@ from shared_constructs.function import (
 from shared_constructs.projection import Projection
 from shared_constructs.queue_consumer import Batching, QueueConsumer, Subscription
 from shared_constructs.service import ServiceApp, ServiceStack, StackKind
-from shared_constructs.stage import ServiceSettings, Stage, StageError, StageName
+from shared_constructs.stage import ServiceSettings, Stage, StageError
 from shared_constructs.table import ServiceTable
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from shared_constructs.stage import StageName
+    from service_topology import StageName
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}[a-z0-9]$")
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk.aws_eventschemas import CfnSchema
 from constructs import Construct
 from service_runtime.envelope import Metadata, published_events
+from service_topology import PLATFORM
 
 from shared_constructs.direct_api.json_schema import draft_04
-from shared_constructs.service import PLATFORM, ServiceStack
+from shared_constructs.service import ServiceStack
 
 if TYPE_CHECKING:
     from types import ModuleType

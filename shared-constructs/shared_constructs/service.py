@@ -7,6 +7,7 @@ import os
 from contextvars import ContextVar
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, CfnResource, Environment, Stack, Tags
@@ -15,18 +16,16 @@ from aws_cdk.aws_events import EventBus, IEventBus
 from aws_cdk.aws_lambda import ILayerVersion, LayerVersion
 from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_ssm import StringParameter
+from service_topology import PLATFORM, Place, StageName, Topology
 
 from shared_constructs.discovery import Discoverable
-from shared_constructs.stage import ServiceSettings, Stage, StageError, StageName, resolve
+from shared_constructs.stage import ServiceSettings, Stage, StageError, resolve
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from constructs import IConstruct
-
-PLATFORM = "platform"
-"""The service name of the account stacks, which publish what every service discovers."""
 
 STATEFUL_TYPES = frozenset(
     {
@@ -79,9 +78,11 @@ class StackKind(StrEnum):
 class ServiceApp(App):
     """The app of one service at one stage: the one place where a service says who it is.
 
-    It reads the CDK context: `stage` (`cdk synth -c stage=prod`; `local` when absent) and `stages`, what this
-    service overrides per stage, of the library's settings (`Stage`) and of its own (`ServiceSettings`). Everything
-    in it is tagged `commerce:service` and `commerce:stage`.
+    It reads the CDK context: `stage` (`cdk synth -c stage=prod`; `local` when absent), `stages`, what this
+    service overrides per stage, of the library's settings (`Stage`) and of its own (`ServiceSettings`), and `topology`,
+    the path of the file that says in which account and region each service lives (`service_topology.Topology`). Without
+    one the stacks belong to whichever account deploys them. Synthesis never needs credentials. Everything in the app is
+    tagged `commerce:service` and `commerce:stage`.
 
     Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
     unless the environment has `CDK_VALIDATION=false`, as tests and the inner loop do: it takes three times as long.
@@ -101,11 +102,14 @@ class ServiceApp(App):
 
     Raises:
         StageError: Unknown stage or setting, in any entry of `stages`.
+        TopologyError: The topology does not know the stage or the service, or has a fault of its own.
         ValueError: A service name that cannot be part of an SSM path.
 
     Attributes:
         stage: The library's settings of the stage.
         settings: The service's own; constructs ask for them by `OrderSettings.of(construct)`.
+        topology: Where everybody lives; None without a file.
+        place: Where this service does.
     """
 
     def __init__(
@@ -125,6 +129,9 @@ class ServiceApp(App):
         stages = self._stages(settings)
         name = str(stage or chosen_stage or self.node.try_get_context("stage") or StageName.LOCAL)
         self.stage, self.settings = stages.get(name) or resolve(name, {}, settings)
+        path = self.node.try_get_context("topology")
+        self.topology = Topology.load(Path(path)) if path else None
+        self.place = self.topology.place(self.stage.name, service) if self.topology else Place()
         Discoverable(stage=self.stage.name, service=service, name="name")  # refuses a bad name at once
         Tags.of(self).add("commerce:service", service)
         Tags.of(self).add("commerce:stage", self.stage.name.value)
@@ -151,18 +158,23 @@ class ServiceStack(Stack):
         app: The service's app.
         kind: Which of the two.
         description: For people who look at the account; says the service and stage by default.
+        place: Where it is deployed to, the service's own place by default. Only the platform has stacks in several.
     """
 
-    def __init__(self, app: ServiceApp, *, kind: StackKind, description: str | None = None) -> None:
+    def __init__(
+        self, app: ServiceApp, *, kind: StackKind, description: str | None = None, place: Place | None = None
+    ) -> None:
+        self.place = place or app.place
+        elsewhere = filter(None, self.place if self.place != app.place else ())
         name = "-".join(filter(None, ("commerce", app.stage.name.value, app.service, kind.value)))
         stateful = kind is StackKind.STATEFUL
         super().__init__(
             app,
-            name,
+            "-".join((name, *elsewhere)),
             stack_name=name,
             description=description
             or f"{app.service} service, {kind.name.lower()} resources, {app.stage.name}",
-            env=Environment(account=app.stage.account, region=app.stage.region),
+            env=Environment(account=self.place.account, region=self.place.region),
             termination_protection=stateful and app.stage.deletion_protection,
         )
         self.kind = kind

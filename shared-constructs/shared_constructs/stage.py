@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from service_topology import StageName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,15 +27,6 @@ _RETENTION = {
 }
 
 
-class StageName(StrEnum):
-    """Where an app can be deployed to."""
-
-    LOCAL = "local"
-    DEV = "dev"
-    STAGING = "staging"
-    PROD = "prod"
-
-
 class StageError(ValueError):
     """An unknown stage, an unknown setting or a value that a setting does not allow."""
 
@@ -49,18 +40,14 @@ class Stage(BaseModel):
 
     A service changes a stage for itself in its ``cdk.json``::
 
-        {"context": {"stages": {"prod": {"account": "123456789012", "region": "eu-west-1", "log_retention_days": 365}}}}
+        {"context": {"stages": {"prod": {"log_retention_days": 365}}}}
 
-    Without ``account`` the stacks belong to whichever account deploys them, so synthesis never needs credentials.
+    Account and region are no setting: they are the topology's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: StageName
-    account: str | None = Field(default=None, pattern=r"^\d{12}$", description="Account of this service.")
-    region: str | None = Field(
-        default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Region of this service."
-    )
 
     log_retention_days: Literal[1, 3, 7, 14, 30, 90, 180, 365] = 90
     log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = "INFO"

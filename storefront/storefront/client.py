@@ -129,14 +129,24 @@ class Commerce:
         """A service's public URL, without a trailing slash."""
         return str(self.endpoints["services"][service]["apiUrl"])
 
-    def aws(self, service: str) -> Any:
-        """A boto3 client, for what has no public URL: the user pool, and the benchmark's own table."""
+    def account(self, of: str = "auth") -> str:
+        """The account that a service lives in, or the users."""
+        home = self.endpoints["auth"] if of == "auth" else self.endpoints["services"][of]
+        return str(home["account"])
+
+    def aws(self, service: str, *, of: str = "auth") -> Any:
+        """A boto3 client, for what has no public URL: the user pool, and the benchmark's own table.
+
+        Args:
+            service: Of AWS.
+            of: In whose account: of a service here, by default the one with the users.
+        """
         import boto3  # noqa: PLC0415 - 0.2 s that a reader of the catalogue need not wait for
         from botocore.config import Config  # noqa: PLC0415
 
         if not self.is_local:
             return boto3.client(service)  # type: ignore[call-overload]  # any service
-        account = next(iter(self.endpoints["services"].values()))["account"]
+        account = self.account(of)
         # The credentials of a user are for a cloud that the user named.
         mine = os.environ if "AWS_ENDPOINT_URL" in os.environ else {}
         return boto3.client(

@@ -142,7 +142,7 @@ def aborted(shop: Commerce, buyer: Customer, products: Iterator[str]) -> Attack:
     sku = next(products)
     order = buyer.place({sku: 2}, "tok_timeout")
     order.follow(["STOCK_RESERVED"], seconds=60)
-    sfn = shop.aws("stepfunctions")
+    sfn = shop.aws("stepfunctions", of="order")
     (lifecycle,) = (
         machine["stateMachineArn"]
         for page in sfn.get_paginator("list_state_machines").paginate()
@@ -168,7 +168,7 @@ def ended(attack: Attack) -> list[dict[str, Any]]:
 
 def captures(shop: Commerce) -> dict[str, int]:
     """How often the sandbox took money, by its own ledger: its accounts' names begin with their orders'."""
-    dynamodb = shop.aws("dynamodb")
+    dynamodb = shop.aws("dynamodb", of="payment")
     (table,) = (name for name in dynamodb.list_tables()["TableNames"] if "payment-data" in name)
     pages = dynamodb.get_paginator("scan").paginate(TableName=table)
     items = [item for page in pages for item in page["Items"] if "captures" in item]

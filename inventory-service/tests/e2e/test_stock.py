@@ -49,7 +49,7 @@ class Bus:
     def __init__(self, cloud):
         self.cloud, self.stage = cloud, cloud.endpoints["stage"]
         self.name = f"commerce-{self.stage}"
-        self.events, self.sqs = cloud.client("events"), cloud.client("sqs")
+        self.events, self.sqs = (cloud.client(each, of="inventory") for each in ("events", "sqs"))
 
     def say(self, detail_type, order_ids, **data):
         events = [

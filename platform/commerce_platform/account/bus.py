@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aws_cdk import CfnResource, Duration
 from aws_cdk.aws_events import EventBus, EventPattern, Match
 from aws_cdk.aws_eventschemas import CfnRegistry
+from aws_cdk.aws_iam import AccountPrincipal, PolicyStatement
 from constructs import Construct
 from shared_constructs import ServiceStack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from commerce_platform.account.forwarding import Flow
 
 
 class Bus(Construct):
     """`commerce-<stage>`, its archive and the registry of what is told on it, published for discovery.
 
     Services reach the bus of their own account only; forwarding between accounts is this platform's configuration
-    and not the services'. Undelivered events are the business of each rule, which has its own DLQ.
+    and not the services'. Undelivered events are the business of each rule, which has its own DLQ. The bus's policy lets
+    another account put the events that are consumed here and produced there, and nothing else.
+
+    Args:
+        scope: The platform's stateful stack.
+        construct_id: Its id there.
+        arriving: What is forwarded to this account; nothing by default.
 
     Attributes:
         bus: The event bus.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, arriving: Iterable[Flow] = ()) -> None:
         super().__init__(scope, construct_id)
         stack = ServiceStack.of(self)
         stage = stack.stage
@@ -50,3 +64,19 @@ class Bus(Construct):
         found.node.add_dependency(registry)
         stack.export_parameter("event-bus-arn", self.bus.event_bus_arn)
         stack.export_parameter("event-bus-name", self.bus.event_bus_name)
+        for flow in arriving:
+            account = str(flow.origin.account)
+            self.bus.add_to_resource_policy(
+                PolicyStatement(
+                    sid=f"{flow.source.removeprefix('commerce.')}-{account}",
+                    principals=[AccountPrincipal(account)],
+                    actions=["events:PutEvents"],
+                    resources=[self.bus.event_bus_arn],
+                    conditions={
+                        "StringEquals": {
+                            "events:source": flow.source,
+                            "events:detail-type": list(flow.detail_types),
+                        }
+                    },
+                )
+            )

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 from commerce_platform.cli import process
 from commerce_platform.cli.emulator import tail
 from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.workspace import PLATFORM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from service_topology import Place
 
     from commerce_platform.cli.cloud import Cloud
     from commerce_platform.cli.workspace import App, Workspace
@@ -33,11 +36,6 @@ UNATTENDED = ("--require-approval", "never", "--method", "direct", "--progress",
 def cli(workspace: Workspace) -> Path:
     """The pinned CDK CLI."""
     return workspace.root / "node_modules" / ".bin" / "cdk"
-
-
-def assembly(workspace: Workspace, app: App, stage: str) -> Path:
-    """Where an app's synthesized assembly is kept; instances of the local cloud share it."""
-    return workspace.root / ".cache" / "cdk.out" / stage / app.name
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +54,7 @@ async def locked(path: Path, operation: int) -> AsyncIterator[None]:
 
 def is_synthesized(workspace: Workspace, app: App, stage: str) -> bool:
     """Whether an app's assembly is there and made of what the app is now."""
-    folder = assembly(workspace, app, stage)
+    folder = workspace.assembly(app, stage)
     return (folder / "manifest.json").exists() and _inputs_of(folder).startswith(workspace.inputs(app, stage))
 
 
@@ -91,7 +89,7 @@ async def synthesize_stages(
     workspace: Workspace, app: App, stages: Sequence[str], *, validate: bool = False
 ) -> list[Path]:
     """The same for several stages at once: one process synthesizes all that have changed."""
-    folders = {stage: assembly(workspace, app, stage) for stage in stages}
+    folders = {stage: workspace.assembly(app, stage) for stage in stages}
     inputs = {
         stage: f"{workspace.inputs(app, stage)} {'validated' if validate else ''}".strip() for stage in stages
     }
@@ -116,6 +114,8 @@ async def _synthesize(workspace: Workspace, app: App, folders: dict[str, Path], 
     (stage, folder), *further = folders.items()
     command: list[str | Path] = [cli(workspace), "synth", *QUIET, "--quiet", "--output", folder]
     command += ["--context", f"stage={stage}"]
+    if workspace.topology_file:
+        command += ["--context", f"topology={workspace.topology_file}"]
     if further:
         others = [f"{other}={path}" for other, path in further]
         command += [
@@ -157,7 +157,7 @@ async def bootstrap(workspace: Workspace, cloud: Cloud) -> None:
     """
     if await asyncio.to_thread(cloud.is_bootstrapped):
         return
-    log = workspace.local / "logs" / "bootstrap.log"
+    log = workspace.local / "logs" / f"bootstrap.{cloud.account}.log"
     status = await process.run(
         [cli(workspace), "bootstrap", *QUIET, f"aws://{cloud.account}/{cloud.region}"],
         folder=workspace.root,
@@ -168,17 +168,43 @@ async def bootstrap(workspace: Workspace, cloud: Cloud) -> None:
         raise CliError(f"The local cloud could not be bootstrapped:\n{tail(log, 30)}", f"Log: {log}")
 
 
-async def deploy(workspace: Workspace, app: App, stage: str, cloud: Cloud) -> None:
-    """Deploy an app's assembly to a local cloud.
+def stacks(workspace: Workspace, app: App, stage: str, place: Place) -> list[str]:
+    """The CDK's names of an app's stacks in one account; a service has all of its stacks in its own."""
+    own = workspace.place(stage, app.service)
+    if app.name != PLATFORM or (place == own and len(workspace.places(stage)) == 1):
+        return ["--all"]
+    suffix = () if place == own else tuple(filter(None, place))
+    prefix = app.stack_prefix(stage)
+    return ["-".join((name, *suffix)) for name in (f"{prefix}-data", prefix)]
+
+
+async def deploy(workspace: Workspace, app: App, stage: str, cloud: Cloud, place: Place) -> None:
+    """Deploy those of an app's stacks to a local cloud that live in one account.
+
+    Args:
+        workspace: Where the assembly is.
+        app: Which app.
+        stage: Which stage.
+        cloud: The cloud, in that account.
+        place: The account.
 
     Raises:
         CliError: A resource failed; says which and why, as CloudFormation has it.
     """
-    folder = assembly(workspace, app, stage)
-    log = workspace.local / "logs" / f"{app.name}.deploy.log"
+    folder = workspace.assembly(app, stage)
+    suffix = "" if place == workspace.place(stage, app.service) else f".{cloud.account}"
+    log = workspace.local / "logs" / f"{app.name}{suffix}.deploy.log"
     async with locked(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_SH):
         status = await process.run(
-            [cli(workspace), "deploy", *QUIET, "--app", folder, "--all", *UNATTENDED],
+            [
+                cli(workspace),
+                "deploy",
+                *QUIET,
+                "--app",
+                folder,
+                *stacks(workspace, app, stage, place),
+                *UNATTENDED,
+            ],
             folder=app.folder,
             log=log,
             environment=cloud.environment,

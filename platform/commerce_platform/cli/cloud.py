@@ -6,20 +6,23 @@ import json
 import os
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from commerce_platform.cli.process import tool_environment
-from commerce_platform.cli.workspace import LOCAL
+from commerce_platform.cli.workspace import LOCAL, PLATFORM
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
+    from service_topology import Place
 
     from commerce_platform.cli.workspace import Workspace
 
@@ -42,10 +45,13 @@ class Cloud:
     Attributes:
         endpoint: The URL that every AWS API answers on; None for AWS itself.
         ours: Whether we started it; the user's own is used with the user's credentials, where there are any.
+        place: Where in it; on an emulator a 12-digit access key id selects the account of that number. Default: where the
+            credentials lead.
     """
 
     endpoint: str | None
     ours: bool
+    place: tuple[str | None, str | None] = (None, None)
 
     @classmethod
     def given(cls) -> Cloud | None:
@@ -58,11 +64,18 @@ class Cloud:
         """AWS, with whatever credentials and region the caller's environment and configuration give."""
         return cls(None, ours=False)
 
+    def at(self, place: Place) -> Cloud:
+        """The same cloud in one of its accounts."""
+        return replace(self, place=(place.account, place.region))
+
     @cached_property
     def credentials(self) -> dict[str, str]:
         """Credentials and region as the AWS tools read them from the environment."""
         mine = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": LOCAL, "AWS_REGION": REGION}
-        return mine if self.ours else {name: os.environ.get(name, value) for name, value in mine.items()}
+        found = mine if self.ours else {name: os.environ.get(name, value) for name, value in mine.items()}
+        account, region = self.place
+        chosen = {"AWS_ACCESS_KEY_ID": account, "AWS_REGION": region}
+        return found | {name: value for name, value in chosen.items() if value}
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -78,13 +91,18 @@ class Cloud:
 
     @property
     def region(self) -> str:
-        """The one region that everything is deployed to."""
+        """The region that is looked at."""
         return self.credentials["AWS_REGION"]
 
     @cached_property
     def account(self) -> str:
         """The account that the credentials belong to."""
-        return ACCOUNT if self.ours else str(self._client("sts").get_caller_identity()["Account"])
+        return self.place[0] or (ACCOUNT if self.ours else self.caller()[0])
+
+    def caller(self) -> tuple[str, str]:
+        """Account and ARN of whoever the credentials are of, as AWS says."""
+        identity = self._client("sts").get_caller_identity()
+        return str(identity["Account"]), str(identity["Arn"])
 
     def _client(self, service: str) -> Any:
         import boto3  # noqa: PLC0415 - 0.2 s that most verbs need not wait for
@@ -157,10 +175,10 @@ class Cloud:
             return False
         return any(stack["StackStatus"].endswith("_COMPLETE") for stack in stacks)
 
-    def parameters(self) -> dict[tuple[str, str], str]:
-        """What the stacks publish for discovery: `{("product", "api-url"): "https://…"}`."""
+    def parameters(self, stage: str = LOCAL) -> dict[tuple[str, str], str]:
+        """What the stacks of a stage publish for discovery: `{("product", "api-url"): "https://…"}`."""
         pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
-            Path=f"/commerce/{LOCAL}/", Recursive=True
+            Path=f"/commerce/{stage}/", Recursive=True
         )
         found: dict[tuple[str, str], str] = {}
         for page in pages:
@@ -178,24 +196,6 @@ class Cloud:
         if not match:
             return api_url.rstrip("/")
         return f"{self.endpoint}/_aws/execute-api/{match['id']}/{match['stage']}"
-
-    def endpoints(self) -> dict[str, Any]:
-        """Where everything is, as `.local/endpoints.json` has it."""
-        published = self.parameters()
-        return {
-            "stage": LOCAL,
-            "endpointUrl": self.endpoint,
-            "region": self.region,
-            "services": {
-                service: {"account": self.account, "apiUrl": self.reachable(value)}
-                for (service, name), value in sorted(published.items())
-                if name == "api-url"
-            },
-            "auth": {
-                "userPoolId": published.get(("platform", "user-pool-id"), ""),
-                "clientId": published.get(("platform", "user-pool-client-id"), ""),
-            },
-        }
 
     def failure(self, stack_prefix: str) -> list[str]:
         """Which resources of an app's stacks failed, and why; the causes, not what was cancelled on their account."""
@@ -217,6 +217,34 @@ class Cloud:
         return causes
 
 
+def accounts(workspace: Workspace, cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud in each account that stage `local` has, the platform's own first."""
+    return (cloud.at(place) for place in workspace.places(LOCAL))
+
+
+def endpoints(workspace: Workspace, cloud: Cloud) -> dict[str, Any]:
+    """Where everything is, as `.local/endpoints.json` has it."""
+    own, *others = accounts(workspace, cloud)
+    published = own.parameters()
+    services = {
+        service: {"account": here.account, "region": here.region, "apiUrl": here.reachable(value)}
+        for here, parameters in ((own, published), *((other, other.parameters()) for other in others))
+        for (service, name), value in parameters.items()
+        if name == "api-url"
+    }
+    return {
+        "stage": LOCAL,
+        "endpointUrl": cloud.endpoint,
+        "region": own.region,
+        "services": dict(sorted(services.items())),
+        "auth": {
+            "account": own.account,
+            "userPoolId": published.get((PLATFORM, "user-pool-id"), ""),
+            "clientId": published.get((PLATFORM, "user-pool-client-id"), ""),
+        },
+    }
+
+
 def write_endpoints(workspace: Workspace, cloud: Cloud, site: str = "") -> dict[str, Any]:
     """Write the endpoints file, whole or not at all.
 
@@ -225,9 +253,9 @@ def write_endpoints(workspace: Workspace, cloud: Cloud, site: str = "") -> dict[
         cloud: Where everything is.
         site: Where the documentation site is served beside it; empty if it is not.
     """
-    endpoints = cloud.endpoints() | ({"siteUrl": site} if site else {})
+    found = endpoints(workspace, cloud) | ({"siteUrl": site} if site else {})
     workspace.local.mkdir(parents=True, exist_ok=True)
     whole = workspace.endpoints_file.with_suffix(".tmp")
-    whole.write_text(json.dumps(endpoints, indent=2) + "\n")
+    whole.write_text(json.dumps(found, indent=2) + "\n")
     whole.replace(workspace.endpoints_file)
-    return endpoints
+    return found

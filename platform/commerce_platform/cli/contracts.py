@@ -14,6 +14,7 @@ from service_contracts.locks import LockError, fetch, parse
 from commerce_platform.cli import cdk, process, suite
 from commerce_platform.cli.emulator import tail
 from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.workspace import PLATFORM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,6 +147,7 @@ async def keep(
     known = {app: templates(folder) for app, folder in folders.items()}
     selected = workspace.select(service)
     stale = _write({app: each for app, each in found.items() if app in selected}, known)
+    stale += _write_consumption(workspace, found)
     report = control.check(list(found.values()))
     by_name = {app.name: of_app for app, of_app in known.items()}
     report.faults += parameters.faults(by_name, meant_for_people=FOR_PEOPLE)
@@ -177,6 +179,17 @@ def _write(found: Mapping[App, Contracts], known: Mapping[App, list[Template]]) 
             raise CliError(f"{app.name}: {error}") from error
         changed += [contracts.published_folder / name for name in written]
     return changed
+
+
+def _write_consumption(workspace: Workspace, found: Mapping[App, Contracts]) -> list[Path]:
+    """Tell the platform who consumes what: it forwards events between accounts, and may live in a repository of its own."""
+    path = workspace.root / PLATFORM / "commerce_platform" / "account" / "consumption.json"
+    consumed = {app.service: [entry["name"] for entry in each.lock.entries()] for app, each in found.items()}
+    text = json.dumps({service: events for service, events in consumed.items() if events}, indent=2) + "\n"
+    if path.exists() and path.read_text() == text:
+        return []
+    path.write_text(text)
+    return [path]
 
 
 def add(workspace: Workspace, service: str, event: str, origin: str | None) -> Path:

@@ -36,23 +36,31 @@ def groups(cloud: Cloud, app: App, stage: str) -> Iterator[str]:
                         yield resource["PhysicalResourceId"]
 
 
-def follow(cloud: Cloud, apps: Sequence[App], stage: str, output: Console) -> None:
+def follow(clouds: Sequence[Cloud], apps: Sequence[App], stage: str, output: Console) -> None:
     """Print log events as they come, until interrupted.
+
+    Args:
+        clouds: The accounts that are looked into.
+        apps: Whose log groups.
+        stage: Of which stage.
+        output: Where lines go.
 
     Raises:
         CliError: The apps have no log group.
     """
-    followed = {group: app.name for app in apps for group in groups(cloud, app, stage)}
+    followed = {
+        (group, cloud): app.name for cloud in clouds for app in apps for group in groups(cloud, app, stage)
+    }
     if not followed:
         names = ", ".join(app.name for app in apps)
         raise CliError(f"No log group belongs to {names} in stage {stage}.", "Is it deployed? make status")
-    for group in followed:
+    for group, _ in followed:
         output.print(f"Following {group}", style="dim", markup=False, soft_wrap=True)
     seen: dict[str, float] = {}
     since = time.time() - LOOK_BACK_SECONDS
     while True:
         asked = time.time()
-        for group, app in followed.items():
+        for (group, cloud), app in followed.items():
             for page in cloud.logs.get_paginator("filter_log_events").paginate(
                 logGroupName=group, startTime=int(since * 1000)
             ):

@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from commerce_platform.cli import cdk, emulator, site, standing
+from commerce_platform.cli import cdk, emulator, site, standing, topologies
 from commerce_platform.cli.board import Board
-from commerce_platform.cli.cloud import Cloud, write_endpoints
+from commerce_platform.cli.cloud import Cloud, accounts, endpoints, write_endpoints
 from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.process import tool_environment
 from commerce_platform.cli.state import State
@@ -25,6 +25,8 @@ from commerce_platform.cli.workspace import LOCAL, PLATFORM, STAGES, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
+
+    from service_topology import Place
 
     from commerce_platform.cli.review import Change
     from commerce_platform.cli.workspace import App
@@ -48,21 +50,26 @@ Services = Annotated[
     typer.Option("--service", help="A folder's name or path, repeatedly for several. All without it."),
 ]
 Stage = Annotated[str, typer.Option(callback=_stage, help=f"One of {', '.join(STAGES)}.")]
+Topology = Annotated[
+    str | None,
+    typer.Option(help="Who lives in which account: a name in topologies, or a file (single)."),
+]
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Where to serve the local cloud (4566); 0: anywhere.")
 ]
 
 
 @cli.command()
-def up(port: Port = None, service: Services = None) -> None:
+def up(port: Port = None, service: Services = None, topology: Topology = None) -> None:
     """Start the local cloud and deploy every app to it, or the platform and those that are named."""
     began = time.monotonic()
-    workspace = Workspace.here()
+    workspace = topologies.chosen(Workspace.here(), topology)
     apps = _with_platform(workspace, [workspace.app(name) for name in service or ()] or workspace.apps)
     if not apps:
         raise CliError("There is no app to deploy: no folder has a cdk.json and an app.py.")
     with Board(output) as board:
         cloud = _complete(standing.stand_up(workspace, board, apps, port))
+    workspace = topologies.chosen(Workspace.here(), None)
     if not service:
         site.start(workspace, anywhere=port == 0)
     write_endpoints(workspace, cloud, site.address(workspace))
@@ -75,6 +82,7 @@ def down() -> None:
     workspace = Workspace.here()
     site.stop(workspace)
     stopped = emulator.stop(workspace)
+    topologies.forget(workspace)
     if stopped:
         output.print(f"The local cloud on port {stopped.port} is stopped.")
     else:
@@ -84,12 +92,13 @@ def down() -> None:
 @cli.command()
 def status() -> None:
     """Show what runs, what is deployed, and whether it is current."""
-    workspace = Workspace.here()
+    workspace = topologies.chosen(Workspace.here(), None)
     cloud = standing.current(workspace)
     if not cloud:
         output.print("The local cloud does not run. Start it: make up")
         return
-    state = State.load(workspace, cloud.identity())
+    own, *_ = accounts(workspace, cloud)
+    state = State.load(workspace, own.identity())
     instance = None if Cloud.given() else emulator.running(workspace)
     if instance:
         minutes = (time.time() - instance.started_at) / 60
@@ -101,7 +110,7 @@ def status() -> None:
         output.print(f"Local cloud  {cloud.endpoint}  process {instance.pid}, up {minutes:.0f} min, {code}")
     else:
         output.print(f"Cloud of AWS_ENDPOINT_URL  {cloud.endpoint}")
-    urls = {name: service["apiUrl"] for name, service in cloud.endpoints()["services"].items()}
+    services = endpoints(workspace, cloud)["services"]
     for app in workspace.apps:
         known = state.apps.get(app.name)
         if not known:
@@ -110,9 +119,9 @@ def status() -> None:
         at = time.strftime("%H:%M:%S", time.localtime(known.at))
         is_current = known.inputs == workspace.inputs(app, LOCAL)
         condition = "[green]current       [/]" if is_current else "[yellow]stale: make up[/]"
-        output.print(
-            f"{app.name:<20} {at}  {condition}  {urls.get(app.service, '')}".rstrip(), soft_wrap=True
-        )
+        account = cloud.at(topologies.place(workspace, app, LOCAL)).account
+        url = services.get(app.service, {}).get("apiUrl", "")
+        output.print(f"{app.name:<20} {at}  {condition}  {account}  {url}".rstrip(), soft_wrap=True)
 
 
 @cli.command()
@@ -122,7 +131,9 @@ def trace(
     """Show everything that happened to an order, a payment, a request, in order of time."""
     from commerce_platform.cli import trace as traces  # noqa: PLC0415 - needed here alone
 
-    traces.show(standing.require_current(Workspace.here()), identifier, output)
+    workspace = topologies.chosen(Workspace.here(), None)
+    cloud = standing.require_current(workspace)
+    traces.show(list(accounts(workspace, cloud)), identifier, output)
 
 
 @cli.command()
@@ -135,11 +146,12 @@ def token(
 
     if not user:
         raise CliError("Whose token?", "make token USER=alice [GROUP=operators]")
-    cloud = standing.require_current(Workspace.here())
-    auth = cloud.endpoints()["auth"]
-    if not auth["userPoolId"]:
+    workspace = topologies.chosen(Workspace.here(), None)
+    own, *_ = accounts(workspace, standing.require_current(workspace))
+    users = topologies.users(own)
+    if not users:
         raise CliError("The platform is not deployed: there is no user pool.", "Deploy it: make up")
-    typer.echo(access_token(cloud, auth["userPoolId"], auth["clientId"], user, group))
+    typer.echo(access_token(own, users.id, users.client_id, user, group))
 
 
 @cli.command()
@@ -147,20 +159,21 @@ def logs(service: Service = None, stage: Stage = LOCAL) -> None:
     """Follow the log groups of a service's stacks."""
     from commerce_platform.cli.logs import follow  # noqa: PLC0415 - boto3 is slow to import
 
-    workspace = Workspace.here()
-    cloud = standing.require_current(workspace) if stage == LOCAL else Cloud.of_the_caller()
+    workspace = topologies.chosen(Workspace.here(), None, stage)
+    cloud = standing.require_current(workspace) if stage == LOCAL else None
+    clouds = accounts(workspace, cloud) if cloud else [Cloud.of_the_caller()]
     with contextlib.suppress(KeyboardInterrupt):
-        follow(cloud, workspace.select(service), stage, output)
+        follow(list(clouds), workspace.select(service), stage, output)
 
 
 @cli.command()
-def synth(service: Service = None, stage: Stage = LOCAL) -> None:
+def synth(service: Service = None, stage: Stage = LOCAL, topology: Topology = None) -> None:
     """Synthesize CloudFormation templates."""
-    workspace = Workspace.here()
+    workspace = topologies.chosen(Workspace.here(), topology, stage)
     apps = workspace.select(service)
     _synthesize(workspace, apps, stage)
     for app in apps:
-        for template in sorted(cdk.assembly(workspace, app, stage).glob("*.template.json")):
+        for template in sorted(workspace.assembly(app, stage).glob("*.template.json")):
             output.print(str(template.relative_to(workspace.root)), soft_wrap=True)
 
 
@@ -174,16 +187,18 @@ def diff(
             help="Without AWS, beside a commit (origin/main) or a folder of templates that were kept."
         ),
     ] = None,
+    topology: Topology = None,
 ) -> None:
     """Show what a deployment would change."""
-    workspace = Workspace.here()
+    workspace = topologies.chosen(Workspace.here(), topology, stage)
     if against:
         _changes(workspace, service, stage, against)
         return
     apps = workspace.select(service)
+    homes = _homes(workspace, apps, stage)
     _synthesize(workspace, apps, stage)
     for app in apps:
-        _cdk(workspace, app, stage, "diff")
+        _cdk(workspace, app, stage, "diff", homes[app])
 
 
 @cli.command("review")
@@ -235,33 +250,39 @@ def _changes(workspace: Workspace, service: str | None, stage: str, against: str
 
 
 @cli.command()
-def deploy(service: Service = None, stage: Stage = LOCAL) -> None:
+def deploy(service: Service = None, stage: Stage = LOCAL, topology: Topology = None) -> None:
     """Deploy one app or all: to the local cloud (started if need be), or to AWS with the caller's credentials."""
-    workspace = Workspace.here()
+    workspace = topologies.chosen(Workspace.here(), topology, stage)
     apps = workspace.select(service)
     if stage != LOCAL:
+        homes = _homes(workspace, apps, stage)
         _synthesize(workspace, apps, stage)
         for app in apps:
             # Whoever sits at a terminal is asked before permissions widen; in a pipeline `make review` has been.
             approval = () if sys.stdin.isatty() else ("--require-approval", "never")
-            _cdk(workspace, app, stage, "deploy", "--all", *approval)
+            _cdk(workspace, app, stage, "deploy", homes[app], *approval)
+            if app.name == PLATFORM:
+                _tell_users(workspace, app, stage)
         return
     with Board(output) as board:
         cloud = _complete(standing.stand_up(workspace, board, _with_platform(workspace, apps)))
+    workspace = topologies.chosen(Workspace.here(), None)
     write_endpoints(workspace, cloud, site.address(workspace))
 
 
 @cli.command()
-def destroy(service: Service = None, stage: Stage = LOCAL) -> None:
+def destroy(service: Service = None, stage: Stage = LOCAL, topology: Topology = None) -> None:
     """Delete the stacks of one app or of all, services before the platform."""
-    workspace = Workspace.here()
+    workspace = topologies.chosen(Workspace.here(), topology, stage)
     apps = workspace.select(service)
+    homes = _homes(workspace, apps, stage)
     _synthesize(workspace, apps, stage)
     for app in reversed(apps):
-        _cdk(workspace, app, stage, "destroy", "--all", *(["--force"] if stage == LOCAL else []))
+        _cdk(workspace, app, stage, "destroy", homes[app], *(["--force"] if stage == LOCAL else []))
         if stage == LOCAL:
             cloud = standing.require_current(workspace)
-            state = State.load(workspace, cloud.identity())
+            own, *_ = accounts(workspace, cloud)
+            state = State.load(workspace, own.identity())
             state.apps.pop(app.name, None)
             state.save(workspace)
             write_endpoints(workspace, cloud, site.address(workspace))
@@ -299,11 +320,11 @@ def docs_check() -> None:
 
 
 @cli.command("test")
-def run_tests(service: Service = None) -> None:
-    """Run every test of all projects or of one, end-to-end ones on a local cloud of their own."""
+def run_tests(service: Service = None, topology: Topology = None) -> None:
+    """Run every test of all projects or of one, end-to-end ones on a local cloud of their own; with a topology those only."""
     from commerce_platform.cli import suite  # noqa: PLC0415 - needed here alone
 
-    sys.exit(_complete(suite.everything(Workspace.here(), service, output)))
+    sys.exit(_complete(suite.everything(Workspace.here(), service, output, topology)))
 
 
 @cli.command()
@@ -419,19 +440,50 @@ def _synthesize(workspace: Workspace, apps: Sequence[App], stage: str) -> None:
         _complete(all_of_them())
 
 
-def _cdk(workspace: Workspace, app: App, stage: str, verb: str, *options: str) -> None:
-    """Run a verb of the CDK CLI in the foreground, on an assembly that has been synthesized."""
-    environment = standing.require_current(workspace).environment if stage == LOCAL else tool_environment()
-    command = [
-        str(cdk.cli(workspace)),
-        verb,
-        *cdk.QUIET,
-        "--app",
-        str(cdk.assembly(workspace, app, stage)),
-        *options,
-    ]
-    if subprocess.run(command, cwd=app.folder, env=environment, check=False).returncode:  # noqa: S603 - the pinned CLI
-        raise CliError(f"cdk {verb} failed for {app.name}, stage {stage}.")
+def _homes(workspace: Workspace, apps: Sequence[App], stage: str) -> dict[App, list[Place]]:
+    """Where each app's stacks are that a verb is about: all of them locally, those of the caller's account on AWS.
+
+    Raises:
+        CliError: The credentials are of another account than the topology names.
+    """
+    if stage != LOCAL:
+        here = topologies.require_account(workspace, apps, stage, Cloud.of_the_caller())
+        return {app: [here] for app in apps}
+    everywhere = list(topologies.of_stage(workspace, LOCAL))
+    return {
+        app: everywhere if app.name == PLATFORM else [topologies.place(workspace, app, LOCAL)] for app in apps
+    }
+
+
+def _cdk(
+    workspace: Workspace, app: App, stage: str, verb: str, homes: Sequence[Place], *options: str
+) -> None:
+    """Run a verb of the CDK CLI in the foreground, on an assembly that has been synthesized, in each account."""
+    cloud = standing.require_current(workspace) if stage == LOCAL else None
+    for home in homes:
+        environment = cloud.at(home).environment if cloud else tool_environment()
+        command = [
+            str(cdk.cli(workspace)),
+            verb,
+            *cdk.QUIET,
+            "--app",
+            str(workspace.assembly(app, stage)),
+            *cdk.stacks(workspace, app, stage, home),
+            *options,
+        ]
+        if subprocess.run(command, cwd=app.folder, env=environment, check=False).returncode:  # noqa: S603 - the pinned CLI
+            raise CliError(f"cdk {verb} failed for {app.name}, stage {stage}.")
+
+
+def _tell_users(workspace: Workspace, app: App, stage: str) -> None:
+    """Say what the topology has to be told before the platform can be deployed to the other accounts."""
+    if len(workspace.places(stage)) == 1 or workspace.known_topology.stage(stage).user_pool:
+        return
+    if users := topologies.users(Cloud.of_the_caller(), stage):
+        output.print(
+            f"Add this to {workspace.topology_file}, then deploy {app.name} to the other accounts:\n"
+        )
+        output.print(users.as_toml(stage), markup=False, soft_wrap=True)
 
 
 def main() -> None:

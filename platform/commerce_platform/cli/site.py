@@ -107,7 +107,7 @@ async def _synthesized(workspace: Workspace, board: Board) -> list[Path]:
 
     async def one(app: App) -> Path:
         if cdk.is_synthesized(workspace, app, STAGE):
-            return cdk.assembly(workspace, app, STAGE)
+            return workspace.assembly(app, STAGE)
         async with slots:
             with board.step(app.name, "synthesizing", "synthesized"):
                 return await cdk.synthesize(workspace, app, STAGE)

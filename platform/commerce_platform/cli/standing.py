@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from commerce_platform.cli import cdk, emulator
-from commerce_platform.cli.cloud import Cloud
+from commerce_platform.cli import cdk, emulator, topologies
+from commerce_platform.cli.cloud import Cloud, accounts
 from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.state import Deployed, State
 from commerce_platform.cli.workspace import LOCAL, PLATFORM
@@ -17,6 +17,8 @@ from commerce_platform.cli.workspace import LOCAL, PLATFORM
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from service_topology import Place
 
     from commerce_platform.cli.board import Board
     from commerce_platform.cli.workspace import App, Workspace
@@ -98,15 +100,29 @@ class Rollout:
         cloud, is_new = await ensure(self.workspace, self.board, port)
         if is_new:
             started.append(cloud)
-        state = State.load(self.workspace, await asyncio.to_thread(cloud.identity))
-        if not await asyncio.to_thread(cloud.is_bootstrapped):
+        own, *others = accounts(self.workspace, cloud)
+        state = State.load(self.workspace, await asyncio.to_thread(own.identity))
+        if not await asyncio.to_thread(own.is_bootstrapped):
             with self.board.step(CLOUD, "bootstrapping", "bootstrapped"):
-                await cdk.bootstrap(self.workspace, cloud)
+                await cdk.bootstrap(self.workspace, own)
+        async with asyncio.TaskGroup() as tasks:
+            for other in others:
+                tasks.create_task(self.bootstrap(other))
         return cloud, state
+
+    async def bootstrap(self, account: Cloud) -> None:
+        """Bootstrap a further account."""
+        if not await asyncio.to_thread(account.is_bootstrapped):
+            async with self.slots:
+                with self.board.step(account.account, "bootstrapping", "bootstrapped"):
+                    await cdk.bootstrap(self.workspace, account)
 
     async def app(self, app: App, cloud_ready: asyncio.Task[tuple[Cloud, State]]) -> None:
         """Synthesize and deploy an app; a failure is kept, so that the other apps go on."""
         try:
+            if app.name == PLATFORM and len(self.workspace.places(LOCAL)) > 1:
+                await self.platform(app, *await cloud_ready)
+                return
             assembly = await self.synthesize(app)
             cloud, state = await cloud_ready
             if app.name != PLATFORM:
@@ -121,11 +137,23 @@ class Rollout:
             if app.name == PLATFORM:
                 self.platform_done.set()
 
+    async def platform(self, app: App, cloud: Cloud, state: State) -> None:
+        """Deploy the platform to every account: to its own first, which makes the users that the others need to know."""
+        home = self.workspace.place(LOCAL, app.service)
+        own = cloud.at(home)
+        users = await asyncio.to_thread(topologies.users, own)
+        if not users:
+            await self.synthesize(app)
+            await self.deploy_to(app, own, home)
+            users = await asyncio.to_thread(topologies.users, own)
+        self.workspace = topologies.keep(self.workspace, users)
+        await self.deploy(app, cloud, state, await self.synthesize(app))
+
     async def synthesize(self, app: App) -> Path:
         """Synthesize, unless it has been done with these inputs."""
         # Not in a thread: the apps must take their slots in the order of deployment, the platform first.
         if cdk.is_synthesized(self.workspace, app, LOCAL):
-            return cdk.assembly(self.workspace, app, LOCAL)
+            return self.workspace.assembly(app, LOCAL)
         async with self.slots:
             with self.board.step(app.name, "synthesizing", "synthesized"):
                 return await cdk.synthesize(self.workspace, app, LOCAL)
@@ -142,11 +170,23 @@ class Rollout:
             # What a failed or interrupted deployment leaves is neither the old state nor the new one.
             state.apps.pop(app.name, None)
             state.save(self.workspace)
-            async with self.slots:
-                with self.board.step(app.name, "deploying", "done"):
-                    await cdk.deploy(self.workspace, app, LOCAL, cloud)
+            own = self.workspace.place(LOCAL, app.service)
+            homes = self.workspace.places(LOCAL) if app.name == PLATFORM else (own,)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for home in homes:
+                        tasks.create_task(self.deploy_to(app, cloud.at(home), home))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
             state.apps[app.name] = Deployed(inputs, content, time.time())
         state.save(self.workspace)
+
+    async def deploy_to(self, app: App, account: Cloud, home: Place) -> None:
+        """Deploy those of an app's stacks that live in one account."""
+        async with self.slots:
+            where = "" if home == self.workspace.place(LOCAL, app.service) else f" to {account.account}"
+            with self.board.step(app.name, f"deploying{where}", f"done{where}"):
+                await cdk.deploy(self.workspace, app, LOCAL, account, home)
 
 
 async def stand_up(workspace: Workspace, board: Board, apps: Sequence[App], port: int | None = None) -> Cloud:
@@ -158,6 +198,7 @@ async def stand_up(workspace: Workspace, board: Board, apps: Sequence[App], port
     Raises:
         CliError: Something failed; if several apps did, the message has them all.
     """
+    workspace = topologies.keep(workspace)
     run = Rollout(workspace, board)
     if PLATFORM not in {app.name for app in apps}:
         run.platform_done.set()

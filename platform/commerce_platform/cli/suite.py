@@ -17,6 +17,7 @@ from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.workspace import PLATFORM
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -39,6 +40,15 @@ def folders(workspace: Workspace, service: str | None) -> list[Path]:
     """The test folders of all projects, and those that take several services at once; or of one project."""
     chosen = [workspace.folder(service)] if service else [*workspace.projects, workspace.root]
     return [folder / "tests" for folder in chosen if (folder / "tests").is_dir()]
+
+
+def on_the_cloud(workspace: Workspace, paths: Iterable[Path]) -> Iterator[Path]:
+    """Those of the tests that ask a running local cloud."""
+    for path in paths:
+        if path == workspace.root / "tests":
+            yield from (path / END_TO_END, path / "faults")
+        else:
+            yield path / END_TO_END
 
 
 def guards(workspace: Workspace) -> Path:
@@ -90,7 +100,9 @@ def coverage(workspace: Workspace, service: str | None) -> int:
     ).returncode
 
 
-async def everything(workspace: Workspace, service: str | None, output: Console) -> int:
+async def everything(
+    workspace: Workspace, service: str | None, output: Console, topology: str | None = None
+) -> int:
     """Run every test.
 
     The extension's tests run while the local cloud for the end-to-end tests comes up; then everything else runs in
@@ -100,22 +112,31 @@ async def everything(workspace: Workspace, service: str | None, output: Console)
         workspace: Where the tests are.
         service: One project's tests only.
         output: Where progress goes.
+        topology: What the local cloud is brought up with; then only those tests run that need it.
 
     Returns:
         The exit status: 0 if every test passed.
     """
     paths = folders(workspace, service)
+    if topology:
+        paths = [path for path in on_the_cloud(workspace, paths) if path.exists()]
     if not paths:
         raise CliError(f"There are no tests in {service}.")
     with_guards = guards(workspace) in [path / "local_cloud" for path in paths]
-    needs_cloud = any(path == workspace.root / "tests" or (path / END_TO_END).is_dir() for path in paths)
+    needs_cloud = bool(topology) or any(
+        path == workspace.root / "tests" or (path / END_TO_END).is_dir() for path in paths
+    )
     local = workspace.root / ".cache" / "tests" / str(os.getpid())
     private = dataclasses.replace(workspace, local=local)
     settings = environment(COMMERCE_LOCAL_DIR=str(local), COMMERCE_ENDPOINTS=str(private.endpoints_file))
     try:
         async with asyncio.TaskGroup() as tasks:
             guarded = tasks.create_task(_guards(workspace, local, output)) if with_guards else None
-            standing = tasks.create_task(_cloud(workspace, local, settings, output)) if needs_cloud else None
+            standing = (
+                tasks.create_task(_cloud(workspace, local, settings, output, topology))
+                if needs_cloud
+                else None
+            )
         if standing and standing.result():
             return standing.result()
         chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
@@ -155,12 +176,17 @@ async def _guards(workspace: Workspace, local: Path, output: Console) -> bool:
     return status == 0
 
 
-async def _cloud(workspace: Workspace, local: Path, settings: dict[str, str], output: Console) -> int:
+async def _cloud(
+    workspace: Workspace, local: Path, settings: dict[str, str], output: Console, topology: str | None
+) -> int:
     """Bring up a local cloud for the tests the way a person does."""
     began = time.monotonic()
     log = local / "logs" / "up.log"
     status = await process.run(
-        [sys.executable, "-m", "commerce_platform.cli", "up", "--port", "0"],
+        [
+            *(sys.executable, "-m", "commerce_platform.cli", "up", "--port", "0"),
+            *(["--topology", topology] if topology else []),
+        ],
         folder=workspace.root,
         log=log,
         # The CLI would take AWS_ENDPOINT_URL for the cloud to use; the tests have a new one of their own.

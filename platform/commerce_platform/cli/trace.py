@@ -198,19 +198,30 @@ def line_step(group: str, at: int, message: str) -> Step:
     return Step(when, "log", service, text)
 
 
+def find(clouds: Sequence[Cloud], identifier: str) -> list[Step]:
+    """Everything that can be found of something in the accounts of a cloud, in order of time.
+
+    A forwarded event is in the archive of each account, with the same id: it is one step.
+    """
+    tracers = [Tracer(cloud) for cloud in clouds]
+    archived = {event["metadata"]["eventId"]: event for tracer in tracers for event in tracer.archived()}
+    trail = Trail(identifier, list(archived.values()))
+    found = (tracer.steps(trail.terms) for tracer in tracers)
+    return sorted([*trail.steps(), *(step for steps in found for step in steps)])
+
+
 class Tracer:
-    """Finds the traces of something in a cloud."""
+    """Finds the traces of something in one account of a cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def steps(self, identifier: str) -> list[Step]:
-        """Everything that can be found, in order of time."""
-        trail = Trail(identifier, list(self._archived()))
-        steps = [*trail.steps()]
+    def steps(self, terms: Sequence[str]) -> list[Step]:
+        """What log groups and workflows have of any of these terms."""
+        steps: list[Step] = []
         messages: list[Json] = []
         executions: set[str] = set()
-        for group, line in self._lines(trail.terms):
+        for group, line in self._lines(terms):
             if group == QUEUES:
                 messages.append(json.loads(line["message"]) | {"at": line["timestamp"]})
             elif group.startswith(WORKFLOWS):
@@ -220,9 +231,9 @@ class Tracer:
         steps += message_steps(messages)
         for arn in executions:
             steps += self._execution(arn)
-        return sorted(steps)
+        return steps
 
-    def _archived(self) -> Iterator[Json]:
+    def archived(self) -> Iterator[Json]:
         """The events that the bus has archived.
 
         AWS lets an archive be replayed only; the local cloud's answer to DescribeArchive has its events as well,
@@ -277,8 +288,13 @@ class Tracer:
         return self._types.get(machine) == "EXPRESS"
 
 
-def show(cloud: Cloud, identifier: str, console: Console) -> None:
+def show(clouds: Sequence[Cloud], identifier: str, console: Console) -> None:
     """Print everything that happened to something.
+
+    Args:
+        clouds: The cloud, in each of its accounts.
+        identifier: An aggregate's or a correlation's.
+        console: Where it goes.
 
     Raises:
         CliError: That is no id, or nothing is known of it.
@@ -289,10 +305,10 @@ def show(cloud: Cloud, identifier: str, console: Console) -> None:
             "make trace ORDER=<id>, as make order prints it",
         )
     with console.status(f"Looking for {identifier}"):
-        steps = Tracer(cloud).steps(identifier)
+        steps = find(clouds, identifier)
     if not steps:
         raise CliError(
-            f"Nothing is known of {identifier} in the cloud at {cloud.endpoint}.",
+            f"Nothing is known of {identifier} in the cloud at {clouds[0].endpoint}.",
             "A local cloud that was stopped has forgotten everything.",
         )
     began = steps[0].at

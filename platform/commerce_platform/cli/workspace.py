@@ -18,6 +18,8 @@ from commerce_platform.cli.errors import CliError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from service_topology import Place, Topology
+
 PLATFORM = "platform"
 """The account stack's folder. Every service needs what it publishes, so it is deployed first."""
 
@@ -68,10 +70,12 @@ class Workspace:
     Attributes:
         root: The repository's folder.
         local: The instance's folder: process, logs, state, endpoints file.
+        topology: The topology file that was chosen; default `topologies/single.toml`.
     """
 
     root: Path
     local: Path
+    topology: Path | None = None
 
     @classmethod
     def here(cls) -> Workspace:
@@ -83,6 +87,50 @@ class Workspace:
     def endpoints_file(self) -> Path:
         """Where the running cloud can be reached: the interface to tests and tools."""
         return self.local / "endpoints.json"
+
+    @property
+    def topology_file(self) -> Path | None:
+        """Who lives in which account; None in a workspace without any such file."""
+        return self.topology or (self._default if self._default.exists() else None)
+
+    @property
+    def _default(self) -> Path:
+        return self.root / "topologies" / "single.toml"
+
+    @cached_property
+    def known_topology(self) -> Topology:
+        """What the topology file says.
+
+        Raises:
+            TopologyError: It has a fault.
+        """
+        from service_topology import Topology  # noqa: PLC0415 - pydantic is slow to import
+
+        return Topology.load(self.topology_file) if self.topology_file else Topology.anywhere()
+
+    def place(self, stage: str, service: str) -> Place:
+        """Where a service lives.
+
+        Raises:
+            TopologyError: The topology does not know stage or service.
+        """
+        return self.known_topology.place(stage, service)
+
+    def places(self, stage: str) -> dict[Place, tuple[str, ...]]:
+        """Every place of a stage → who lives there, the platform's own first.
+
+        Raises:
+            TopologyError: The topology does not know the stage.
+        """
+        return self.known_topology.places(stage)
+
+    def assembly(self, app: App, stage: str) -> Path:
+        """Where an app's synthesized assembly is kept; instances of the local cloud share those of the same topology."""
+        file = self.topology_file
+        if file and file.is_relative_to(self.local):
+            return self.local / "cdk.out" / stage / app.name
+        kind = stage if file in (None, self._default) else f"{stage}.{file.stem}"
+        return self.root / ".cache" / "cdk.out" / kind / app.name
 
     @cached_property
     def apps(self) -> tuple[App, ...]:
@@ -140,8 +188,17 @@ class Workspace:
         )
 
     def inputs(self, app: App, stage: str) -> str:
-        """Digest of everything that an app's assembly is made of."""
-        return digest(self.root, files(app.folder, app.excluded), salt=f"{self.toolchain} {stage}")
+        """Digest of everything that an app's assembly is made of.
+
+        Of the topology that is a service's own place, and all of it for the platform.
+
+        Raises:
+            TopologyError: The topology does not know stage or service.
+        """
+        where = repr(self.place(stage, app.service))
+        if app.name == PLATFORM and self.topology_file:
+            where = self.topology_file.read_text()
+        return digest(self.root, files(app.folder, app.excluded), salt=f"{self.toolchain} {stage} {where}")
 
     @cached_property
     def emulator_code(self) -> str:

@@ -80,7 +80,7 @@ class Metering:
         return Reading(self._counts(), cpu)
 
     def _counts(self) -> dict[str, float]:
-        account = next(iter(self.commerce.endpoints["services"].values()))["account"]
+        account = self.commerce.account("order")
         counts: dict[str, float] = self._ask().get(account, {})
         return counts
 

@@ -165,8 +165,8 @@ def prepare(commerce: Commerce) -> None:
         "price": {"amountMinor": PRICE, "currency": "EUR"},
     }
     parameter = f"/commerce/{commerce.endpoints['stage']}/{CHAIN}/table-name/v1"
-    table = commerce.aws("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
-    dynamodb = commerce.aws("dynamodb")
+    table = commerce.aws("ssm", of="order").get_parameter(Name=parameter)["Parameter"]["Value"]
+    dynamodb = commerce.aws("dynamodb", of="order")
     for number in range(PRODUCTS):
         operator.offer(sku(number), product)
         operator.stock_up(sku(number), STOCK)

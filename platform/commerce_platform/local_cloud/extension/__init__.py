@@ -24,6 +24,7 @@ PATCHES = (
     "layers",
     "invocations",
     "sqs",
+    "event_buses",
     "eventbridge",
     "event_source_mapping",
     "deferred_logs",

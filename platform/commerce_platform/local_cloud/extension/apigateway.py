@@ -8,7 +8,8 @@ Replaces, in `services/apigateway_v1.py`:
 - request validation (2497): a content type without a model falls back to JSON's, no details for the problem document;
 - unsupported content types (2540): only `NEVER` is known;
 - gateway responses (1514): templates are not rendered, only variables replaced;
-- Cognito authorizers (1868): a token without a needed scope is 401, on AWS it is 403.
+- Cognito authorizers (1868): a token without a needed scope is 401, on AWS it is 403;
+- who owns an API (906): a caller without credentials is taken for one of the default account, whose APIs alone it finds.
 
 The engine is the testing kit's (`apigateway_engine`), so that a template does here what it does in
 a service's tests. Its back end is this emulator: its own handlers for DynamoDB and Step Functions unless IAM is
@@ -67,6 +68,7 @@ logger = logging.getLogger("local_cloud.apigateway")
 GUARDS = (
     Guard("app.call_service_handler_sync", "64e0d7e63500"),
     Guard("app._dispatch_service_request", "17e5ef6dcfa0"),
+    Guard("apigateway_v1.find_api_scope", "19d66149ae1d"),
     Guard("apigateway_v1._handle_execute_in_scope", "60ed5805557f"),
     Guard("apigateway_v1._execute_in_scope", "2ae72b7d5eb6"),
     Guard("apigateway_v1._invoke_lambda_custom_v1", "79d47dae9d00"),
@@ -111,6 +113,25 @@ def apply() -> None:
     apigateway_v1._gateway_error_response = _answer
     _distinguish_missing_scopes()
     _remember_the_authorizer()
+    _find_apis_of_every_account()
+
+
+def _find_apis_of_every_account() -> None:
+    """An API's id is in its public address and names one API, in whichever account."""
+    of_the_callers_account = apigateway_v1.find_api_scope
+
+    def find(api_id: str) -> tuple[str, str] | None:
+        scope: tuple[str, str] | None = of_the_callers_account(api_id)
+        if scope:
+            return scope
+        owners = (
+            (account, region)
+            for (account, region, found), _ in apigateway_v1._rest_apis.all_items()
+            if found == api_id
+        )
+        return next(owners, None)
+
+    apigateway_v1.find_api_scope = find
 
 
 def _remember_the_authorizer() -> None:

@@ -53,7 +53,6 @@ INERT = (
     "AWS::CodeDeploy::DeploymentGroup",
     "AWS::EventSchemas::Registry",
     "AWS::EventSchemas::Schema",
-    "AWS::Events::EventBusPolicy",
     "AWS::IAM::OIDCProvider",
     "AWS::Synthetics::Canary",
     "AWS::WAFv2::WebACLAssociation",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
+from commerce_platform.local_cloud.extension import event_buses
 from commerce_platform.local_cloud.extension.guard import Guard
 
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ def apply() -> None:
     eventbridge._put_events = partial(_put_events, eventbridge._put_events)
 
     def invoke(target: Json, event: Json, rule: Json, view: Any = None) -> None:
-        if _exists(target.get("Arn", "")):
-            invoke_target(target, event, rule, view)
+        if not _exists(target.get("Arn", "")):
+            _dead_letter(target, event, rule, "NO_RESOURCE", "The specified target does not exist.")
+            return
+        bus = event_buses.foreign(target["Arn"])
+        if bus and (refusal := event_buses.refused(bus, event)):
+            _dead_letter(target, event, rule, "NO_PERMISSIONS", refusal)
         else:
-            _dead_letter(target, event, rule)
+            invoke_target(target, event, rule, view)
 
     eventbridge._invoke_target = invoke
     eventbridge._dispatch_to_lambda = _invoke_function
@@ -55,16 +60,22 @@ def apply() -> None:
 def _put_events(original: Callable[..., Response], data: Json, **options: Any) -> Response:
     """Put the entries that AWS would take, and answer for the others as it does: 200 with failed entries."""
     entries = data.get("Entries", [])
-    refusals = [_refusal(entry) for entry in entries]
-    taken = [entry for entry, refusal in zip(entries, refusals, strict=True) if not refusal]
+    # For the emulator itself remain those that are right and for a bus of this account.
+    settled = [_refusal(entry) or _abroad(entry) for entry in entries]
+    taken = [entry for entry, result in zip(entries, settled, strict=True) if not result]
     status, headers, body = original(data | {"Entries": taken}, **options)
     if len(taken) == len(entries) or status != HTTPStatus.OK:
         return status, headers, body
     answer = json.loads(body)
     results = iter(answer["Entries"])
-    answer["Entries"] = [refusal or next(results) for refusal in refusals]
-    answer["FailedEntryCount"] += len(entries) - len(taken)
+    answer["Entries"] = [result or next(results) for result in settled]
+    answer["FailedEntryCount"] = sum("ErrorCode" in result for result in answer["Entries"])
     return status, headers, json.dumps(answer).encode()
+
+
+def _abroad(entry: Json) -> Json | None:
+    bus = event_buses.foreign(entry.get("EventBusName", "default"))
+    return event_buses.put(bus, entry) if bus else None
 
 
 def _refusal(entry: Json) -> Json | None:
@@ -101,17 +112,17 @@ _LOOK_UPS: dict[str, Callable[[str], object]] = {
 }
 
 
-def _dead_letter(target: Json, event: Json, rule: Json) -> None:
+def _dead_letter(target: Json, event: Json, rule: Json, code: str, reason: str) -> None:
     arn = target.get("Arn", "")
-    logger.warning("Rule %s: target %s does not exist", rule.get("Name"), arn)
+    logger.warning("Rule %s, target %s: %s", rule.get("Name"), arn, reason)
     queue = sqs._queue_by_arn((target.get("DeadLetterConfig") or {}).get("Arn", ""))
     if queue is None:
         return
     attributes = {
         "RULE_ARN": rule.get("Arn", ""),
         "TARGET_ARN": arn,
-        "ERROR_CODE": "NO_RESOURCE",
-        "ERROR_MESSAGE": "The specified target does not exist.",
+        "ERROR_CODE": code,
+        "ERROR_MESSAGE": reason,
         "RETRY_ATTEMPTS": "0",
     }
     message = {

@@ -57,7 +57,7 @@ def test_a_cloud_keeps_its_identity_until_it_is_emptied(aws):
     assert aws.identity() != first
 
 
-def test_the_endpoints_file_says_where_everything_is(aws, workspace):
+def test_the_endpoints_file_says_where_everything_is(aws, workspace, monkeypatch):
     for name, value in {
         "product/api-url": "https://ab12cd.execute-api.eu-west-1.amazonaws.com/local/",
         "cart/api-url": "https://ef34gh.execute-api.eu-west-1.amazonaws.com/local/",
@@ -67,15 +67,23 @@ def test_the_endpoints_file_says_where_everything_is(aws, workspace):
     }.items():
         aws.ssm.put_parameter(Name=f"/commerce/local/{name}/v1", Value=value, Type="String")
     cloud = Cloud("http://127.0.0.1:4567", ours=True)
-    cloud.__dict__["ssm"] = aws.ssm
+    monkeypatch.setattr(Cloud, "ssm", aws.ssm)
     write_endpoints(workspace, cloud)
     assert json.loads(workspace.endpoints_file.read_text()) == {
         "stage": "local",
         "endpointUrl": "http://127.0.0.1:4567",
         "region": "eu-west-1",
         "services": {
-            "cart": {"account": ACCOUNT, "apiUrl": "http://127.0.0.1:4567/_aws/execute-api/ef34gh/local"},
-            "product": {"account": ACCOUNT, "apiUrl": "http://127.0.0.1:4567/_aws/execute-api/ab12cd/local"},
+            "cart": {
+                "account": ACCOUNT,
+                "region": "eu-west-1",
+                "apiUrl": "http://127.0.0.1:4567/_aws/execute-api/ef34gh/local",
+            },
+            "product": {
+                "account": ACCOUNT,
+                "region": "eu-west-1",
+                "apiUrl": "http://127.0.0.1:4567/_aws/execute-api/ab12cd/local",
+            },
         },
-        "auth": {"userPoolId": "eu-west-1_pool", "clientId": "client"},
+        "auth": {"account": ACCOUNT, "userPoolId": "eu-west-1_pool", "clientId": "client"},
     }

@@ -61,7 +61,7 @@ def test_several_stages_are_one_process_for_those_that_have_changed(workspace, c
     asyncio.run(cdk.synthesize_stages(workspace, app, ["local", "dev", "prod"]))
     _, together = calls.read_text().splitlines()
     assert "--context stage=local" in together
-    assert f"shared_constructs.stages app.py prod={cdk.assembly(workspace, app, 'prod')}" in together
+    assert f"shared_constructs.stages app.py prod={workspace.assembly(app, 'prod')}" in together
 
 
 def test_a_validated_assembly_serves_where_validation_is_not_asked_for_but_not_the_other_way(

@@ -50,7 +50,7 @@ def test_an_unknown_service_is_refused_with_the_known_ones(workspace):
 
 
 def test_the_stages_are_those_of_the_shared_constructs():
-    from shared_constructs.stage import StageName
+    from service_topology import StageName
 
     assert set(STAGES) == {stage.value for stage in StageName}
 

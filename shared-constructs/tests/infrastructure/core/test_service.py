@@ -10,6 +10,7 @@ from aws_cdk.assertions import Template
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 from service_testing import synthesize
+from service_topology import TopologyError
 from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, StageError, service, table
 from shared_constructs.service import synthesizing
 from shared_constructs.stages import main
@@ -69,17 +70,47 @@ def test_what_the_platform_offers_is_discovered_once_per_stack():
     }
 
 
-def test_a_service_deploys_to_its_own_account_and_region_per_stage(tmp_path):
-    stages = {"prod": {"account": "123456789012", "region": "eu-west-1", "log_level": "ERROR"}}
-    app = ServiceApp(service="cart", stage="prod", outdir=str(tmp_path), context={"stages": stages})
+TOPOLOGY = """
+services = ["cart"]
+regions = ["eu-west-1", "eu-central-1"]
+[accounts]
+shop = "123456789012"
+carts = "210987654321"
+[stages.prod]
+account = "shop"
+region = "eu-west-1"
+services.cart = { account = "carts", region = "eu-central-1" }
+"""
+
+
+@pytest.fixture
+def topology(tmp_path):
+    path = tmp_path / "topology.toml"
+    path.write_text(TOPOLOGY)
+    return {"topology": str(path)}
+
+
+def test_a_service_deploys_to_the_account_and_region_that_the_topology_gives_it(tmp_path, topology):
+    app = ServiceApp(service="cart", stage="prod", outdir=str(tmp_path), context=topology)
     stack = ServiceStack(app, kind=StackKind.STATELESS)
-    assert (stack.account, stack.region) == ("123456789012", "eu-west-1")
-    assert stack.stage.log_level == "ERROR"
-    elsewhere = ServiceApp(service="cart", stage="dev", outdir=str(tmp_path), context={"stages": stages})
-    assert (
-        ServiceStack(elsewhere, kind=StackKind.STATELESS).environment
-        == "aws://unknown-account/unknown-region"
-    )
+    assert (stack.stack_name, stack.environment) == ("commerce-prod-cart", "aws://210987654321/eu-central-1")
+
+
+def test_without_a_topology_a_service_goes_wherever_it_is_deployed(tmp_path):
+    app = ServiceApp(service="cart", stage="prod", outdir=str(tmp_path))
+    assert ServiceStack(app, kind=StackKind.STATELESS).environment == "aws://unknown-account/unknown-region"
+
+
+@pytest.mark.parametrize(
+    ("who", "fault"),
+    [
+        ({"service": "basket", "stage": "prod"}, "unknown service 'basket'; the services are cart, platform"),
+        ({"service": "cart", "stage": "dev"}, "unknown stage 'dev'; the topology's stages are prod"),
+    ],
+)
+def test_whom_the_topology_does_not_know_is_refused_with_those_it_knows(tmp_path, topology, who, fault):
+    with pytest.raises(TopologyError, match=fault):
+        ServiceApp(**who, outdir=str(tmp_path), context=topology)
 
 
 def test_a_mistake_in_any_stage_is_found_in_every_stage(tmp_path):

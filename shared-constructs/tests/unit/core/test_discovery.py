@@ -1,8 +1,8 @@
 """One typed path for everything that is discovered."""
 
 import pytest
+from service_topology import StageName
 from shared_constructs.discovery import Discoverable
-from shared_constructs.stage import StageName
 
 
 def test_the_path_tells_stage_service_name_and_major_version():

@@ -45,8 +45,6 @@ def test_an_unknown_setting_is_refused_with_the_valid_ones():
         ("log_sample_rate", 1.5),
         ("function_memory_mb", 64),
         ("consumer_max_concurrency", 1),
-        ("account", "12345"),
-        ("region", "Dublin"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_with_what_came(setting, value):

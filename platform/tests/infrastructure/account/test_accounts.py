@@ -1,0 +1,178 @@
+"""The account stacks of a stage with several accounts: what is forwarded, whom a bus lets in, where the users are."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+from commerce_platform.account.forwarding import consumption, flows
+from commerce_platform.account.stack import build
+from service_testing import of_type, synthesize
+from service_topology import Topology, TopologyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICES = ("cart", "inventory", "order", "payment", "product")
+NUMBERS = {"platform": 1, **{service: number for number, service in enumerate(SERVICES, 2)}}
+ACCOUNTS = {service: f"22222222222{number}" for service, number in NUMBERS.items()}
+POOL = "arn:aws:cognito-idp:eu-west-1:222222222221:userpool/eu-west-1_users"
+USERS = f"""
+[stages.prod.user_pool]
+arn = "{POOL}"
+id = "eu-west-1_users"
+client_id = "shop"
+"""
+
+
+def per_service(users: str = USERS, regions: str = '"eu-west-1"') -> str:
+    accounts = "\n".join(f'{service} = "{account}"' for service, account in ACCOUNTS.items())
+    places = "\n".join(f'{service} = {{ account = "{service}" }}' for service in SERVICES)
+    return f"""
+services = {list(SERVICES)}
+regions = [{regions}]
+[accounts]
+{accounts}
+[stages.prod]
+account = "platform"
+region = "eu-west-1"
+[stages.prod.services]
+{places}
+{users}"""
+
+
+def synthesized(folder: Path, text: str):
+    file = folder / "topology.toml"
+    file.write_text(text)
+    return synthesize(build, service="platform", stage="prod", context={"topology": str(file)})
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory):
+    return synthesized(tmp_path_factory.mktemp("topology"), per_service())
+
+
+def stack(stacks, service, kind=""):
+    suffix = "" if service == "platform" else f"-{ACCOUNTS[service]}-eu-west-1"
+    return stacks[f"commerce-prod-platform{kind}{suffix}"]
+
+
+def passed_on(stacks, producer):
+    """What the rules of a producer's account forward: (source, detail type, account)."""
+    found = []
+    for rule in of_type(stack(stacks, producer), "AWS::Events::Rule"):
+        [target] = rule["Targets"]
+        account = str(target["Arn"]).split(":event-bus/")[0].rsplit(":", 1)[-1]
+        pattern = rule["EventPattern"]
+        found += [(*event, account) for event in product(pattern["source"], pattern["detail-type"])]
+    return found
+
+
+def let_in(stacks, consumer):
+    """What the bus of a consumer's account takes from others: (source, detail type, account)."""
+    found = []
+    for policy in of_type(stack(stacks, consumer, "-data"), "AWS::Events::EventBusPolicy"):
+        statement = policy["Statement"]
+        assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
+        condition = statement["Condition"]["StringEquals"]
+        account = str(statement["Principal"]["AWS"]).split("iam::")[1][:12]
+        found += [(condition["events:source"], each, account) for each in condition["events:detail-type"]]
+    return found
+
+
+def test_every_event_goes_to_each_account_that_consumes_it_once_and_nothing_else_leaves(stacks):
+    expected = sorted(
+        (*event.split("/"), ACCOUNTS[consumer])
+        for consumer, events in consumption().items()
+        for event in events
+    )
+    assert sorted(each for service in ACCOUNTS for each in passed_on(stacks, service)) == expected
+
+
+def test_an_account_forwards_its_own_services_events_only_so_that_none_would_need_a_second_hop(stacks):
+    for service in SERVICES:
+        assert {source for source, *_ in passed_on(stacks, service)} <= {f"commerce.{service}"}
+
+
+def test_a_bus_lets_in_what_its_services_consume_from_the_accounts_that_produce_it(stacks):
+    for consumer in SERVICES:
+        assert sorted(let_in(stacks, consumer)) == sorted(
+            (source, detail_type, ACCOUNTS[source.removeprefix("commerce.")])
+            for source, detail_type in (event.split("/") for event in consumption().get(consumer, ()))
+        )
+    assert let_in(stacks, "platform") == []
+
+
+def test_what_could_not_be_forwarded_waits_in_a_queue_and_somebody_is_told(stacks):
+    for service in ("inventory", "order", "payment", "product"):
+        [queue] = of_type(stack(stacks, service), "AWS::SQS::Queue")
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+        for rule in of_type(stack(stacks, service), "AWS::Events::Rule"):
+            assert rule["Targets"][0]["DeadLetterConfig"]
+            assert rule["Targets"][0]["RoleArn"]
+        [alarm] = of_type(stack(stacks, service), "AWS::CloudWatch::Alarm")
+        assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+
+
+def test_users_are_in_the_platforms_own_account_and_found_in_every_other(stacks):
+    assert of_type(stack(stacks, "platform", "-data"), "AWS::Cognito::UserPool")
+    for service in SERVICES:
+        data = stack(stacks, service, "-data")
+        assert not of_type(data, "AWS::Cognito::UserPool")
+        published = {each["Name"]: each["Value"] for each in of_type(data, "AWS::SSM::Parameter")}
+        assert published["/commerce/prod/platform/user-pool-arn/v1"] == POOL
+        assert published["/commerce/prod/platform/user-pool-id/v1"] == "eu-west-1_users"
+        assert published["/commerce/prod/platform/user-pool-client-id/v1"] == "shop"
+
+
+def test_a_service_finds_the_same_parameters_in_whichever_account(stacks):
+    def published(service):
+        both = (stack(stacks, service, kind) for kind in ("-data", ""))
+        return {each["Name"] for template in both for each in of_type(template, "AWS::SSM::Parameter")}
+
+    for service in SERVICES:
+        assert published(service) == published("platform")
+
+
+def test_before_its_users_are_known_the_platform_is_built_for_its_own_account_only(tmp_path):
+    assert set(synthesized(tmp_path, per_service(users=""))) == {
+        "commerce-prod-platform-data",
+        "commerce-prod-platform",
+    }
+
+
+def test_with_one_account_nothing_is_forwarded_and_nobody_else_let_in(tmp_path):
+    text = """
+services = ["cart", "inventory", "order", "payment", "product"]
+regions = ["eu-west-1"]
+accounts = { shop = "222222222221" }
+stages.prod = { account = "shop", region = "eu-west-1" }
+"""
+    stacks = synthesized(tmp_path, text)
+    assert set(stacks) == {"commerce-prod-platform-data", "commerce-prod-platform"}
+    for template in stacks.values():
+        assert not of_type(template, "AWS::Events::Rule")
+        assert not of_type(template, "AWS::Events::EventBusPolicy")
+
+
+def test_events_cross_regions_as_they_cross_accounts(tmp_path):
+    text = per_service(regions='"eu-west-1", "eu-central-1"').replace(
+        'cart = { account = "cart" }', 'cart = { account = "cart", region = "eu-central-1" }'
+    )
+    stacks = synthesized(tmp_path, text)
+    targets = [
+        str(rule["Targets"][0]["Arn"]) for rule in of_type(stack(stacks, "product"), "AWS::Events::Rule")
+    ]
+    assert any(f":events:eu-central-1:{ACCOUNTS['cart']}:event-bus/commerce-prod" in each for each in targets)
+
+
+def test_a_consumer_that_the_topology_does_not_know_is_named():
+    topology = Topology(
+        services=("order",),
+        accounts={"a": "222222222221", "b": "222222222222"},
+        regions=("eu-west-1",),
+        stages={"prod": {"account": "a", "region": "eu-west-1", "services": {"order": {"account": "b"}}}},
+    )
+    with pytest.raises(TopologyError, match="unknown service 'loyalty'; the services are order, platform"):
+        flows(topology, "prod", {"loyalty": ["commerce.order/OrderConfirmed.v1"]})

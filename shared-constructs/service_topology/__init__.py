@@ -1,0 +1,207 @@
+"""Which service lives in which account and region, per stage: the topology file of a platform.
+
+Without the CDK, so that command line tools can ask it too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+PLATFORM = "platform"
+"""The service name of the account stacks; the platform's own account has the user pool."""
+
+
+class StageName(StrEnum):
+    """Where an app can be deployed to."""
+
+    LOCAL = "local"
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class TopologyError(ValueError):
+    """A topology file that cannot be read, or something that it does not know; says what it does know."""
+
+
+class Place(NamedTuple):
+    """Where stacks live.
+
+    Attributes:
+        account: Twelve digits; None is whichever account deploys.
+        region: For example `eu-west-1`; None is the deployer's.
+    """
+
+    account: str | None = None
+    region: str | None = None
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UserPool(_Model):
+    """The customers and operators of a stage, as the services of other accounts need to know them.
+
+    Attributes:
+        arn: The user pool.
+        id: Its id.
+        client_id: The app client's.
+    """
+
+    arn: str = Field(pattern=r"^arn:aws[a-z-]*:cognito-idp:[a-z0-9-]+:\d{12}:userpool/\S+$")
+    id: str = Field(min_length=1)
+    client_id: str = Field(min_length=1)
+
+    def as_toml(self, stage: str) -> str:
+        """The lines of a topology file that say so."""
+        lines = (f'{name} = "{value}"' for name, value in self.model_dump().items())
+        return "\n".join((f"[stages.{stage}.user_pool]", *lines, ""))
+
+
+class ServicePlace(_Model):
+    """What differs for one service of a stage.
+
+    Attributes:
+        account: Name of an account; default the stage's.
+        region: Default the stage's.
+    """
+
+    account: str | None = None
+    region: str | None = None
+
+
+class StageTopology(_Model):
+    """Where the services of a stage live.
+
+    Attributes:
+        account: Name of the account of every service that `services` does not place elsewhere, by default the platform's
+            too. Without one, stacks belong to whichever account deploys them; only the local cloud allows that.
+        region: The region likewise.
+        services: The services that live elsewhere.
+        user_pool: What the platform has made in its own account, for those who live in others. Not known before the
+            platform is deployed there.
+    """
+
+    account: str | None = None
+    region: str | None = None
+    services: dict[str, ServicePlace] = {}
+    user_pool: UserPool | None = None
+
+
+class Topology(_Model):
+    """A topology file.
+
+    Examples:
+        >>> topology = Topology(
+        ...     accounts={"shop-prod": "123456789012"},
+        ...     regions=("eu-west-1",),
+        ...     services=("cart",),
+        ...     stages={"prod": {"account": "shop-prod", "region": "eu-west-1"}},
+        ... )
+        >>> topology.place("prod", "cart")
+        Place(account='123456789012', region='eu-west-1')
+
+    Attributes:
+        services: Every service that there is; `platform` need not be named. Without it any service is known, as long as
+            no stage places one by name.
+        accounts: Account ids by the names that stages use.
+        regions: Where services may live.
+        stages: By name.
+    """
+
+    services: tuple[str, ...] | None = None
+    accounts: dict[str, Annotated[str, Field(pattern=r"^\d{12}$")]] = {}
+    regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")], ...] = ()
+    stages: dict[StageName, StageTopology]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a topology file.
+
+        Raises:
+            TopologyError: It cannot be read, is no TOML, or says something that it may not; names the valid values.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text()))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise TopologyError(f"the topology {path} cannot be read: {error}") from error
+        except ValidationError as error:
+            faults = "; ".join(
+                ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"])))
+                for each in error.errors(include_url=False)
+            )
+            raise TopologyError(f"the topology {path}: {faults}") from None
+
+    @classmethod
+    def anywhere(cls) -> Self:
+        """No topology: any service of any stage, wherever it is deployed."""
+        return cls(stages=dict.fromkeys(StageName, StageTopology()))
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for name, stage in self.stages.items():
+            for service, of_service in stage.services.items():
+                self._check("service", service, self.known_services, name)
+                self._check_place(of_service, f"{name}, {service}")
+            self._check_place(stage, name)
+            if len(places := self.places(name)) > 1 and any(None in place for place in places):
+                raise TopologyError(f"{name}: with several places, each has an account and a region")
+        return self
+
+    def _check_place(self, place: StageTopology | ServicePlace, where: str) -> None:
+        self._check("account", place.account, self.accounts, where)
+        self._check("region", place.region, self.regions, where)
+
+    @staticmethod
+    def _check(kind: str, value: str | None, known: Iterable[str], where: str) -> None:
+        if value is not None and value not in known:
+            raise TopologyError(
+                f"{where}: unknown {kind} {value!r}; the {kind}s are {', '.join(sorted(known)) or 'none yet'}"
+            )
+
+    @property
+    def known_services(self) -> tuple[str, ...]:
+        """The platform, then the services by name."""
+        return (PLATFORM, *sorted(set(self.services or ()) - {PLATFORM}))
+
+    def stage(self, name: str) -> StageTopology:
+        """What is said of a stage.
+
+        Raises:
+            TopologyError: Nothing is; says of which stages something is.
+        """
+        if name not in self.stages:
+            raise TopologyError(
+                f"unknown stage {str(name)!r}; the topology's stages are {', '.join(sorted(self.stages))}"
+            )
+        return self.stages[StageName(name)]
+
+    def place(self, stage: str, service: str) -> Place:
+        """Where a service lives.
+
+        Raises:
+            TopologyError: There is no such stage or service in the topology; says which there are.
+        """
+        of_stage = self.stage(stage)
+        if self.services is not None:
+            self._check("service", service, self.known_services, stage)
+        own = of_stage.services.get(service, ServicePlace())
+        account = own.account or of_stage.account
+        return Place(self.accounts[account] if account else None, own.region or of_stage.region)
+
+    def places(self, stage: str) -> dict[Place, tuple[str, ...]]:
+        """Every place of a stage → who lives there; the platform's own place first."""
+        found: dict[Place, tuple[str, ...]] = {}
+        for service in self.known_services:
+            place = self.place(stage, service)
+            found[place] = (*found.get(place, ()), service)
+        return found

@@ -1,0 +1,82 @@
+"""Who lives where, and what a topology file may not say."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from service_topology import Place, StageName, Topology, TopologyError, UserPool
+
+PER_SERVICE = """
+services = ["cart", "order"]
+regions = ["eu-west-1"]
+[accounts]
+shop = "111111111111"
+carts = "111111111112"
+[stages.prod]
+account = "shop"
+region = "eu-west-1"
+[stages.prod.services]
+cart = { account = "carts" }
+"""
+
+SHOP, CARTS = Place("111111111111", "eu-west-1"), Place("111111111112", "eu-west-1")
+
+
+@pytest.fixture
+def load(tmp_path):
+    def of(text):
+        path = tmp_path / "topology.toml"
+        path.write_text(text)
+        return Topology.load(path)
+
+    return of
+
+
+def test_a_service_lives_where_its_stage_does_unless_it_is_placed_elsewhere(load):
+    topology = load(PER_SERVICE)
+    assert topology.place("prod", "order") == topology.place("prod", "platform") == SHOP
+    assert topology.place("prod", "cart") == CARTS
+    assert topology.places("prod") == {SHOP: ("platform", "order"), CARTS: ("cart",)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ('account = "carts"', 'account = "basket"', "unknown account 'basket'; the accounts are carts, shop"),
+        ("cart = {", "basket = {", "unknown service 'basket'; the services are cart, order, platform"),
+        (
+            'region = "eu-west-1"',
+            'region = "eu-north-1"',
+            "unknown region 'eu-north-1'; the regions are eu-west-1",
+        ),
+        ("[stages.prod]", "[stages.production]", "'local', 'dev', 'staging' or 'prod'"),
+        ('"111111111112"', '"12345"', "accounts.carts"),
+        ('account = "shop"', "", "each has an account and a region"),
+        ("regions =", "region =", "region: Extra inputs are not permitted"),
+        ("[accounts]", "[accounts", "cannot be read"),
+    ],
+)
+def test_a_mistake_is_refused_with_what_would_be_right(load, before, after, fault):
+    with pytest.raises(TopologyError, match=fault):
+        load(PER_SERVICE.replace(before, after))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(TopologyError, match=r"nowhere\.toml cannot be read"):
+        Topology.load(tmp_path / "nowhere.toml")
+
+
+def test_without_a_topology_every_service_of_every_stage_lives_anywhere():
+    for stage in StageName:
+        assert Topology.anywhere().place(stage, "anything") == Place(None, None)
+        assert list(Topology.anywhere().places(stage)) == [Place(None, None)]
+
+
+def test_users_are_written_as_the_file_has_them(load):
+    users = UserPool(
+        arn="arn:aws:cognito-idp:eu-west-1:111111111111:userpool/eu-west-1_x", id="eu-west-1_x", client_id="c"
+    )
+    text = f"{PER_SERVICE}\n{users.as_toml('prod')}"
+    assert tomllib.loads(text)["stages"]["prod"]["user_pool"]["id"] == "eu-west-1_x"
+    assert load(text).stage("prod").user_pool == users

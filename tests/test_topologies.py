@@ -1,0 +1,43 @@
+"""The committed topologies know every service, and where each lives in every stage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commerce_platform.account.forwarding import consumption, flows
+from commerce_platform.cli.workspace import STAGES, Workspace
+from service_topology import StageName, Topology
+
+TOPOLOGIES = Path(__file__).parents[1] / "topologies"
+
+
+def test_the_command_line_knows_the_same_stages():
+    assert set(STAGES) == set(StageName)
+
+
+@pytest.mark.parametrize(
+    ("name", "accounts"),
+    [("single", 1), ("per-stage", 1), ("per-service", 1 + len(Workspace.here().apps) - 1)],
+)
+def test_each_place_and_flow_of_a_topology_is_known(name, accounts):
+    topology = Topology.load(TOPOLOGIES / f"{name}.toml")
+    for stage in STAGES:
+        homes = {topology.place(stage, app.service) for app in Workspace.here().apps}
+        assert len(homes) == len(topology.places(stage)) == accounts
+        assert bool(flows(topology, stage, consumption())) == (accounts > 1)
+
+
+def test_no_account_of_two_stages_is_the_same_where_each_stage_has_its_own():
+    topology = Topology.load(TOPOLOGIES / "per-service.toml")
+    homes = [place.account for stage in STAGES for place in topology.places(stage)]
+    assert len(homes) == len(set(homes))
+
+
+def test_an_unknown_topology_is_a_readable_error():
+    command = [sys.executable, "-m", "commerce_platform.cli", "synth", "--topology", "per-planet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "TOPOLOGY is one of: per-service, per-stage, single" in done.stderr
