@@ -21,7 +21,5 @@ def add_rules(app: App) -> None:
     Args:
         app: The app, before anything is in it.
     """
-    app.node.set_context(
-        "@aws-cdk/core:validateAgainstDefaultRules", True
-    )  # findings are errors, not warnings
+    # Findings of the CDK's own validator are errors by a feature flag, not warnings.
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

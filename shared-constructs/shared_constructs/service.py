@@ -19,6 +19,7 @@ from aws_cdk.aws_ssm import StringParameter
 from service_topology import PLATFORM, Place, StageName, Topology
 
 from shared_constructs.discovery import Discoverable
+from shared_constructs.feature_flags import FEATURE_FLAGS
 from shared_constructs.stage import ServiceSettings, Stage, StageError, resolve
 from shared_constructs.validation import check_at_synth
 
@@ -39,11 +40,6 @@ STATEFUL_TYPES = frozenset(
     }
 )
 """Types of resources that belong into a stateful stack."""
-
-_FLAGS = {
-    # An export that a stack imports cannot be deleted: the stateless stack holds on to the tables it uses.
-    "@aws-cdk/core:defaultCrossStackReferences": "strong",
-}
 
 
 _CHOSEN: ContextVar[tuple[str | None, str | None]] = ContextVar(
@@ -123,7 +119,9 @@ class ServiceApp(App):
     ) -> None:
         chosen_stage, chosen_outdir = _CHOSEN.get()
         super().__init__(
-            outdir=outdir or chosen_outdir, context={**_FLAGS, **(context or {})}, analytics_reporting=False
+            outdir=outdir or chosen_outdir,
+            context={**FEATURE_FLAGS, **(context or {})},
+            analytics_reporting=False,
         )
         self.service = service
         stages = self._stages(settings)
