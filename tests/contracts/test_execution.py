@@ -427,7 +427,8 @@ def test_a_service_that_is_played_keeps_the_locked_schema(shop):
 
 
 # The command -----------------------------------------------------------------------------------------------------------
-def test_the_command_adds_up_what_its_processes_have_seen(shop, tmp_path):
+def test_the_command_adds_up_what_its_processes_have_seen(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "AT_ONCE", 1)
     shop.resource("cart", RULE, "CartsOrdersOrderConfirmedv1Rule")["EventPattern"]["source"] = [
         "commerce.shop"
     ]

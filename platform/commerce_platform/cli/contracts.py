@@ -31,6 +31,9 @@ STAGE = "dev"
 
 PROCESSES = max(2, os.cpu_count() or 2)
 
+AT_ONCE = 5
+"""Histories of one process: the same ones wherever they are lived, however many processors there are."""
+
 FOR_PEOPLE = {
     "api-url": "callers outside the platform, `make status`, end-to-end tests",
     "event-bus-arn": "rules of other accounts that forward to this bus",
@@ -77,8 +80,7 @@ async def executed(
         workspace: Where they are.
         folders: Of each service with contracts, where its templates are.
         board: Where progress goes.
-        histories: How many generated ones; one process for each processor takes its share. Default as many as a pull
-            request waits for.
+        histories: How many generated ones. Default as many as a pull request waits for.
 
     Raises:
         CliError: A process failed; carries the end of its output.
@@ -87,34 +89,43 @@ async def executed(
     from service_testing.contracts import HISTORIES, Observations, judged, participant  # noqa: PLC0415
 
     packages = {each.package: folders[app] for app, each in services(folders).items()}
-    histories = histories or HISTORIES
-    parts = [histories // PROCESSES + (part < histories % PROCESSES) for part in range(PROCESSES)]
+    histories, slots = histories or HISTORIES, asyncio.Semaphore(PROCESSES)
+    firsts = range(0, histories, AT_ONCE)
     reports = await asyncio.gather(
-        *(_lived(workspace, packages, board, seed, number) for seed, number in enumerate(parts) if number)
+        *(
+            _lived(workspace, packages, board, slots, range(first, min(first + AT_ONCE, histories)))
+            for first in firsts
+        )
     )
     seen = Observations()
     for report in reports:
         seen.add(report)
-    board.say("together", f"{seen.requests} requests, {sum(seen.events.values())} events", style="green")
+    board.say("all together", f"{seen.requests} requests, {sum(seen.events.values())} events", style="green")
     return judged(seen, [participant(package, folder) for package, folder in packages.items()])
 
 
 async def _lived(
-    workspace: Workspace, folders: Mapping[str, Path], board: Board, seed: int, histories: int
+    workspace: Workspace,
+    folders: Mapping[str, Path],
+    board: Board,
+    slots: asyncio.Semaphore,
+    histories: range,
 ) -> Observations:
-    place = workspace.root / ".cache" / "contracts"
-    report, log = place / f"{seed}.json", place / f"{seed}.log"
-    command = [sys.executable, "-m", "service_testing.contracts", f"--report={report}"]
-    command += [f"--seed={seed}", f"--examples={histories}"]
-    command += [f"{package}={folder}" for package, folder in folders.items()]
-    with board.step("together", f"executing {histories} histories", f"executed {histories} histories"):
-        status = await process.run(
-            command, folder=workspace.root, log=log, environment=suite.environment(LOG_LEVEL="ERROR")
-        )
-        if status:
-            raise CliError(f"The services could not be run together:\n{tail(log, 30)}", f"Log: {log}")
+    """Some of the histories, in a process of their own."""
     from service_testing.contracts import Observations  # noqa: PLC0415 - see above
 
+    place, which = workspace.root / ".cache" / "contracts", f"{histories.start + 1} to {histories.stop}"
+    report, log = place / f"{histories.start}.json", place / f"{histories.start}.log"
+    command = [sys.executable, "-m", "service_testing.contracts", f"--report={report}"]
+    command += [f"--seed={histories.start}", f"--examples={len(histories)}"]
+    command += [f"{package}={folder}" for package, folder in folders.items()]
+    async with slots:
+        with board.step("all together", f"living histories {which}", f"lived histories {which}"):
+            status = await process.run(
+                command, folder=workspace.root, log=log, environment=suite.environment(LOG_LEVEL="ERROR")
+            )
+            if status:
+                raise CliError(f"The services could not be run together:\n{tail(log, 30)}", f"Log: {log}")
     return Observations.load(report.read_text())
 
 

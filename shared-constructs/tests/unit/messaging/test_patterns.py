@@ -1,5 +1,5 @@
 import pytest
-from service_testing.patterns import matches
+from service_testing.patterns import matches, mismatch
 
 EVENT = {
     "source": "commerce.order",
@@ -57,3 +57,18 @@ def test_a_pattern_matches_as_eventbridge_does(pattern, expected):
 def test_an_unknown_operator_is_named():
     with pytest.raises(ValueError, match="unknown operator 'regex'"):
         matches({"source": [{"regex": "x"}]}, EVENT)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ({"source": ["a"], "detail": {"data": {"n": [2]}}}, "detail.data.n is 1, wanted is [2]"),
+        (
+            {"detail": {"data": {"m": [{"exists": True}]}}},
+            'detail.data.m is absent, wanted is [{"exists": true}]',
+        ),
+        ({"detail": {"other": {"n": [1]}}}, "detail.other.n is absent, wanted is [1]"),
+    ],
+)
+def test_the_first_field_to_blame_is_named(pattern, reason):
+    assert mismatch(pattern, {"source": "a", "detail": {"data": {"n": 1}}}) == reason
