@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,7 @@ class Target:
     Attributes:
         python: Version of the interpreter, `major.minor`.
         machine: `arm64` or `x86_64`.
-        hosted_here: Whether that is this very machine and interpreter, as on the local cloud; only then can
-            bytecode be made, since it belongs to one interpreter.
+        hosted_here: Whether that is this very machine and interpreter, as on the local cloud.
     """
 
     python: str = "3.13"
@@ -82,12 +82,33 @@ class Target:
         return f"{sys.platform}-{self.machine}-{sys.implementation.cache_tag}-{importlib.util.MAGIC_NUMBER.hex()}"
 
     @property
+    def compiler(self) -> str | None:
+        """The interpreter that can make bytecode for it, this one or one on the PATH; None if there is none.
+
+        Bytecode belongs to one version of Python, and to no machine. Without it every cold start compiles what it
+        loads of a layer, which nobody can write to, and takes twice as long.
+        """
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return sys.executable if self.hosted_here or self.python == here else _interpreter(self.python)
+
+    @property
     def uv_arguments(self) -> tuple[str, ...]:
         """How uv is told to choose packages for it."""
         if self.hosted_here:
             return ()
         machine = {"arm64": "aarch64", "x86_64": "x86_64"}[self.machine]
         return ("--python-platform", f"{machine}-manylinux2014", "--python-version", self.python)
+
+
+@cache
+def _interpreter(version: str) -> str | None:
+    found = shutil.which(f"python{version}")
+    if not found:
+        return None
+    # Asked, because a version manager's shim may have nothing behind it.
+    says = "import sys; print(*sys.version_info[:2], sep='.')"
+    told = subprocess.run([found, "-I", "-c", says], capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    return found if told.stdout.strip() == version else None
 
 
 def _minor(version: str) -> int:
@@ -210,7 +231,8 @@ def layer_key(*, lock_file: Path, packages: Sequence[str], target: Target) -> st
         for file in _deployable(root)
         for part in (f"{package}/{file.relative_to(root).as_posix()}", file)
     ]
-    return _digest("layer", RECIPE, target.identity, lock_file, *sources)
+    content = "bytecode" if target.compiler else "source"
+    return _digest("layer", RECIPE, target.identity, content, lock_file, *sources)
 
 
 def build_layer(*, lock_file: Path, packages: Sequence[str], target: Target) -> Path:
@@ -218,7 +240,7 @@ def build_layer(*, lock_file: Path, packages: Sequence[str], target: Target) -> 
 
     Only wheels whose hash is in the lock file are installed, for the target and not for this machine. Traces of the
     installation (`bin`, `RECORD`, `INSTALLER` …) are dropped and modes set, which is what differs between
-    machines. Bytecode is made where this interpreter is the target's.
+    machines. Bytecode is made where there is an interpreter of the target's version (`Target.compiler`).
 
     Where the packages come from is the user's own configuration: uv's, or pip's variables `PIP_INDEX_URL`,
     `PIP_EXTRA_INDEX_URL`, `PIP_FIND_LINKS` and `PIP_CERT`.
@@ -244,8 +266,8 @@ def build_layer(*, lock_file: Path, packages: Sequence[str], target: Target) -> 
             for file in _deployable(root):
                 _copy(file, site / package / file.relative_to(root))
         _normalise(site)
-        if target.hosted_here:
-            _compile(directory)
+        if target.compiler:
+            _compile(directory, target.compiler)
 
     return _cached("layer", layer_key(lock_file=lock_file, packages=packages, target=target), fill)
 
@@ -297,11 +319,12 @@ def _normalise(site: Path) -> None:
             path.chmod(0o644)
 
 
-def _compile(directory: Path) -> None:
+def _compile(directory: Path, interpreter: str) -> None:
     """Make bytecode that is never checked against its source, as Lambda's file times mean nothing."""
     subprocess.run(  # noqa: S603 - our own arguments
         [
-            *(sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
+            *(interpreter, "-I", "-m", "compileall", "-q", "-j", "0"),
+            *("--invalidation-mode", "unchecked-hash"),
             *("-s", str(directory), "-p", "/opt", str(directory)),
         ],
         check=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Annotations, Duration, RemovalPolicy, Validations
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import (
     ApplicationLogLevel,
@@ -103,6 +103,7 @@ class LayerResources:
 class DependencyLayer(Construct):
     """A Lambda layer made of locked packages, without Docker, the same bytes on every machine.
 
+    It has bytecode where an interpreter of the target's version is on the PATH; without one, there is a warning.
     Where the CDK CLI asks for no bundling (`cdk list`, `cdk destroy`, tests with the context
     `aws:cdk:bundling-stacks` empty) nothing is built and the asset is a placeholder.
 
@@ -142,6 +143,12 @@ class DependencyLayer(Construct):
         key = layer_key(lock_file=lock_file, packages=packages, target=target)
         self.unzipped_bytes = 0
         if stack.bundling_required:
+            if not target.compiler:
+                Annotations.of(self).add_warning_v2(
+                    "commerce:no-bytecode",
+                    f"There is no python{target.python} to make bytecode with, so that every cold start compiles "
+                    f"what it loads and takes twice as long. Put one on the PATH and deploy again.",
+                )
             content = build_layer(lock_file=lock_file, packages=packages, target=target)
             self.unzipped_bytes = unzipped_bytes(content)
         else:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distribution
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from shared_constructs.bundling import Target, build_layer, bundle_code, package_root, unzipped_bytes
 
 from cold_starts.functions import FASTAPI_CART, FUNCTIONS, Function
@@ -60,6 +61,19 @@ def _aws() -> Iterator[str]:
         server.server_close()
 
 
+def _provide_boto3(folder: Path) -> Path:
+    """boto3 and what it needs, as Lambda brings it: packages of this environment that others do not look through."""
+    waiting = ["boto3"]
+    while waiting:
+        found = distribution(waiting.pop())
+        for top in {file.parts[0] for file in found.files or () if file.parts[0] != ".."}:
+            link = folder / top
+            if not link.exists():
+                link.symlink_to(Path(str(found.locate_file(top))))
+        waiting += [re.split(r"[^\w.-]", each)[0] for each in found.requires or () if "extra" not in each]
+    return folder
+
+
 def _start(function: Function, path: list[Path], layer: Path, endpoint: str) -> dict[str, Any]:
     """Start a function once, in a process of its own that knows its packages and boto3 alone."""
     environment = {
@@ -72,9 +86,8 @@ def _start(function: Function, path: list[Path], layer: Path, endpoint: str) -> 
         "POWERTOOLS_METRICS_NAMESPACE": "Commerce",
         **function.environment,
     }
-    boto = Path(boto3.__file__).parents[1]
     given = {
-        "path": [str(each) for each in (*path, boto)],
+        "path": [str(each) for each in path],
         "handler": function.handler,
         "event": function.event(),
         "layer": str(layer),
@@ -98,14 +111,15 @@ def _measure(runs: int) -> dict[str, dict[str, Any]]:
     lock = COMPARISON / "requirements.lock"
     fastapi = build_layer(lock_file=lock, packages=("service_runtime",), target=target)
     found: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as copied, _aws() as endpoint:
+    with tempfile.TemporaryDirectory() as copied, tempfile.TemporaryDirectory() as boto, _aws() as endpoint:
         app = Path(copied, "fastapi_cart.py")
         app.write_bytes((COMPARISON / "app.py").read_bytes())
+        provided = _provide_boto3(Path(boto))
         starts = []
         for function in (*FUNCTIONS, FASTAPI_CART):
             code = bundle_code(package=function.package, include=function.include)
             layer = fastapi if function is FASTAPI_CART else platform
-            starts.append((function, [app.parent, code, layer / "python"], layer))
+            starts.append((function, [app.parent, code, layer / "python", provided], layer))
         told: dict[str, list[dict[str, Any]]] = {function.name: [] for function, *_ in starts}
         # In turn, so that a busy moment meets all of them; the first round reads the files and does not count.
         for run in range(runs + 1):

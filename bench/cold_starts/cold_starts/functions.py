@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from service_runtime.envelope import Event, rfc3339, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-
-def _is_created(answer: Any) -> bool:
-    return bool(answer["statusCode"] == 201)  # noqa: PLR2004 - Created
-
-
-def _is_handled(answer: Any) -> bool:
-    return bool(answer == {"batchItemFailures": []})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +33,7 @@ class Function:
     include: tuple[str, ...]
     handler: str
     event: Callable[[], dict[str, Any]]
-    succeeded: Callable[[Any], bool] = _is_handled
+    succeeded: Callable[[Any], bool] = lambda answer: answer == {"batchItemFailures": []}
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -103,41 +96,35 @@ def _delivery() -> dict[str, Any]:
     return _batch(json.dumps(receipt), {"receiptId": "receipt-1", "correlationId": "c-1"})
 
 
-def _sign_in() -> dict[str, Any]:
-    return {"request": {"groupConfiguration": {"groupsToOverride": []}, "scopes": []}}
-
-
-_PAYMENTS: Final = {
-    "PAYMENTS_TABLE": "payments",
-    "PAYMENT_PROVIDER": "sandbox",
-    "PROVIDER_SECRET": "provider",
-}
-
+CART: Final = Function(
+    name="cart: writes",
+    package="cart_service",
+    include=("api/runtime", "contracts/consumed"),
+    handler="cart_service.api.runtime.handler.handler",
+    event=_post_carts,
+    succeeded=lambda answer: answer["statusCode"] == HTTPStatus.CREATED,
+    environment={"TABLE_NAME": "carts"},
+)
+_ORDERS: Final = Function(
+    name="payment: orders",
+    package="payment_service",
+    include=("payments/runtime", "contracts/consumed"),
+    handler="payment_service.payments.runtime.orders.handler",
+    event=_payment_requested,
+    environment={
+        "PAYMENTS_TABLE": "payments",
+        "PAYMENT_PROVIDER": "sandbox",
+        "PROVIDER_SECRET": "provider",
+    },
+)
 FUNCTIONS: Final = (
-    Function(
-        name="cart: writes",
-        package="cart_service",
-        include=("api/runtime", "contracts/consumed"),
-        handler="cart_service.api.runtime.handler.handler",
-        event=_post_carts,
-        succeeded=_is_created,
-        environment={"TABLE_NAME": "carts"},
-    ),
-    Function(
-        name="payment: orders",
-        package="payment_service",
-        include=("payments/runtime", "contracts/consumed"),
-        handler="payment_service.payments.runtime.orders.handler",
-        event=_payment_requested,
-        environment=_PAYMENTS,
-    ),
-    Function(
+    CART,
+    _ORDERS,
+    replace(
+        _ORDERS,
         name="payment: webhooks",
-        package="payment_service",
-        include=("payments/runtime", "contracts/consumed"),
         handler="payment_service.payments.runtime.webhooks.handler",
         event=_webhook,
-        environment=_PAYMENTS,
     ),
     Function(
         name="inventory: stock",
@@ -152,18 +139,10 @@ FUNCTIONS: Final = (
         package="commerce_platform",
         include=("account/identity/runtime",),
         handler="commerce_platform.account.identity.runtime.handler.customize_access_token",
-        event=_sign_in,
+        event=lambda: {"request": {"groupConfiguration": {"groupsToOverride": []}, "scopes": []}},
         succeeded=lambda answer: "response" in answer,
     ),
 )
 
-FASTAPI_CART: Final = Function(
-    name="FastAPI + Mangum",
-    package="cart_service",
-    include=("api/runtime", "contracts/consumed"),
-    handler="fastapi_cart.handler",
-    event=_post_carts,
-    succeeded=_is_created,
-    environment={"TABLE_NAME": "carts"},
-)
+FASTAPI_CART: Final = replace(CART, name="FastAPI + Mangum", handler="fastapi_cart.handler")
 """The cart's routes; it takes the rules and the store from the cart's code."""

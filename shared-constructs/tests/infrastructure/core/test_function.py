@@ -1,16 +1,21 @@
 """Every function has its own code, log group and role, and nothing it does not need."""
 
+import sys
+
 import pytest
 from aws_cdk import Duration, Size
+from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_lambda import LayerVersion
 from service_testing import synthesize
 from shared_constructs import (
     NO_DEPENDENCIES,
     DependencyLayer,
     OwnLayer,
+    ServiceApp,
     ServiceFunction,
     ServiceStack,
     StackKind,
+    bundling,
     function,
 )
 
@@ -205,3 +210,15 @@ def test_a_caller_customizes_the_function_but_not_what_its_parts_agree_on():
     assert customized["EphemeralStorage"] == {"Size": 1024}
     with pytest.raises(ValueError, match="role of function cannot be customized"):
         template(customize={"function": {"role": None}})
+
+
+@pytest.mark.parametrize("compiler", [None, sys.executable], ids=["without", "with"])
+def test_a_layer_without_bytecode_is_warned_of(package, monkeypatch, compiler):
+    monkeypatch.setattr(bundling.Target, "compiler", property(lambda _: compiler))
+    monkeypatch.setattr(function, "build_layer", lambda **_: package)
+    stack = ServiceStack(ServiceApp(service="shop", stage="dev"), kind=StackKind.STATELESS)
+    DependencyLayer(stack, "Layer", lock_file=package / "requirements.lock")
+    said = Annotations.from_stack(stack).find_warning(
+        "*", Match.string_like_regexp("every cold start compiles")
+    )
+    assert len(said) == (compiler is None)

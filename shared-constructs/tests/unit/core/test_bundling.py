@@ -181,15 +181,36 @@ def test_packages_are_those_of_the_target_with_hashes_and_without_building(fake_
     assert "/of/uv" in called  # what uv was told directly wins
 
 
+ELSEWHERE = Target(python="3.14" if sys.version_info[:2] == (3, 13) else "3.13")
+"""A target whose version of Python this interpreter is not."""
+
+
 @pytest.mark.usefixtures("fake_uv")
-def test_only_a_layer_of_this_interpreter_has_bytecode(lock):
-    here = Target.of(Stage.named("local"))
-    assert any(
-        name.endswith(".pyc") for name in contents(build_layer(lock_file=lock, packages=(), target=here))
-    )
-    assert not any(
-        name.endswith(".pyc") for name in contents(build_layer(lock_file=lock, packages=(), target=Target()))
-    )
+@pytest.mark.parametrize("target", [Target.of(Stage.named("local")), ELSEWHERE], ids=["local", "AWS"])
+def test_a_layer_has_bytecode_where_an_interpreter_can_make_it(lock, monkeypatch, target):
+    names = set()
+    for interpreter in (None, sys.executable):
+        monkeypatch.setattr(bundling, "_interpreter", lambda _, found=interpreter: found)
+        layer = build_layer(lock_file=lock, packages=(), target=target)
+        compiled = any(name.endswith(".pyc") for name in contents(layer))
+        assert compiled == (target.hosted_here or interpreter is not None)
+        names.add(layer.name)
+    # What one machine has made without is not taken for another's with.
+    assert len(names) == (1 if target.hosted_here else 2)
+
+
+@pytest.mark.parametrize(
+    ("script", "is_found"), [("echo 3.99", True), ("echo 3.98", False), ("exit 127", False)]
+)
+def test_an_interpreter_is_one_that_runs_and_is_of_the_targets_version(
+    tmp_path, monkeypatch, script, is_found
+):
+    python = tmp_path / "python3.99"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    bundling._interpreter.cache_clear()
+    assert Target(python="3.99").compiler == (str(python) if is_found else None)
 
 
 def test_a_key_depends_on_lock_sources_and_target(lock, package):
