@@ -41,6 +41,9 @@ UNBOUND_ACTIONS: Final = frozenset(
 )
 """Actions that AWS grants on every resource or not at all (Service Authorization Reference)."""
 
+ON_BEHALF: Final = frozenset({f"{each}.amazonaws.com" for each in ("states", "pipes", "scheduler")})
+"""Services whose documentation says that they tell for whose resource they take on a role."""
+
 WATCHED: Final = {
     "AWS::ApiGateway::Stage": {"5XXError"},
     "AWS::Lambda::Function": {"Errors", "Throttles"},
@@ -104,6 +107,25 @@ class ServiceRules:
     def test_every_action_is_granted_on_named_resources_where_aws_can_name_them(self, stacks: Stacks) -> None:
         everywhere = [s for s in _granted(stacks) if "*" in listed(s["Resource"])]
         assert {action for s in everywhere for action in listed(s["Action"])} <= UNBOUND_ACTIONS
+
+    def test_each_kind_of_caller_has_a_role_of_its_own(self, template: Template) -> None:
+        callers: dict[str, set[str]] = {}
+        for method in of_type(template, "AWS::ApiGateway::Method"):
+            if role := method["Integration"].get("Credentials"):
+                kind = [method["AuthorizationType"], *method.get("AuthorizationScopes", [])]
+                callers.setdefault(json.dumps(role), set()).add(json.dumps(kind))
+        assert [role for role, kinds in callers.items() if len(kinds) > 1] == []
+
+    def test_who_acts_for_others_does_so_for_this_account_alone(self, stacks: Stacks) -> None:
+        for template in stacks.values():
+            for role in of_type(template, "AWS::IAM::Role"):
+                for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+                    if statement["Principal"].get("Service") in ON_BEHALF:
+                        account = (
+                            statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceAccount")
+                        )
+                        known = account == {"Ref": "AWS::AccountId"} or re.fullmatch(r"\d{12}", str(account))
+                        assert known, statement
 
     def test_the_service_speaks_only_for_itself(self, stacks: Stacks) -> None:
         for statement in _granted(stacks):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
 from aws_cdk.aws_cloudwatch import MathExpression
-from aws_cdk.aws_iam import Role, ServicePrincipal
+from aws_cdk.aws_iam import Role
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_stepfunctions import (
     DefinitionBody,
@@ -25,7 +25,7 @@ from states_language.rules import check_definition
 from shared_constructs.alarms import AT_ONCE, PERIOD, REPEATED, alarm_above
 from shared_constructs.customize import Customization, Customize
 from shared_constructs.function import ServiceFunction
-from shared_constructs.permissions import reference, statements_for
+from shared_constructs.permissions import on_behalf_of_this_account, reference, statements_for
 from shared_constructs.service import ServiceStack
 from shared_constructs.table import ServiceTable
 from shared_constructs.validation import check_at_synth
@@ -188,7 +188,7 @@ class Workflow(Construct):
         return LogGroup(self, "Logs", **properties)
 
     def _role(self, customization: Customization) -> Role:
-        trust = {"assumed_by": ServicePrincipal("states.amazonaws.com")}
+        trust = {"assumed_by": on_behalf_of_this_account("states")}
         role = Role(self, "Role", **customization.of("role", enforced=trust))
         Validations.of(role).acknowledge(
             Acknowledgment(

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from aws_cdk import Fn
-from aws_cdk.aws_iam import PolicyStatement
+from aws_cdk import Aws, Fn
+from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,23 @@ _REFERENCES = ("table_name", "event_bus_name", "queue_url", "function_arn", "sta
 # Calls about an execution, whose ARN has the state machine's name instead of its own kind of resource.
 _EXECUTION_ACTIONS = frozenset({"describeExecution", "stopExecution"})
 _CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"})
+
+
+def on_behalf_of_this_account(service: str) -> ServicePrincipal:
+    """A service that may take a role on, for resources of this account only: the guard against confused deputies.
+
+    Step Functions, Pipes and Scheduler say whom they act for, and their documentation asks for the condition
+    (https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html,
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html). API Gateway's and Lambda's do not
+    say that they tell when they take on a role, and a condition on a key that is absent refuses everybody: roles of
+    theirs are protected by iam:PassRole, which no other account has.
+
+    Args:
+        service: `states` or `pipes`.
+    """
+    return ServicePrincipal(
+        f"{service}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+    )
 
 
 def reference(resource: Resource) -> str:

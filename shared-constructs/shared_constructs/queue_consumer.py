@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Aws, Duration, Names, RemovalPolicy
+from aws_cdk import Duration, Names, RemovalPolicy
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SqsQueue
-from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_iam import PolicyStatement, Role
 from aws_cdk.aws_lambda import FilterCriteria
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_logs import LogGroup
@@ -25,6 +25,7 @@ from constructs import Construct
 from shared_constructs.alarms import PERIOD, alarm_above, dlq_alarm, pipe_failure_alarm
 from shared_constructs.customize import Customization, Customize
 from shared_constructs.express_workflow import ExpressWorkflow
+from shared_constructs.permissions import on_behalf_of_this_account
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
@@ -334,7 +335,7 @@ class QueueConsumer(Construct):
                 " failure is reported as its own"
             )
         state_machine = target.resources.state_machine
-        role = Role(self, "PipeRole", assumed_by=pipe_principal())
+        role = Role(self, "PipeRole", assumed_by=on_behalf_of_this_account("pipes"))
         role.add_to_policy(
             PolicyStatement(
                 actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
@@ -368,13 +369,6 @@ class QueueConsumer(Construct):
         # The pipe polls as soon as it exists: its permissions must be there first.
         pipe.node.add_dependency(role)
         return pipe
-
-
-def pipe_principal() -> ServicePrincipal:
-    """EventBridge Pipes, on behalf of this account only (the confused-deputy guard of its documentation)."""
-    return ServicePrincipal(
-        "pipes.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
-    )
 
 
 def pipe_filter(

@@ -19,7 +19,8 @@ from shared_constructs.change_feed.conditions import excludes, seen, weakest
 from shared_constructs.change_feed.events import quoted
 from shared_constructs.customize import Customization
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
-from shared_constructs.queue_consumer import DLQ_RETENTION, pipe_filter, pipe_logs, pipe_principal
+from shared_constructs.permissions import on_behalf_of_this_account
+from shared_constructs.queue_consumer import DLQ_RETENTION, pipe_filter, pipe_logs
 from shared_constructs.service import ServiceStack
 from shared_constructs.table import cdk_table
 
@@ -243,7 +244,7 @@ class ChangeFeed(Construct):
         )
 
     def _role(self, source: str, *, stream: str, dlq: Queue, enrichment: ExpressWorkflow) -> Role:
-        role = Role(self, "PipeRole", assumed_by=pipe_principal())
+        role = Role(self, "PipeRole", assumed_by=on_behalf_of_this_account("pipes"))
         for statement in (
             PolicyStatement(
                 actions=[

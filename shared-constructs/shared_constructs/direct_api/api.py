@@ -21,6 +21,7 @@ from shared_constructs.direct_api.authorisation import (
     Public,
     acknowledge,
     acknowledge_all,
+    caller_of,
     method_options,
 )
 from shared_constructs.direct_api.bindings import RouteError
@@ -79,7 +80,7 @@ class ApiResources:
 
     Attributes:
         rest_api: The API, with its routes, stage and deployment.
-        role: The one role of all direct integrations.
+        roles: Of the direct integrations, by kind of caller (`authorisation.caller_of`); filled by `route`.
         access_log: One line of JSON for each request.
         execution_log: API Gateway's own log, errors only.
         alarms: Answers of 500 and more.
@@ -87,7 +88,7 @@ class ApiResources:
     """
 
     rest_api: apigateway.RestApi
-    role: iam.Role
+    roles: dict[str, iam.Role]
     access_log: logs.LogGroup
     execution_log: logs.LogGroup
     alarms: Sequence[cloudwatch.Alarm]
@@ -98,8 +99,9 @@ class DirectApi(Construct):
     """A regional REST API whose routes call AWS services directly.
 
     Request validation is on for every route; a body of another type than application/json is 415; every error is an
-    RFC 9457 problem; every answer carries X-Correlation-Id; access and execution logs have the stage's retention; one
-    role holds exactly the actions and resources that the routes use. The URL is published as an SSM parameter. An alarm
+    RFC 9457 problem; every answer carries X-Correlation-Id; access and execution logs have the stage's retention; a
+    role for each kind of caller (public, services, each set of scopes) holds exactly the actions and resources that its
+    routes use, so that a public route cannot be made to do what an operator's does. The URL is published as an SSM parameter. An alarm
     tells when more than one request in a hundred is answered 5xx in three minutes within fifteen; what a caller does
     wrong (4xx) is nobody's alarm. What writes without a token has a throttle of its own on every route, and a web ACL
     bounds each address, where the stage says so (`Stage.source_limit`). The access log has who called, by `sub` or IAM
@@ -115,11 +117,11 @@ class DirectApi(Construct):
             where that has none.
         user_pool: Whose tokens authorise `Scopes` routes; by default the platform's.
         published_as: Name of the SSM parameter with the URL.
-        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), the `role`, the two logs, the
+        customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), every `role`, the two logs, the
             `alarms` and the `web_acl` that the arguments leave open.
 
     Attributes:
-        resources: API, role, logs and alarms, as the CDK knows them.
+        resources: API, roles, logs and alarms, as the CDK knows them.
         url: Where the API answers, without a slash at the end.
 
     Raises:
@@ -146,7 +148,7 @@ class DirectApi(Construct):
         self._cors = cors or (Cors(origins=stage.cors_origins) if stage.cors_origins else None)
         self._user_pool = user_pool
         self._routes: dict[tuple[str, str], str] = {}
-        self._statements: set[str] = set()
+        self._statements: set[tuple[str, str]] = set()
         self._settings = MethodSettings(
             throttle or Throttle(rate=stage.throttle_rate, burst=stage.throttle_burst)
         )
@@ -154,7 +156,8 @@ class DirectApi(Construct):
         if self._source_limit and self._source_limit < MIN_SOURCE_LIMIT:
             raise ValueError(f"source_limit must be at least {MIN_SOURCE_LIMIT}, got {self._source_limit}")
         resources = ("rest_api", "stage", "role", "access_log", "execution_log", "alarms", "web_acl")
-        self.resources = self._build(Customization(customize, *resources), description)
+        self._custom = Customization(customize, *resources)
+        self.resources = self._build(description)
         self._rest_api = self.resources.rest_api
         self._models = RequestModels(self._rest_api)
         add_gateway_responses(self._rest_api, self._cors.gateway_headers() if self._cors else {})
@@ -166,8 +169,8 @@ class DirectApi(Construct):
         self._service_stack.export_parameter(published_as, self.url)
         check_at_synth(self, self._faults)
 
-    def _build(self, custom: Customization, description: str) -> ApiResources:
-        stack, stage = self._service_stack, self._service_stack.stage
+    def _build(self, description: str) -> ApiResources:
+        custom, stack, stage = self._custom, self._service_stack, self._service_stack.stage
         log: dict[str, Any] = {"retention": stage.log_retention, "removal_policy": RemovalPolicy.DESTROY}
         access_log = logs.LogGroup(self, "AccessLog", **custom.of("access_log", enforced={}, **log))
         options = custom.of(
@@ -198,15 +201,6 @@ class DirectApi(Construct):
         self._validator = rest_api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
-        role = iam.Role(
-            self,
-            "Role",
-            **custom.of(
-                "role",
-                enforced={"assumed_by": iam.ServicePrincipal("apigateway.amazonaws.com")},
-                description=f"Calls AWS services for the API {self.node.path}",
-            ),
-        )
         # API Gateway would create this group itself, and keep it for ever.
         name = f"API-Gateway-Execution-Logs_{rest_api.rest_api_id}/{STAGE_NAME}"
         execution_log = logs.LogGroup(
@@ -215,7 +209,7 @@ class DirectApi(Construct):
         rest_api.deployment_stage.node.add_dependency(execution_log)
         return ApiResources(
             rest_api=rest_api,
-            role=role,
+            roles={},
             access_log=access_log,
             execution_log=execution_log,
             alarms=[self._alarm(rest_api, custom)],
@@ -322,16 +316,25 @@ class DirectApi(Construct):
         integration = operation.integration()
         methods.check_parameters(integration, path, auth)
         for statement in integration.permissions:
-            self._allow(statement)
-        return methods.of_service(
-            integration, role=self.resources.role, cors=self._cors
-        ), integration.contract
+            self._allow(caller_of(auth), statement)
+        role = self._role(caller_of(auth))
+        return methods.of_service(integration, role=role, cors=self._cors), integration.contract
 
-    def _allow(self, statement: iam.PolicyStatement) -> None:
+    def _allow(self, caller: str, statement: iam.PolicyStatement) -> None:
         fingerprint = json.dumps(Stack.of(self).resolve(statement.to_statement_json()), sort_keys=True)
-        if fingerprint not in self._statements:
-            self._statements.add(fingerprint)
-            self.resources.role.add_to_policy(statement)
+        if (caller, fingerprint) not in self._statements:
+            self._statements.add((caller, fingerprint))
+            self._role(caller).add_to_policy(statement)
+
+    def _role(self, caller: str) -> iam.Role:
+        if caller not in self.resources.roles:
+            properties = self._custom.of(
+                "role",
+                enforced={"assumed_by": iam.ServicePrincipal("apigateway.amazonaws.com")},
+                description=f"Calls AWS services for the API {self.node.path}, {caller} routes",
+            )
+            self.resources.roles[caller] = iam.Role(self, f"{caller}Role", **properties)
+        return self.resources.roles[caller]
 
     def _authorizer(self) -> apigateway.IAuthorizer:
         existing = self.node.try_find_child("Authorizer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,18 @@ PUBLIC: Final = Public()
 IAM: Final = Iam()
 
 Authorisation = Public | Iam | Scopes
+
+
+def caller_of(auth: Authorisation) -> str:
+    """Return the kind of caller, in a construct's id: Public, Services, or the scopes' last words, such as Shop."""
+    match auth:
+        case Scopes(names):
+            words = (re.split(r"\W+", name)[-1] for name in sorted(names))
+            return "".join(word.title() for word in words)
+        case Iam():
+            return "Services"
+        case Public():
+            return "Public"
 
 
 def method_options(auth: Authorisation, authorizer: Callable[[], IAuthorizer]) -> dict[str, Any]:

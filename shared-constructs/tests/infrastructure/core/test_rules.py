@@ -14,7 +14,16 @@ SERVICE = {
             "Statement": [{"Action": "events:PutEvents", "Resource": ["bus"], "Condition": MINE}],
         }
     },
-    "AWS::IAM::Role": {},
+    "AWS::IAM::Role": {
+        "AssumeRolePolicyDocument": {
+            "Statement": [
+                {
+                    "Principal": {"Service": "states.amazonaws.com"},
+                    "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+                }
+            ]
+        }
+    },
     "AWS::SQS::Queue": {
         **QUEUE,
         "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}},
@@ -105,6 +114,14 @@ def template():
     }
     kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     resources["Dlq"] = {"Type": "AWS::SQS::Queue", "Properties": dict(QUEUE)}
+    operators = {
+        "HttpMethod": "GET",
+        "AuthorizationType": "COGNITO_USER_POOLS",
+        "Integration": PUT | {"Credentials": "op"},
+    }
+    for name, scope in (("Operators", "commerce/operate"), ("Fulfilment", "commerce/operate")):
+        scoped = copy.deepcopy(operators) | {"AuthorizationScopes": [scope]}
+        resources[name] = {"Type": "AWS::ApiGateway::Method", "Properties": scoped}
     return {"Resources": resources | {name: resources[name] | kept for name in ("Queue", "Dlq")}}
 
 
@@ -130,6 +147,12 @@ BREACHES = [
     ("no_role_has_a_wildcard_action_or_a_policy_of_aws", f"{STATEMENT}.Action", "events:*"),
     ("no_role_has_a_wildcard_action_or_a_policy_of_aws", "Role.ManagedPolicyArns", ["arn"]),
     ("every_action_is_granted_on_named_resources_where_aws_can_name_them", f"{STATEMENT}.Resource", "*"),
+    ("each_kind_of_caller_has_a_role_of_its_own", "Operators.AuthorizationScopes", ["commerce/shop"]),
+    (
+        "who_acts_for_others_does_so_for_this_account_alone",
+        "Role.AssumeRolePolicyDocument.Statement.0.Condition",
+        {"StringEquals": {}},
+    ),
     ("the_service_speaks_only_for_itself", f"{STATEMENT}.Condition", {"StringEquals": {}}),
     ("tables_survive_in_a_stack_of_their_own", "Table.DeletionProtectionEnabled", False),
     ("tables_survive_in_a_stack_of_their_own", "Table.PointInTimeRecoverySpecification", {}),

@@ -112,14 +112,20 @@ def methods(template) -> dict[str, dict[str, Any]]:
 
 
 # -------------------------------------------------------------------------------------------------------- permissions
-def test_the_role_may_do_what_the_routes_do_and_nothing_else(template):
-    (policy,) = template.find_resources("AWS::IAM::Policy").values()
-    statements = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert {json.dumps(each["Action"]) for each in statements} == {'"dynamodb:GetItem"', '"dynamodb:Query"'}
-    by_action = {each["Action"]: json.dumps(each["Resource"]) for each in statements}
-    assert "/index/gsi1" in by_action["dynamodb:Query"]
-    assert "/index" not in by_action["dynamodb:GetItem"]
-    assert "*" not in "".join(by_action.values())
+def test_each_kind_of_caller_has_a_role_that_may_do_what_its_routes_do_and_nothing_else(template):
+    policies = template.find_resources("AWS::IAM::Policy").values()
+    by_role = {
+        policy["Properties"]["Roles"][0]["Ref"][: len("ApiPublic")]: policy["Properties"]["PolicyDocument"][
+            "Statement"
+        ]
+        for policy in policies
+    }
+    assert set(by_role) == {"ApiPublic", "ApiShopRo"}
+    (public,), (shop,) = by_role["ApiPublic"], by_role["ApiShopRo"]
+    assert (public["Action"], shop["Action"]) == ("dynamodb:GetItem", "dynamodb:Query")
+    assert "/index/gsi1" in json.dumps(shop["Resource"])
+    assert "/index" not in json.dumps(public["Resource"])
+    assert "*" not in json.dumps([public, shop])
 
 
 # ------------------------------------------------------------------------------------------------------ stage and logs

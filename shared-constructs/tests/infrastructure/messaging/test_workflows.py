@@ -115,6 +115,13 @@ def test_a_task_token_is_answered_only_where_it_waits():
     assert "Waiting" in statement["Resource"]["Ref"]
 
 
+def test_step_functions_takes_on_the_role_for_this_account_alone():
+    (role,) = properties(template(with_workflow(machine(Read=GET), substitutions=TABLE)), "AWS::IAM::Role")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
 @pytest.mark.parametrize("stage", ["local", "prod"])
 def test_logs_hold_everything_but_the_data_outside_local(stage):
     found = template(with_workflow(machine(Read=GET), substitutions=TABLE), stage)
