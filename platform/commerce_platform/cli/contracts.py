@@ -14,7 +14,7 @@ from service_contracts.locks import LockError, fetch, parse
 from commerce_platform.cli import cdk, process, suite
 from commerce_platform.cli.emulator import tail
 from commerce_platform.cli.errors import CliError
-from commerce_platform.cli.workspace import PLATFORM
+from commerce_platform.cli.workspace import PLATFORM, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from commerce_platform.cli.workspace import App, Workspace
 
 STAGE = "dev"
-"""Whose templates are read; what a service publishes is the same for every stage."""
+"""Whose templates say what a service publishes, which is the same for every stage."""
 
 PROCESSES = max(2, os.cpu_count() or 2)
 
@@ -54,14 +54,15 @@ def services(apps: Iterable[App]) -> dict[App, Contracts]:
     return {app: contracts for app in apps if (contracts := contracts_of(app))}
 
 
-async def synthesized(workspace: Workspace, apps: Sequence[App], board: Board) -> dict[App, Path]:
-    """Where the templates of apps are, synthesized unless that was done before."""
+async def synthesized(workspace: Workspace, apps: Sequence[App], board: Board) -> dict[App, dict[str, Path]]:
+    """Where the templates of apps are, by stage, synthesized unless that was done before."""
     slots = asyncio.Semaphore(PROCESSES)
 
-    async def one(app: App) -> Path:
+    async def one(app: App) -> dict[str, Path]:
         async with slots:
-            with board.step(app.name, f"synthesizing for {STAGE}", "synthesized"):
-                return await cdk.synthesize(workspace, app, STAGE)
+            with board.step(app.name, "synthesizing for every stage", "synthesized"):
+                folders = await cdk.synthesize_stages(workspace, app, STAGES)
+                return dict(zip(STAGES, folders, strict=True))
 
     return dict(zip(apps, await asyncio.gather(*map(one, apps)), strict=True))
 
@@ -154,14 +155,17 @@ async def keep(
     """
     apps = workspace.apps
     found = services(apps)
-    folders = await synthesized(workspace, list(apps), board)
+    assemblies = await synthesized(workspace, list(apps), board)
+    folders = {app: stages[STAGE] for app, stages in assemblies.items()}
     known = {app: templates(folder) for app, folder in folders.items()}
     selected = workspace.select(service)
     stale = _write({app: each for app, each in found.items() if app in selected}, known)
     stale += _write_consumption(workspace, found)
     report = control.check(list(found.values()))
-    by_name = {app.name: of_app for app, of_app in known.items()}
-    report.faults += parameters.faults(by_name, meant_for_people=FOR_PEOPLE)
+    for stage in STAGES:
+        of_stage = {app.name: templates(stages[stage]) for app, stages in assemblies.items()}
+        faults = parameters.faults(of_stage, meant_for_people=FOR_PEOPLE)
+        report.faults += [f"stage {stage}: {fault}" for fault in faults]
     problems = [*report.faults]
     problems += await executed(workspace, folders, board, histories)
     if stale:
