@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Where we want something else than the CDK recommends, each with the reason.
 _OURS: Final[Mapping[str, Any]] = {
     # An export that a stack imports cannot be deleted: the stateless stack holds on to the tables it uses.
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
@@ -20,7 +21,6 @@ _OURS: Final[Mapping[str, Any]] = {
     # CloudFormation passes the tags of a stack on to resources that the CDK does not tag itself.
     "@aws-cdk/core:explicitStackTags": False,
 }
-"""Where we want something else than the CDK recommends, each with the reason."""
 
 _AS_RECOMMENDED: Final[Mapping[str, Any]] = {
     "@aws-cdk-containers/ecs-service-extensions:enableDefaultLogDriver": True,
