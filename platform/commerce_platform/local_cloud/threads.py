@@ -8,7 +8,7 @@ from contextvars import Context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from commerce_platform.local_cloud.turns import BEGINS, turns
+from commerce_platform.local_cloud.turns import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,15 +49,8 @@ class PooledThread:
         self._ended.acquire()
 
     def start(self) -> None:
-        """Have an idle thread run it, or a new one if there is none."""
-        global _idle  # noqa: PLW0603 - of the process, as its threads are
-        with _lock:
-            found = _idle > 0
-            _idle -= found
-        if found:
-            _work.put(self._run)
-        else:
-            threading.Thread(target=_serve, args=(self._run,), daemon=True, name="pooled").start()
+        """Have it run in its turn."""
+        turns.begin(self._run, _hand)
 
     def is_alive(self) -> bool:
         """Whether it has not ended, or not begun."""
@@ -72,18 +65,29 @@ class PooledThread:
 
     def _run(self) -> None:
         try:
-            with turns.turn(BEGINS):
-                Context().run(self._target, *self._args)
+            Context().run(self._target, *self._args)
         except BaseException:  # noqa: BLE001 - told as a thread of its own would, and no end of the one that ran it
             threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), None)))
         finally:
             self._ended.release()
 
 
+def _hand(run: Callable[[], None]) -> None:
+    """Have an idle thread run it, or a new one if there is none."""
+    global _idle  # noqa: PLW0603 - of the process, as its threads are
+    with _lock:
+        found = _idle > 0
+        _idle -= found
+    if found:
+        _work.put(run)
+    else:
+        threading.Thread(target=_serve, args=(run,), daemon=True, name="pooled").start()
+
+
 def _serve(run: Callable[[], None]) -> None:
     global _idle  # noqa: PLW0603
     while True:
-        run()
+        turns.run_in_turn(run)
         del run
         with _lock:
             if _idle >= KEPT_IDLE:

@@ -4,6 +4,8 @@ The interpreter runs one thread at a time, a few milliseconds each, in no order.
 threads could run, so that each step of each order, and the event loop with each answer to a function, waits for all of them,
 and all orders end together, at the end. In turns, orders end one after the other.
 
+Work that begins while others have their turns needs no thread until then; the one whose work ends takes it on.
+
 Whoever waits for something else leaves its turn to others meanwhile (`waiting`). Where somebody does not, nobody waits for
 it for ever: once no turn has been given back for `STALLED_SECONDS`, another one begins.
 """
@@ -13,7 +15,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1
 """As many as the interpreter runs. With two and three, 200 orders at once take as much CPU or more, and orders end later: the
-median from placed to confirmed is 0.4, 0.9 and 3 s (5.5 s without turns)."""
+median from accepted to confirmed is 0.4, 0.9 and 3 s (5.5 s without turns)."""
 
 STALLED_SECONDS = 0.2
 """Longer than a turn lasts, and short for somebody who waits for an answer."""
@@ -31,6 +36,24 @@ PATIENCE_SECONDS = 5.0
 
 GOES_ON, BEGINS, ASKS = range(3)
 """Ranks, of which a lower one goes first: what has waited for something and goes on, what begins, what a caller asks for."""
+
+
+Work = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class _Waiter:
+    """Who has a turn next: work that a thread takes on, or a thread that waits.
+
+    Attributes:
+        go: Have it go on; it has the turn then.
+        work: What a thread that has a turn can run itself instead.
+        since: Monotonic time from which it has waited.
+    """
+
+    go: Callable[[], object]
+    work: Work | None = None
+    since: float = field(default_factory=time.monotonic)
 
 
 class Turns:
@@ -43,7 +66,9 @@ class Turns:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._free = at_once
         self._lock = threading.Lock()
-        self._queues: tuple[deque[threading.Lock], ...] = (deque(), deque(), deque())
+        self._queues: tuple[deque[_Waiter], ...] = (deque(), deque(), deque())
+        self._somebody_waits = threading.Event()
+        self._watched = False
         self._given_back = 0.0
         self._mine = threading.local()
 
@@ -71,6 +96,32 @@ class Turns:
         finally:
             self._take(GOES_ON)
 
+    def begin(self, work: Work, hand: Callable[[Work], None]) -> None:
+        """Have work begin in its turn.
+
+        Args:
+            work: What to run.
+            hand: Gives it to a thread, which calls `run_in_turn`; that of a thread whose work has ended needs none.
+        """
+        with self._lock:
+            if self._free <= 0:
+                self._append(BEGINS, _Waiter(partial(hand, work), work))
+                return
+            self._free -= 1
+        hand(work)
+
+    def run_in_turn(self, work: Work) -> None:
+        """Run work that has its turn, and then what is next, if that has not begun."""
+        following: Work | None = work
+        while following:
+            self._mine.held = True
+            following()
+            self._mine.held = False
+            chosen = self._next()
+            following = chosen.work if chosen else None
+            if chosen and not following:
+                chosen.go()
+
     def _take(self, rank: int) -> None:
         self._mine.held = True
         with self._lock:
@@ -79,32 +130,52 @@ class Turns:
                 return
             called = threading.Lock()
             called.acquire()
-            self._queues[rank].append(called)
-        begun = time.monotonic()
-        while not called.acquire(timeout=STALLED_SECONDS):
-            with self._lock:
-                now, queue = time.monotonic(), self._queues[rank]
-                if called not in queue:
-                    continue
-                if now - self._given_back > STALLED_SECONDS:
-                    queue.remove(called)
-                    self._free -= 1
-                    self._given_back = now
-                    return
-                if rank == ASKS and now - begun > PATIENCE_SECONDS:
-                    queue.remove(called)
-                    rank = BEGINS
-                    self._queues[rank].append(called)
+            self._append(rank, _Waiter(called.release))
+        called.acquire()
 
     def _give(self) -> None:
         self._mine.held = False
+        if chosen := self._next():
+            chosen.go()
+
+    def _next(self) -> _Waiter | None:
+        """Give a turn back: to nobody, or to whom it says."""
         with self._lock:
             self._given_back = time.monotonic()
             queue = next(filter(None, self._queues), None)
             if queue and self._free >= 0:
-                queue.popleft().release()
-            else:
-                self._free += 1
+                return queue.popleft()
+            self._free += 1
+            return None
+
+    def _append(self, rank: int, waiter: _Waiter) -> None:
+        self._queues[rank].append(waiter)
+        if not self._watched:
+            self._watched = True
+            threading.Thread(target=self._watch, daemon=True, name="turns").start()
+        if not self._somebody_waits.is_set():
+            self._somebody_waits.set()
+
+    def _watch(self) -> None:
+        while self._somebody_waits.wait():
+            time.sleep(STALLED_SECONDS)
+            if stalled := self._look():
+                stalled.go()
+
+    def _look(self) -> _Waiter | None:
+        """Let callers who have been patient begin, and give one more turn if none is given back."""
+        with self._lock:
+            now, callers = time.monotonic(), self._queues[ASKS]
+            while callers and now - callers[0].since > PATIENCE_SECONDS:
+                self._queues[BEGINS].append(callers.popleft())
+            queue = next(filter(None, self._queues), None)
+            if queue is None:
+                self._somebody_waits.clear()
+            elif now - max(self._given_back, queue[0].since) > STALLED_SECONDS:
+                self._free -= 1
+                self._given_back = now
+                return queue.popleft()
+            return None
 
 
 turns = Turns()

@@ -113,6 +113,32 @@ def test_a_caller_is_not_passed_for_ever(monkeypatch):
     assert line.names() == ["first", "asks", "begins"]
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_thread_whose_work_ends_runs_what_is_next_itself():
+    one, ran, handed = Turns(at_once=1), [], []
+    one.begin(lambda: ran.append("first"), handed.append)
+    one.begin(lambda: ran.append("second"), handed.append)
+    one.begin(lambda: ran.append("third"), handed.append)
+    assert len(handed) == 1
+    one.run_in_turn(handed[0])
+    assert (ran, len(handed), one._free) == (["first", "second", "third"], 1, 1)
+
+
+@pytest.mark.usefixtures("patient")
+def test_work_that_waits_hands_the_next_to_another_thread():
+    one, handed = Turns(at_once=1), []
+
+    def wait():
+        with one.waiting():
+            assert len(handed) == 2
+            one.run_in_turn(handed[1])
+
+    one.begin(wait, handed.append)
+    one.begin(lambda: None, handed.append)
+    one.run_in_turn(handed[0])
+    assert one._free == 1
+
+
 def test_pooled_work_that_waits_for_pooled_work_ends():
     seen = []
 
