@@ -132,5 +132,11 @@ def test_prices_are_those_that_the_benchmark_uses():
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_every_verb_that_a_page_names_is_one_of_make(page):
-    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    # The workspace's, and those that a service has when it is a repository of its own.
+    makefiles = [ROOT / "Makefile", *ROOT.glob("*-service/Makefile")]
+    verbs = {
+        verb
+        for makefile in makefiles
+        for verb in re.findall(r"^([a-z-]+):.*## ", makefile.read_text(), re.MULTILINE)
+    }
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)) <= verbs
