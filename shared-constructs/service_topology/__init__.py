@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 PLATFORM = "platform"
 """The service name of the account stacks; the platform's own account has the user pool."""
+
+
+NAME_PREFIX_LENGTH = 24
+"""How much of a stack's name is relied on in the names that CloudFormation generates: those of functions, pipes and rules
+have 64 characters for the stack's name, the logical id and a random part."""
 
 
 class StageName(StrEnum):
@@ -65,6 +71,20 @@ class UserPool(_Model):
         """The lines of a topology file that say so."""
         lines = (f'{name} = "{value}"' for name, value in self.model_dump().items())
         return "\n".join((f"[stages.{stage}.user_pool]", *lines, ""))
+
+
+class GitHub(_Model):
+    """Where the pipelines of the services run that may deploy them.
+
+    Attributes:
+        repository: `acme/commerce` for all of them, or `acme/{service}-service` for one each.
+    """
+
+    repository: str = Field(pattern=r"^[\w.-]+/[\w.{}-]+$")
+
+    def of(self, service: str) -> str:
+        """The repository that deploys a service."""
+        return self.repository.replace("{service}", service)
 
 
 class ServicePlace(_Model):
@@ -116,12 +136,14 @@ class Topology(_Model):
         accounts: Account ids by the names that stages use.
         regions: Where services may live.
         stages: By name.
+        github: Whose pipelines deploy the services that are listed; without it administrators do.
     """
 
     services: tuple[str, ...] | None = None
     accounts: dict[str, Annotated[str, Field(pattern=r"^\d{12}$")]] = {}
     regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")], ...] = ()
     stages: dict[StageName, StageTopology]
+    github: GitHub | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -155,7 +177,17 @@ class Topology(_Model):
             self._check_place(stage, name)
             if len(places := self.places(name)) > 1 and any(None in place for place in places):
                 raise TopologyError(f"{name}: with several places, each has an account and a region")
+            self._check_prefixes(name)
         return self
+
+    def _check_prefixes(self, stage: StageName) -> None:
+        """Permissions tell services by how the names of their resources begin."""
+        prefixes = sorted((name_prefix(stage, service), service) for service in self.known_services)
+        for (prefix, service), (following, other) in pairwise(prefixes):
+            if following.startswith(prefix):
+                raise TopologyError(
+                    f"{stage}: names of {other} begin as those of {service} do ({prefix}…); call one of them otherwise"
+                )
 
     def _check_place(self, place: StageTopology | ServicePlace, where: str) -> None:
         self._check("account", place.account, self.accounts, where)
@@ -172,6 +204,26 @@ class Topology(_Model):
     def known_services(self) -> tuple[str, ...]:
         """The platform, then the services by name."""
         return (PLATFORM, *sorted(set(self.services or ()) - {PLATFORM}))
+
+    def is_guarded(self, service: str) -> bool:
+        """Whether the account stack makes a permissions boundary for a service: for each that is listed."""
+        return service != PLATFORM and service in (self.services or ())
+
+    def is_deployed_by_pipeline(self, stage: str, service: str) -> bool:
+        """Whether the account stack makes roles to deploy a service with: on AWS, where `github` says whose."""
+        return bool(self.github) and stage != StageName.LOCAL and self.is_guarded(service)
+
+    def first_of_account(self, place: Place) -> tuple[StageName, Place]:
+        """Which stage and place of an account make what the account has once; IAM knows no regions.
+
+        Raises:
+            TopologyError: Nobody lives there.
+        """
+        for stage in (each for each in StageName if each in self.stages and each != StageName.LOCAL):
+            for found, residents in self.places(stage).items():
+                if found.account == place.account and any(map(self.is_guarded, residents)):
+                    return stage, found
+        raise TopologyError(f"nobody lives in account {place.account}")
 
     def stage(self, name: str) -> StageTopology:
         """What is said of a stage.
@@ -205,3 +257,28 @@ class Topology(_Model):
             place = self.place(stage, service)
             found[place] = (*found.get(place, ()), service)
         return found
+
+
+def name_prefix(stage: str, service: str) -> str:
+    """How the generated names of a service's resources begin, on which its permissions rely."""
+    return f"commerce-{stage}-{service}-"[:NAME_PREFIX_LENGTH]
+
+
+def role_path(stage: str, service: str) -> str:
+    """The path of the roles of a service, which is part of their ARNs."""
+    return f"/commerce/{stage}/{service}/"
+
+
+def boundary_name(stage: str, service: str) -> str:
+    """The managed policy that is the permissions boundary of a service's roles."""
+    return f"commerce-{stage}-{service}-boundary"
+
+
+def deploy_role_name(stage: str, service: str) -> str:
+    """The role of a service's pipeline."""
+    return f"commerce-{stage}-{service}-deploy"
+
+
+def execution_role_name(stage: str, service: str) -> str:
+    """The role in which CloudFormation makes and changes a service's resources."""
+    return f"commerce-{stage}-{service}-cloudformation"

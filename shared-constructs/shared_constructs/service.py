@@ -10,13 +10,34 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import App, CfnResource, Environment, Stack, Tags
+import jsii
+from aws_cdk import (
+    App,
+    Aspects,
+    CfnResource,
+    DefaultStackSynthesizer,
+    Environment,
+    IAspect,
+    PermissionsBoundary,
+    Stack,
+    Tags,
+)
 from aws_cdk.aws_cognito import IUserPool, UserPool
 from aws_cdk.aws_events import EventBus, IEventBus
+from aws_cdk.aws_iam import CfnRole
 from aws_cdk.aws_lambda import ILayerVersion, LayerVersion
 from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_ssm import StringParameter
-from service_topology import PLATFORM, Place, StageName, Topology
+from service_topology import (
+    PLATFORM,
+    Place,
+    StageName,
+    Topology,
+    boundary_name,
+    deploy_role_name,
+    execution_role_name,
+    role_path,
+)
 
 from shared_constructs.discovery import Discoverable
 from shared_constructs.feature_flags import FEATURE_FLAGS
@@ -77,7 +98,8 @@ class ServiceApp(App):
     It reads the CDK context: `stage` (`cdk synth -c stage=prod`; `local` when absent), `stages`, what this
     service overrides per stage, of the library's settings (`Stage`) and of its own (`ServiceSettings`), and `topology`,
     the path of the file that says in which account and region each service lives (`service_topology.Topology`). Without
-    one the stacks belong to whichever account deploys them. Synthesis never needs credentials. Everything in the app is
+    one the stacks belong to whichever account deploys them. Where the topology lists the service, every role has the
+    permissions boundary that the account stack makes for it. Synthesis never needs credentials. Everything in the app is
     tagged `commerce:service` and `commerce:stage`.
 
     Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
@@ -130,6 +152,8 @@ class ServiceApp(App):
         path = self.node.try_get_context("topology")
         self.topology = Topology.load(Path(path)) if path else None
         self.place = self.topology.place(self.stage.name, service) if self.topology else Place()
+        if _is_guarded(self):
+            Aspects.of(self).add(_RolePath(role_path(self.stage.name, service)))
         Discoverable(stage=self.stage.name, service=service, name="name")  # refuses a bad name at once
         Tags.of(self).add("commerce:service", service)
         Tags.of(self).add("commerce:stage", self.stage.name.value)
@@ -144,6 +168,36 @@ class ServiceApp(App):
         if not isinstance(overrides, dict):
             raise StageError(f"context 'stages' must map stage names to their settings, got {overrides!r}")
         return {name: resolve(name, given, settings) for name, given in overrides.items()}
+
+
+def _is_guarded(app: ServiceApp) -> bool:
+    return app.topology is not None and app.topology.is_guarded(app.service)
+
+
+@jsii.implements(IAspect)
+class _RolePath:
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, CfnRole):
+            node.path = self._path
+
+
+def _synthesizer(app: ServiceApp) -> DefaultStackSynthesizer | None:
+    """Deploy in the service's own roles, where its account has them; else in those of the CDK's bootstrap stack."""
+    stage, service = app.stage.name.value, app.service
+    if not app.topology or not app.topology.is_deployed_by_pipeline(stage, service):
+        return None
+    role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/"
+    deploy_role = role + deploy_role_name(stage, service)
+    return DefaultStackSynthesizer(
+        deploy_role_arn=deploy_role,
+        file_asset_publishing_role_arn=deploy_role,
+        lookup_role_arn=deploy_role,
+        cloud_formation_execution_role=role + execution_role_name(stage, service),
+        bucket_prefix=f"{service}/",
+    )
 
 
 class ServiceStack(Stack):
@@ -173,6 +227,10 @@ class ServiceStack(Stack):
             description=description
             or f"{app.service} service, {kind.name.lower()} resources, {app.stage.name}",
             env=Environment(account=self.place.account, region=self.place.region),
+            synthesizer=_synthesizer(app),
+            permissions_boundary=PermissionsBoundary.from_name(boundary_name(app.stage.name, app.service))
+            if _is_guarded(app)
+            else None,
             termination_protection=stateful and app.stage.deletion_protection,
         )
         self.kind = kind

@@ -104,6 +104,12 @@ class Stage(BaseModel):
     event_archive_days: int = Field(
         default=90, ge=1, description="How long the bus keeps events that can be replayed."
     )
+    audit_events: bool = Field(
+        default=True, description="Every event of the bus is written to a log group, to be searched."
+    )
+    monthly_budget_usd: int = Field(
+        default=200, ge=1, description="What the stage may cost in one account; where alarms notify somebody."
+    )
     mfa: Literal["OFF", "OPTIONAL"] = Field(
         default="OPTIONAL", description="Whether customers can add a second factor when signing in."
     )
@@ -244,6 +250,7 @@ def _fault(error: ErrorDetails) -> str:
 
 
 _THROWAWAY: dict[str, Any] = {
+    "audit_events": False,
     "retain_data": False,
     "deletion_protection": False,
     "alarms": False,
@@ -284,6 +291,7 @@ _STAGES: dict[StageName, dict[str, Any]] = {
         "log_sample_rate": 0.1,
     },
     StageName.PROD: {
+        "monthly_budget_usd": 1000,
         "throttle_rate": 1000,
         "throttle_burst": 2000,
         "public_write_rate": 200,

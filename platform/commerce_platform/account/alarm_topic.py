@@ -29,7 +29,11 @@ class AlarmTopic(Construct):
         self.topic.add_to_resource_policy(
             PolicyStatement(
                 actions=["sns:Publish"],
-                principals=[ServicePrincipal("cloudwatch.amazonaws.com")],
+                # Budgets tell the same people.
+                principals=[
+                    ServicePrincipal("cloudwatch.amazonaws.com"),
+                    ServicePrincipal("budgets.amazonaws.com"),
+                ],
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             )

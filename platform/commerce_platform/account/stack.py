@@ -8,7 +8,10 @@ from shared_constructs import ServiceApp, ServiceStack, StackKind
 
 from commerce_platform.account.alarm_topic import AlarmTopic
 from commerce_platform.account.api_logging import ApiGatewayLogging
+from commerce_platform.account.audit import EventAudit, MonthlyBudget
+from commerce_platform.account.boundary import Boundaries
 from commerce_platform.account.bus import Bus
+from commerce_platform.account.deployment import DeployRoles
 from commerce_platform.account.forwarding import Flow, Forwarding, consumption, flows
 from commerce_platform.account.identity.elsewhere import IdentityElsewhere
 from commerce_platform.account.identity.infrastructure import Identity
@@ -17,7 +20,7 @@ from commerce_platform.account.runtime_layer.infrastructure import RuntimeLayer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service_topology import Place, UserPool
+    from service_topology import Place, Topology, UserPool
 
 
 class PlatformData(ServiceStack):
@@ -43,7 +46,9 @@ class PlatformData(ServiceStack):
             self.alarm_topic = AlarmTopic(
                 self, "Alarms"
             ).topic  # not the parameter, which this stack publishes
-        Bus(self, "Events", arriving=arriving)
+        events = Bus(self, "Events", arriving=arriving)
+        if self.stage.audit_events:
+            EventAudit(self, "Audit", bus=events.bus)
         if known:
             IdentityElsewhere(self, "Identity", known)
         else:
@@ -56,15 +61,42 @@ class Platform(ServiceStack):
     Args:
         app: The platform's.
         place: Which account.
+        residents: The services that live there.
         leaving: Events that this account forwards to others.
+        is_first: Whether this is the first region of the account; money and identities know no regions.
     """
 
-    def __init__(self, app: ServiceApp, *, place: Place, leaving: Sequence[Flow] = ()) -> None:
+    def __init__(
+        self,
+        app: ServiceApp,
+        *,
+        place: Place,
+        residents: Sequence[str] = (),
+        leaving: Sequence[Flow] = (),
+        is_first: bool = True,
+    ) -> None:
         super().__init__(app, kind=StackKind.STATELESS, place=place)
         RuntimeLayer(self, "Runtime")
         ApiGatewayLogging(self, "ApiLogging")
+        if self.stage.alarms and is_first:
+            MonthlyBudget(self, "Budget")
         if leaving:
             Forwarding(self, "Forwarding", leaving=leaving)
+        if app.topology and (guarded := [each for each in residents if app.topology.is_guarded(each)]):
+            Boundaries(self, "Boundaries", services=guarded)
+            self._deploy_roles(app.topology, guarded)
+
+    def _deploy_roles(self, topology: Topology, residents: Sequence[str]) -> None:
+        stage = self.stage.name
+        deployed = [each for each in residents if topology.is_deployed_by_pipeline(stage, each)]
+        if topology.github and deployed:
+            DeployRoles(
+                self,
+                "DeployRoles",
+                services=deployed,
+                github=topology.github,
+                makes_provider=topology.first_of_account(self.place) == (stage, self.place),
+            )
 
 
 def build(app: ServiceApp) -> None:
@@ -75,7 +107,8 @@ def build(app: ServiceApp) -> None:
     stage = app.stage.name
     every = flows(app.topology, stage, consumption()) if app.topology else []
     known = app.topology.stage(stage).user_pool if app.topology else None
-    for place in app.topology.places(stage) if app.topology else (app.place,):
+    everywhere = app.topology.places(stage) if app.topology else {app.place: ()}
+    for place, residents in everywhere.items():
         is_own = place == app.place
         if not is_own and not known:
             continue
@@ -85,5 +118,11 @@ def build(app: ServiceApp) -> None:
             known=None if is_own else known,
             arriving=[flow for flow in every if flow.destination == place],
         )
-        stateless = Platform(app, place=place, leaving=[flow for flow in every if flow.origin == place])
+        stateless = Platform(
+            app,
+            place=place,
+            residents=residents,
+            leaving=[flow for flow in every if flow.origin == place],
+            is_first=place == next(each for each in everywhere if each.account == place.account),
+        )
         stateless.add_stack_dependency(data)

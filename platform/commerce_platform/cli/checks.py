@@ -167,7 +167,7 @@ class Lint(Checker):
         texts = await asyncio.to_thread(lambda: sorted(texts_of(self.workspace.root, self.projects)))
         guesses = ("HexHighEntropyString", "Base64HighEntropyString", "KeywordDetector")
         options = ("--no-verify", *(f"--disable-plugin={guess}" for guess in guesses))
-        command = (BIN / "detect-secrets-hook", *options, *texts)
+        command: tuple[str | Path, ...] = (BIN / "detect-secrets-hook", *options, *texts)
         content = await asyncio.to_thread(digest, self.workspace.root, texts)
         name = f"secrets {self.project.name}" if self.project else "secrets"
         return await self.once(name, content, lambda: self.tool("secrets", *command))

@@ -65,7 +65,7 @@ def test_only_alarms_of_this_account_may_use_the_topic_and_it_outlives_its_stack
     [allowed] = [each for each in policy["Statement"] if each["Effect"] == "Allow"]
     assert (allowed["Action"], allowed["Principal"]) == (
         "sns:Publish",
-        {"Service": "cloudwatch.amazonaws.com"},
+        {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]},
     )
     assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
@@ -136,3 +136,38 @@ def test_no_role_has_an_aws_managed_policy_or_a_wildcard_action(data, stateless)
         text = json.dumps(resource)
         assert "ManagedPolicyArns" not in text
         assert not re.search(r'"[a-z-]+:\*"', text)
+
+
+def test_every_event_can_be_searched_where_it_is_worth_its_price(data, stage):
+    logs = [each for each in data.values() if each["Type"] == "AWS::Logs::LogGroup"]
+    if stage in {"local", "dev"}:
+        assert not any(each["Type"] == "AWS::Events::Rule" for each in data.values())
+        return
+    [group] = [
+        each for each in logs if each["Properties"].get("LogGroupName") == f"/aws/events/commerce-{stage}"
+    ]
+    assert group["Properties"]["RetentionInDays"] == {"staging": 30, "prod": 90}[stage]
+    rule = only(data, "AWS::Events::Rule")["Properties"]
+    assert rule["EventPattern"] == {"source": [{"prefix": "commerce."}]}
+    [target] = rule["Targets"]
+    assert json.dumps(target["Arn"]).rstrip('"]}').endswith(f"log-group:/aws/events/commerce-{stage}")
+    policy = only(data, "AWS::Logs::ResourcePolicy")["Properties"]["PolicyDocument"]
+    assert "aws:SourceArn" in json.dumps(policy)
+
+
+def test_who_hears_of_alarms_hears_of_money_before_it_is_spent(stateless, stage):
+    budgets = [each["Properties"] for each in stateless.values() if each["Type"] == "AWS::Budgets::Budget"]
+    if stage in {"local", "dev"}:
+        assert budgets == []
+        return
+    [budget] = budgets
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": {"staging": 200, "prod": 1000}[stage], "Unit": "USD"}
+    assert budget["Budget"]["CostFilters"] == {"TagKeyValue": [f"user:commerce:stage${stage}"]}
+    told = budget["NotificationsWithSubscribers"]
+    assert [
+        (each["Notification"]["NotificationType"], each["Notification"]["Threshold"]) for each in told
+    ] == [
+        ("ACTUAL", 80),
+        ("FORECASTED", 100),
+    ]
+    assert {each["Subscribers"][0]["SubscriptionType"] for each in told} == {"SNS"}

@@ -55,6 +55,11 @@ def test_a_service_lives_where_its_stage_does_unless_it_is_placed_elsewhere(load
         ('account = "shop"', "", "each has an account and a region"),
         ("regions =", "region =", "region: Extra inputs are not permitted"),
         ("[accounts]", "[accounts", "cannot be read"),
+        (
+            'services = ["cart", "order"]',
+            'services = ["cart", "order", "order-history"]',
+            "prod: names of order-history begin as those of order do",
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_what_would_be_right(load, before, after, fault):
@@ -71,6 +76,31 @@ def test_without_a_topology_every_service_of_every_stage_lives_anywhere():
     for stage in StageName:
         assert Topology.anywhere().place(stage, "anything") == Place(None, None)
         assert list(Topology.anywhere().places(stage)) == [Place(None, None)]
+
+
+def test_what_an_account_has_once_is_made_by_one_stage_of_it(load):
+    topology = load(f"""{PER_SERVICE}
+[stages.dev]
+account = "shop"
+region = "eu-west-1"
+[stages.local]
+account = "shop"
+region = "eu-west-1"
+""")
+    assert topology.first_of_account(SHOP) == ("dev", SHOP)
+    assert topology.first_of_account(CARTS) == ("prod", CARTS)
+
+
+def test_who_is_listed_is_guarded_and_who_has_a_repository_is_deployed_by_it(load):
+    alone = load(PER_SERVICE)
+    assert [alone.is_guarded(name) for name in ("cart", "platform")] == [True, False]
+    assert not Topology.anywhere().is_guarded("cart")
+    assert not alone.is_deployed_by_pipeline("prod", "cart")
+    piped = load(f'{PER_SERVICE}\n[github]\nrepository = "acme/{{service}}-service"')
+    assert piped.github
+    assert piped.github.of("cart") == "acme/cart-service"
+    assert piped.is_deployed_by_pipeline("prod", "cart")
+    assert not piped.is_deployed_by_pipeline("local", "cart")
 
 
 def test_users_are_written_as_the_file_has_them(load):
