@@ -40,6 +40,7 @@ NOT_TO_BE_COMMITTED = {
         r"(?<![\w.])/(?:home|Users)/[a-z]\w*/|(?<![\w.])/root[/]|[A-Z]:\\Users\b"
     ),
 }
+BUILT_SITE = "site"
 BINARY = 1_000_000
 """Larger files are not text that somebody wrote."""
 
@@ -208,7 +209,8 @@ def texts_of(root: Path, projects: Iterable[Path]) -> Iterable[Path]:
     wanted = set(projects)
     for path in files(root, excluded):
         project = root / path.relative_to(root).parts[0]
-        if (project in wanted or not (project / "pyproject.toml").exists()) and path.stat().st_size < BINARY:
+        is_wanted = project in wanted or not (project / "pyproject.toml").exists()
+        if is_wanted and project.name != BUILT_SITE and path.stat().st_size < BINARY:
             yield path
 
 
