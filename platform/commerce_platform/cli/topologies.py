@@ -92,21 +92,21 @@ def keep(workspace: Workspace, users: UserPool | None = None) -> Workspace:
         users: Of the platform's own account, once they are known.
 
     Returns:
-        The workspace with that file as its topology; as it was where there is one place only.
+        The workspace with that file as its topology; as it was where nobody has chosen one.
 
     Raises:
         CliError: The local cloud holds what was deployed with another topology.
     """
     running, file = _of_local_cloud(workspace), workspace.topology_file
-    has_several = len(of_stage(workspace, LOCAL)) > 1
-    text = _without_users(file) if file and has_several else ""
+    of_stage(workspace, LOCAL)
+    text = _without_users(file) if file and not workspace.has_default_topology else ""
     before = _without_users(running) if running.exists() else ""
     if text != before and (workspace.local / "state.json").exists():
         raise CliError(
             f"The local cloud runs with another topology than {file}.",
             "Begin anew with this one: make down, then make up TOPOLOGY=…",
         )
-    if not has_several:
+    if workspace.has_default_topology:
         running.unlink(missing_ok=True)
         return workspace
     workspace.local.mkdir(parents=True, exist_ok=True)

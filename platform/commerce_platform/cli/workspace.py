@@ -97,6 +97,11 @@ class Workspace:
     def _default(self) -> Path:
         return self.root / "topologies" / "single.toml"
 
+    @property
+    def has_default_topology(self) -> bool:
+        """Whether nobody has chosen another one."""
+        return self.topology_file in (None, self._default)
+
     @cached_property
     def known_topology(self) -> Topology:
         """What the topology file says.
@@ -129,7 +134,7 @@ class Workspace:
         file = self.topology_file
         if file and file.is_relative_to(self.local):
             return self.local / "cdk.out" / stage / app.name
-        kind = stage if file in (None, self._default) else f"{stage}.{file.stem}"
+        kind = stage if file is None or self.has_default_topology else f"{stage}.{file.stem}"
         return self.root / ".cache" / "cdk.out" / kind / app.name
 
     @cached_property

@@ -150,7 +150,16 @@ def test_the_local_cloud_remembers_what_it_runs_with_and_the_users_it_has_made(p
     assert len(topologies.chosen(placed, None).places("local")) == 1
 
 
-@pytest.mark.parametrize(("runs_with", "asked_for"), [("several", "single"), ("single", "several")])
+def test_the_local_cloud_remembers_a_topology_with_one_account_as_well(placed):
+    kept = topologies.keep(topologies.chosen(placed, "ours"))
+    assert topologies.chosen(placed, None).places("local") == kept.places("local") != placed.places("local")
+    app = placed.app("cart")
+    assert topologies.chosen(placed, None).inputs(app, "local") == kept.inputs(app, "local")
+
+
+@pytest.mark.parametrize(
+    ("runs_with", "asked_for"), [("several", "single"), ("single", "several"), ("ours", "single")]
+)
 def test_a_local_cloud_that_holds_something_is_not_moved_to_another_topology(placed, runs_with, asked_for):
     topologies.keep(topologies.chosen(placed, runs_with))
     (placed.local / "state.json").parent.mkdir(parents=True, exist_ok=True)
