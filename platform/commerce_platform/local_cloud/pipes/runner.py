@@ -33,7 +33,7 @@ logger = logging.getLogger("local_cloud.pipes")
 
 IDLE_LOOK_SECONDS = 0.5
 """How often a source is looked at without having been written to: messages become visible again by time alone."""
-LOOK_GAP_SECONDS = 0.015
+LOOK_GAP_SECONDS = 0.03
 """The least time from one look to the next: under load one look serves the writes of a moment, instead of each write
 taking the interpreter from whoever writes, and what is written meanwhile makes larger batches. A change after a pause is
 seen at once."""
