@@ -78,6 +78,7 @@ class Account:
         return value
 
     def role(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any]
         [found] = [
             each["Properties"]
             for each in self.resources.values()
@@ -114,7 +115,7 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory):
+def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
     return Account(tmp_path_factory.mktemp("account"))
 
 
@@ -126,7 +127,9 @@ def allowed(questions: dict[str, dict[str, Any]]) -> list[str]:
     return [name for name, decision in decided(questions).items() if decision]
 
 
-def test_only_the_environment_of_the_services_own_repository_may_act_as_its_pipeline(account):
+def test_only_the_environment_of_the_services_own_repository_may_act_as_its_pipeline(
+    account: Account,
+) -> None:
     [trust] = account.role("commerce-prod-cart-deploy")["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert trust["Condition"] == {
@@ -137,7 +140,9 @@ def test_only_the_environment_of_the_services_own_repository_may_act_as_its_pipe
     }
 
 
-def test_a_pipeline_may_change_its_services_stacks_through_cloudformation_and_nothing_else(account):
+def test_a_pipeline_may_change_its_services_stacks_through_cloudformation_and_nothing_else(
+    account: Account,
+) -> None:
     role, passing = "commerce-prod-cart-deploy", "iam:PassedToService"
     bucket = f"arn:aws:s3:::cdk-hnb659fds-assets-{account.account}-{REGION}"
     execution = f"arn:aws:iam::{account.account}:role/commerce-prod-cart-cloudformation"
@@ -181,7 +186,7 @@ def test_a_pipeline_may_change_its_services_stacks_through_cloudformation_and_no
     assert allowed(denied) == []
 
 
-def test_cloudformation_may_make_and_change_that_service_only(account):
+def test_cloudformation_may_make_and_change_that_service_only(account: Account) -> None:
     role = "commerce-prod-cart-cloudformation"
     tags = {"aws:ResourceTag/commerce:service": "cart", "aws:ResourceTag/commerce:stage": "prod"}
     asked = {key.replace("Resource", "Request"): value for key, value in tags.items()}
@@ -238,7 +243,9 @@ def test_cloudformation_may_make_and_change_that_service_only(account):
     assert allowed(named("order") | denied) == []
 
 
-def test_cloudformation_makes_no_role_without_the_services_boundary_and_changes_no_boundary(account):
+def test_cloudformation_makes_no_role_without_the_services_boundary_and_changes_no_boundary(
+    account: Account,
+) -> None:
     role, iam = "commerce-prod-cart-cloudformation", f"arn:aws:iam::{account.account}:"
     boundary = f"{iam}policy/commerce-prod-cart-boundary"
 
@@ -329,7 +336,7 @@ def granted(stacks) -> set[str]:
     }
 
 
-def within(account, boundary: str, action: str, owner: str) -> dict[str, Any]:
+def within(account: Account, boundary: str, action: str, owner: str) -> dict[str, Any]:
     """Whether a boundary lets an action be done on what belongs to a service."""
     aws = action.partition(":")[0]
     return {
@@ -396,6 +403,8 @@ def test_a_services_stacks_are_deployed_by_its_own_roles_and_its_assets_under_it
     )
     import_module("product_service.stack").build(app)
     for stack in app.synth().stacks:
-        assert stack.assume_role_arn.endswith(":role/commerce-prod-product-deploy")
-        assert stack.cloud_formation_execution_role_arn.endswith(":role/commerce-prod-product-cloudformation")
+        assert str(stack.assume_role_arn).endswith(":role/commerce-prod-product-deploy")
+        assert str(stack.cloud_formation_execution_role_arn).endswith(
+            ":role/commerce-prod-product-cloudformation"
+        )
         assert "/product/" in str(stack.stack_template_asset_object_url)
