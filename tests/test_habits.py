@@ -64,3 +64,10 @@ def test_every_lock_is_kept_up_to_date():
     assert len(locks) > 5
     for lock in locks:
         assert any(pattern.search(lock.relative_to(ROOT).as_posix()) for pattern in patterns), lock
+
+
+def test_the_readme_lists_every_verb_and_no_other():
+    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    table = (ROOT / "README.md").read_text().partition("| verb | does |")[2].partition("\n\n")[0]
+    listed = {verb for row in table.splitlines() for verb in re.findall(r"`([a-z-]+)`", row.split(" | ")[0])}
+    assert listed == verbs
