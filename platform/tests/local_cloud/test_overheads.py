@@ -17,7 +17,11 @@ from commerce_platform.local_cloud.extension import overheads
 from commerce_platform.local_cloud.extension.overheads import _finished, copied, random_uuid
 from commerce_platform.local_cloud.threads import KEPT_IDLE, PooledThread
 from ministack import app
+from ministack.core import arn
 from ministack.services import dynamodb, stepfunctions
+
+NESTING_LEVEL = dynamodb._nesting_level
+"""The emulator's own: nothing is patched in this process."""
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,41 @@ def test_a_copy_is_what_deepcopy_gives(value):
     found = copied(value)
     assert found == copy.deepcopy(value)
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"S": "a"},
+        {"M": {}},
+        {"L": []},
+        {"M": {"a": {"S": "b"}, "c": {"L": [{"N": "1"}, {"M": {"d": {"NULL": True}}}]}}},
+        {"L": [{"L": [{"L": [{"L": []}]}]}]},
+        {"SS": ["a", "b"]},
+        {"M": "no map"},
+        {"L": {"no": "list"}},
+        {"S": "two", "N": "2"},
+        {},
+        None,
+        "text",
+    ],
+)
+def test_a_nesting_level_is_the_one_that_the_emulator_counts(value):
+    assert overheads.nesting_level(value) == NESTING_LEVEL(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["arn:aws:states:eu-west-1:1:stateMachine:a:b", "arn:aws", "no", "", None, [], 7]
+)
+def test_an_arn_has_the_parts_or_the_fault_that_the_emulator_tells(value):
+    def parts(parse):
+        try:
+            return parse(value)
+        except arn.ArnParseError as error:
+            return str(error)
+
+    assert parts(overheads.parsed_arn) == parts(arn.parse_arn)
+    assert parts(overheads.parsed_arn) == parts(arn.parse_arn)
 
 
 def test_nothing_of_a_copy_is_the_original_s():

@@ -9,6 +9,9 @@ In `core/concurrency.py` and `services/stepfunctions.py`: a new thread for each 
 `core/responses.py`: `new_uuid` (851), whose random bytes come from the kernel one call at a time, each of which gives the
 interpreter lock away; and `now_iso` (739), which formats the date each time, ten times for an Express execution.
 
+In `services/dynamodb.py`: `_nesting_level` (349), a call for each leaf of each value; in `core/arn.py`: `parse_arn` (35),
+which makes the same five-part object each time.
+
 In `services/dynamodb.py`: `_condition_syntax_error` (6840) and `_tokenize` (6471), asked again with every use of an
 expression. In
 `services/stepfunctions.py`: `_api_name_to_sfn_key` (4595), asked again for each member of each attribute value; and in
@@ -38,7 +41,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ministack import app
-from ministack.core import concurrency, responses
+from ministack.core import arn, concurrency, responses
 from ministack.services import dynamodb, eventbridge, stepfunctions
 
 from commerce_platform.local_cloud.extension.guard import Guard, edit
@@ -66,6 +69,8 @@ GUARDS = (
     Guard("dynamodb.handle_request", "1201f2ac993c"),
     Guard("app.call_service_handler_sync", "64e0d7e63500"),
     Guard("core.responses.new_uuid", "1a88ffd41fb7"),
+    Guard("dynamodb._nesting_level", "e880d7cbf812"),
+    Guard("core.arn.parse_arn", "779f6e41795e"),
     Guard("core.responses.now_iso", "f75b8f211421"),
 )
 
@@ -96,6 +101,9 @@ def apply() -> None:
     dynamodb._tokenize = lambda expression: list(tokens(expression))
     dynamodb._condition_syntax_error = lru_cache(maxsize=4096)(dynamodb._condition_syntax_error)
     stepfunctions._api_name_to_sfn_key = lru_cache(maxsize=4096)(stepfunctions._api_name_to_sfn_key)
+    dynamodb._nesting_level = nesting_level
+    for module in (dynamodb, eventbridge, stepfunctions):
+        module.parse_arn = parsed_arn
     _call_in_place()
     # What has been imported by now stays.
     gc.collect()
@@ -213,6 +221,29 @@ def now_iso() -> str:
 @lru_cache(maxsize=4)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def nesting_level(value: Any, depth: int = 1) -> int:
+    """The level of the deepest leaf of an attribute value, itself at `depth`; without a call for each leaf."""
+    deepest, within = depth, [(value, depth)]
+    while within:
+        each, level = within.pop()
+        deepest = max(deepest, level)
+        if isinstance(each, dict) and len(each) == 1:
+            ((kind, held),) = each.items()
+            if kind == "M" and isinstance(held, dict):
+                within += [(child, level + 1) for child in held.values()]
+            elif kind == "L" and isinstance(held, list):
+                within += [(child, level + 1) for child in held]
+    return deepest
+
+
+def parsed_arn(value: Any) -> arn.Arn:
+    """An ARN's parts, which nobody can change; taken apart once."""
+    return _known_arn(value) if isinstance(value, str) else arn.parse_arn(value)
+
+
+_known_arn = lru_cache(maxsize=4096)(arn.parse_arn)
 
 
 def copied(value: Any) -> Any:

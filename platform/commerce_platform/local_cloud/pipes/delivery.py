@@ -215,7 +215,10 @@ def _call(
     operation: Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]], data: dict[str, Any]
 ) -> Any:
     status, _headers, body = operation(data)
-    answer = json.loads(body)
+    return _accepted(status, json.loads(body))
+
+
+def _accepted(status: int, answer: dict[str, Any]) -> Any:
     if status >= HTTPStatus.BAD_REQUEST:
         raise DeliveryError(f"{answer.get('__type')}: {answer.get('message') or answer.get('Message')}")
     return answer
@@ -223,7 +226,7 @@ def _call(
 
 def _run_express(arn: str, payload: Any) -> Any:
     request = {"stateMachineArn": arn, "input": json.dumps(payload), "name": new_uuid()}
-    execution = _call(stepfunctions._start_sync_execution, request)
+    execution = _accepted(*stepfunctions._commerce_run_express(request))
     if execution["status"] != "SUCCEEDED":
         raise DeliveryError(
             f"Execution {execution['status']}: {execution.get('error', '')} {execution.get('cause', '')}"
