@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 """One that runs, and one to run while that waits for a function or the disk. 200 orders at once on two free cores, from accepted
-to confirmed in the median: 35 a second and 0.4 s with one, 37 to 39 and 0.5 s with two, 32 and 3 s with three (29 and 5.5 s without
+to confirmed in the median: 38 a second and 0.4 s with one, 42 and 0.5 s with two, 35 and 3 s with three (29 and 5.5 s without
 turns)."""
 
 STALLED_SECONDS = 0.2
