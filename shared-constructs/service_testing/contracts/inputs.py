@@ -20,13 +20,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from service_contracts import Contracts
 
@@ -119,11 +119,14 @@ def shared(name: str) -> st.SearchStrategy[str]:
 def inputs_of(contracts: Contracts) -> Inputs:
     """A service's inputs, from its own tests; none if it has none.
 
+    They are beside its package; where that is installed, in the folder that the tests run in.
+
     Args:
         contracts: Of the service.
     """
-    path = contracts.folder.parents[1] / FILE
-    if not path.exists():
+    places = (contracts.folder.parents[1] / FILE, Path.cwd() / FILE)
+    path = next((place for place in places if place.exists()), None)
+    if path is None:
         return Inputs()
     module = _module(path, f"inputs_of_{contracts.package}")
     return Inputs(requests=tuple(getattr(module, "REQUESTS", ())), heard=tuple(getattr(module, "HEARD", ())))
