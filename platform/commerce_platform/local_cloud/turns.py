@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 """One that runs, and one to run while that waits for a function or the disk. 200 orders at once on two free cores, from accepted
-to confirmed in the median: 38 a second and 0.4 s with one, 42 and 0.5 s with two, 35 and 3 s with three (29 and 5.5 s without
-turns)."""
+to confirmed in the median, measured beside each other: 35 a second and 0.4 s with one, 37 to 39 and 0.5 s with two, 32 and 3 s with
+three, on a machine that was then less free. It was 29 and 5.5 s without turns."""
 
 STALLED_SECONDS = 0.2
 """Longer than a turn lasts, and short for somebody who waits for an answer."""
