@@ -193,10 +193,9 @@ $(TOOLS):
 	@$(MAKE) -s .venv/bin/uv
 	@echo 'Installing the tools (.venv) from requirements/dev.lock' >&2
 	@$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/bootstrap.lock
-	@UV_COMPILE_BYTECODE=0 $(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.lock
-	@# aws-cdk-lib's copy of aws_cdk/cloud_assembly_schema has to win over the package of that name; uv leaves it to chance.
-	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --reinstall-package aws-cdk-lib \
-	  --require-hashes -r requirements/dev.lock
+	@# aws_cdk/cloud_assembly_schema is in this package and in aws-cdk-lib, whose copy has to win: uv has no order of its own.
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps -c requirements/dev.lock aws-cdk-cloud-assembly-schema
+	@$(UV) pip sync --quiet --python .venv/bin/python --reinstall-package aws-cdk-lib --require-hashes requirements/dev.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation \
 	  $(patsubst %/pyproject.toml,-e ./%,$(PROJECTS))
 	@rm -f .venv/.ready-*; touch $@
