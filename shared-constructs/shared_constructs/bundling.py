@@ -130,16 +130,18 @@ def package_root(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations))).resolve()
 
 
-def bundle_code(*, package: str, include: Sequence[str]) -> Path:
+def bundle_code(*, package: str, include: Sequence[str], target: Target) -> Path:
     """Gather the part of a package that a function runs.
 
-    Paths are kept (`cart_service/api/runtime/handler.py`), with the `__init__.py` of every package above. Tests
-    and bytecode stay out, and so does everything not included; importing something of the package that is not
-    there is an error here, not at the first invocation.
+    Paths are kept (`cart_service/api/runtime/handler.py`), with the `__init__.py` of every package above. Tests stay
+    out, and so does everything not included; importing something of the package that is not there is an error here,
+    not at the first invocation. Bytecode is made where there is an interpreter of the target's version
+    (`Target.compiler`).
 
     Args:
         package: A top-level package that can be found from here.
         include: Files and directories in it, relative, `/` between names; `.` is all of it.
+        target: Where the function is to run.
 
     Returns:
         A directory whose name is the hash of its content.
@@ -150,11 +152,14 @@ def bundle_code(*, package: str, include: Sequence[str]) -> Path:
     root = package_root(package)
     files = {f"{package}/{file.relative_to(root).as_posix()}": file for file in _included(root, include)}
     _check_imports(package, files)
-    key = _digest("code", *(part for name, file in sorted(files.items()) for part in (name, file)))
+    content = [part for name, file in sorted(files.items()) for part in (name, file)]
+    key = _key("code", target, *content)
 
     def fill(directory: Path) -> None:
         for name, file in files.items():
             _copy(file, directory / name)
+        if target.compiler:
+            _compile(directory, target.compiler, at="/var/task")
 
     return _cached("code", key, fill)
 
@@ -231,8 +236,7 @@ def layer_key(*, lock_file: Path, packages: Sequence[str], target: Target) -> st
         for file in _deployable(root)
         for part in (f"{package}/{file.relative_to(root).as_posix()}", file)
     ]
-    content = "bytecode" if target.compiler else "source"
-    return _digest("layer", RECIPE, target.identity, content, lock_file, *sources)
+    return _key("layer", target, lock_file, *sources)
 
 
 def build_layer(*, lock_file: Path, packages: Sequence[str], target: Target) -> Path:
@@ -267,7 +271,7 @@ def build_layer(*, lock_file: Path, packages: Sequence[str], target: Target) -> 
                 _copy(file, site / package / file.relative_to(root))
         _normalise(site)
         if target.compiler:
-            _compile(directory, target.compiler)
+            _compile(directory, target.compiler, at="/opt")
 
     return _cached("layer", layer_key(lock_file=lock_file, packages=packages, target=target), fill)
 
@@ -309,23 +313,19 @@ def _normalise(site: Path) -> None:
     shutil.rmtree(site / "bin", ignore_errors=True)
     (site / ".lock").unlink(missing_ok=True)
     for path in sorted(site.rglob("*"), reverse=True):
-        if path.is_dir():
-            path.chmod(0o755)
-            if path.name == "__pycache__":
-                shutil.rmtree(path)
+        if path.name == "__pycache__":
+            shutil.rmtree(path)
         elif path.parent.suffix == ".dist-info" and path.name in _INSTALLER_TRACES:
             path.unlink()
-        else:
-            path.chmod(0o644)
 
 
-def _compile(directory: Path, interpreter: str) -> None:
-    """Make bytecode that is never checked against its source, as Lambda's file times mean nothing."""
+def _compile(directory: Path, interpreter: str, *, at: str) -> None:
+    """Make bytecode that is never checked against its source, as Lambda's file times mean nothing; `at` is in traces."""
     subprocess.run(  # noqa: S603 - our own arguments
         [
             *(interpreter, "-I", "-m", "compileall", "-q", "-j", "0"),
             *("--invalidation-mode", "unchecked-hash"),
-            *("-s", str(directory), "-p", "/opt", str(directory)),
+            *("-s", str(directory), "-p", at, str(directory)),
         ],
         check=True,
     )
@@ -339,7 +339,11 @@ def unzipped_bytes(directory: Path) -> int:
 def _copy(source: Path, destination: Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     destination.write_bytes(source.read_bytes())
-    destination.chmod(0o644)
+
+
+def _key(kind: str, target: Target, *parts: str | Path) -> str:
+    # There may be no interpreter to make bytecode with, today or here.
+    return _digest(kind, RECIPE, target.identity, "bytecode" if target.compiler else "source", *parts)
 
 
 def _digest(*parts: str | Path) -> str:
@@ -377,7 +381,6 @@ def _cached(kind: str, key: str, fill: Callable[[Path], None]) -> Path:
 
 
 def _make_readable(paths: Iterable[Path]) -> None:
-    """Directories get the same mode under every umask; Lambda reads as another user."""
+    """The same modes under every umask; Lambda reads as another user."""
     for path in paths:
-        if path.is_dir():
-            path.chmod(0o755)
+        path.chmod(0o755 if path.is_dir() else 0o644)

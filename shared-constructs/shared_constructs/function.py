@@ -253,7 +253,7 @@ class ServiceFunction(Construct):
         _check_range("timeout in seconds", self.timeout.to_seconds(), MAX_TIMEOUT_SECONDS, least=1)
         _check_range("memory_mb", memory_mb, 10_240, least=128)
 
-        code = bundle_code(package=package, include=include)
+        code = bundle_code(package=package, include=include, target=target)
         _check_handler(handler, code)
         self._own_layer = _own_layer(stack, dependencies) if isinstance(dependencies, OwnLayer) else None
         self._with_platform_layer = dependencies is PLATFORM_LAYER or (

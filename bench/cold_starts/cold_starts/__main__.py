@@ -91,9 +91,10 @@ def _start(function: Function, path: list[Path], layer: Path, endpoint: str) -> 
         "handler": function.handler,
         "event": function.event(),
         "layer": str(layer),
+        "tuned": function is not FASTAPI_CART,
     }
     done = subprocess.run(  # noqa: S603 - our own arguments
-        # A function's directory cannot be written to: what has no bytecode is compiled at every start.
+        # Lambda's directories cannot be written to: what has no bytecode is compiled at every start.
         [sys.executable, "-I", "-S", "-B", str(HERE / "one_start.py")],
         input=json.dumps(given), env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -117,7 +118,7 @@ def _measure(runs: int) -> dict[str, dict[str, Any]]:
         provided = _provide_boto3(Path(boto))
         starts = []
         for function in (*FUNCTIONS, FASTAPI_CART):
-            code = bundle_code(package=function.package, include=function.include)
+            code = bundle_code(package=function.package, include=function.include, target=target)
             layer = fastapi if function is FASTAPI_CART else platform
             starts.append((function, [app.parent, code, layer / "python", provided], layer))
         told: dict[str, list[dict[str, Any]]] = {function.name: [] for function, *_ in starts}

@@ -18,11 +18,24 @@ if TYPE_CHECKING:
 def handler(event, context): return rule()
 """
 
+ELSEWHERE = Target(python="3.14" if sys.version_info[:2] == (3, 13) else "3.13")
+"""A target whose version of Python this interpreter is not."""
+
+LOCAL = Target.of(Stage.named("local"))
+
+find_interpreter = bundling._interpreter
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COMMERCE_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def _no_other_interpreter(monkeypatch):
+    """Whether there is one of AWS's version is this machine's affair."""
+    monkeypatch.setattr(bundling, "_interpreter", lambda _: None)
 
 
 @pytest.fixture
@@ -46,13 +59,17 @@ def package(tmp_path, monkeypatch):
     return root
 
 
+def bundle(include, target=None):
+    return bundle_code(package="shop_under_test", include=include, target=target or ELSEWHERE)
+
+
 def contents(directory):
     return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
 
 
 @pytest.mark.usefixtures("package")
 def test_a_zip_holds_the_included_code_under_its_full_path_and_nothing_else():
-    assert contents(bundle_code(package="shop_under_test", include=("api",))) == [
+    assert contents(bundle(("api",))) == [
         "shop_under_test/__init__.py",
         "shop_under_test/api/__init__.py",
         "shop_under_test/api/domain.py",
@@ -61,27 +78,27 @@ def test_a_zip_holds_the_included_code_under_its_full_path_and_nothing_else():
 
 
 def test_the_same_code_has_the_same_hash_whatever_its_times_and_modes(package):
-    before = bundle_code(package="shop_under_test", include=("api",))
+    before = bundle(("api",))
     os.utime(package / "api/domain.py", (0, 0))
     (package / "api/domain.py").chmod(0o777)
     (package / "api/tests/test_more.py").write_text("tests are not deployed")
-    assert bundle_code(package="shop_under_test", include=("api/handler.py", "api")) == before
+    assert bundle(("api/handler.py", "api")) == before
 
 
 def test_changed_code_has_another_hash(package):
-    before = bundle_code(package="shop_under_test", include=("api",))
+    before = bundle(("api",))
     (package / "api/domain.py").write_text("def rule(): return 2")
-    assert bundle_code(package="shop_under_test", include=("api",)) != before
+    assert bundle(("api",)) != before
 
 
 @pytest.mark.usefixtures("package")
 def test_deployed_files_have_one_mode_under_every_umask():
     before = os.umask(0o077)
     try:
-        code = bundle_code(package="shop_under_test", include=("api",))
+        code = bundle(("api",), LOCAL)
     finally:
         os.umask(before)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in code.rglob("*.py")} == {0o644}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in code.rglob("*.py*")} == {0o644}
     assert {stat.S_IMODE(path.stat().st_mode) for path in code.rglob("*") if path.is_dir()} == {0o755}
 
 
@@ -90,26 +107,26 @@ def test_code_that_imports_what_stays_behind_is_refused_at_synth():
     with pytest.raises(
         BundlingError, match=r"handler.py imports shop_under_test.api.domain, which is not included"
     ):
-        bundle_code(package="shop_under_test", include=("api/handler.py",))
+        bundle(("api/handler.py",))
 
 
 @pytest.mark.parametrize("statement", ["from .domain import rule", "from shop_under_test.api import domain"])
 def test_an_import_is_found_however_it_is_written(package, statement):
     (package / "api/handler.py").write_text(statement)
     with pytest.raises(BundlingError, match=r"imports shop_under_test\.api\.domain"):
-        bundle_code(package="shop_under_test", include=("api/handler.py",))
+        bundle(("api/handler.py",))
 
 
 @pytest.mark.parametrize("include", [("apis",), ("../..",), ()])
 @pytest.mark.usefixtures("package")
 def test_what_is_not_in_the_package_cannot_be_included(include):
     with pytest.raises(BundlingError, match="include"):
-        bundle_code(package="shop_under_test", include=include)
+        bundle(include)
 
 
 def test_a_package_that_is_not_installed_is_named():
     with pytest.raises(BundlingError, match="no package 'nowhere_service'"):
-        bundle_code(package="nowhere_service", include=(".",))
+        bundle_code(package="nowhere_service", include=(".",), target=Target())
 
 
 def test_aws_is_arm64_and_python_3_13_and_the_local_cloud_is_this_host():
@@ -155,10 +172,10 @@ def lock(tmp_path):
 
 @pytest.mark.usefixtures("fake_uv")
 def test_a_layer_holds_no_trace_of_where_it_was_built(lock, cache, monkeypatch):
-    first = build_layer(lock_file=lock, packages=(), target=Target())
+    first = build_layer(lock_file=lock, packages=(), target=ELSEWHERE)
     assert contents(first) == ["python/lib.dist-info/METADATA", "python/lib/__init__.py"]
     monkeypatch.setenv("COMMERCE_CACHE_DIR", str(cache.with_name("other-machine")))
-    assert build_layer(lock_file=lock, packages=(), target=Target()).name == first.name
+    assert build_layer(lock_file=lock, packages=(), target=ELSEWHERE).name == first.name
 
 
 def test_a_layer_is_built_once(fake_uv, lock):
@@ -181,20 +198,25 @@ def test_packages_are_those_of_the_target_with_hashes_and_without_building(fake_
     assert "/of/uv" in called  # what uv was told directly wins
 
 
-ELSEWHERE = Target(python="3.14" if sys.version_info[:2] == (3, 13) else "3.13")
-"""A target whose version of Python this interpreter is not."""
+def layer(lock, target):
+    return build_layer(lock_file=lock, packages=(), target=target)
 
 
-@pytest.mark.usefixtures("fake_uv")
-@pytest.mark.parametrize("target", [Target.of(Stage.named("local")), ELSEWHERE], ids=["local", "AWS"])
-def test_a_layer_has_bytecode_where_an_interpreter_can_make_it(lock, monkeypatch, target):
+def code(_lock, target):
+    return bundle(("api",), target)
+
+
+@pytest.mark.usefixtures("fake_uv", "package")
+@pytest.mark.parametrize("target", [LOCAL, ELSEWHERE], ids=["local", "AWS"])
+@pytest.mark.parametrize("build", [layer, code])
+def test_there_is_bytecode_where_an_interpreter_can_make_it(build, lock, monkeypatch, target):
     names = set()
     for interpreter in (None, sys.executable):
         monkeypatch.setattr(bundling, "_interpreter", lambda _, found=interpreter: found)
-        layer = build_layer(lock_file=lock, packages=(), target=target)
-        compiled = any(name.endswith(".pyc") for name in contents(layer))
+        built = build(lock, target)
+        compiled = any(name.endswith(".pyc") for name in contents(built))
         assert compiled == (target.hosted_here or interpreter is not None)
-        names.add(layer.name)
+        names.add(built.name)
     # What one machine has made without is not taken for another's with.
     assert len(names) == (1 if target.hosted_here else 2)
 
@@ -209,7 +231,8 @@ def test_an_interpreter_is_one_that_runs_and_is_of_the_targets_version(
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    bundling._interpreter.cache_clear()
+    monkeypatch.setattr(bundling, "_interpreter", find_interpreter)
+    find_interpreter.cache_clear()
     assert Target(python="3.99").compiler == (str(python) if is_found else None)
 
 
