@@ -229,6 +229,16 @@ class ServiceRules:
                 assert machine["LoggingConfiguration"]["IncludeExecutionData"] is (stage != "prod")
                 assert machine["TracingConfiguration"] == {"Enabled": True}
 
+    def test_workflows_log_every_event_only_where_a_metric_reads_them(
+        self, template: Template, stage: str
+    ) -> None:
+        read = {json.dumps(each["LogGroupName"]) for each in of_type(template, "AWS::Logs::MetricFilter")}
+        for machine in of_type(template, "AWS::StepFunctions::StateMachine"):
+            logging = machine["LoggingConfiguration"]
+            group = logging["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
+            every_event = stage != "prod" or json.dumps({"Ref": group}) in read
+            assert logging["Level"] == ("ALL" if every_event else "ERROR"), group
+
     # API
 
     def test_what_a_route_takes_is_checked_and_other_content_types_are_refused(

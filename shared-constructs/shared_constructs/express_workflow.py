@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
 from aws_cdk.aws_cloudwatch import MathExpression
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aws_cdk.aws_cloudwatch import Alarm
     from aws_cdk.aws_iam import PolicyStatement
-    from aws_cdk.aws_stepfunctions import IStateMachine
+    from aws_cdk.aws_stepfunctions import CfnStateMachine, IStateMachine
 
     from shared_constructs.permissions import Resource
 
@@ -72,8 +72,8 @@ class WorkflowResources:
 class Workflow(Construct):
     """What `ExpressWorkflow` and `StandardWorkflow` have in common.
 
-    Builds the state machine with a role of its own, a log group under `/aws/vendedlogs/` (every event; execution
-    data only where the stage says), X-Ray tracing, and one alarm on executions that failed, timed out or were throttled: of
+    Builds the state machine with a role of its own, a log group under `/aws/vendedlogs/` (at the stage's level: every event
+    or failures only, `Stage.workflow_log_level`; execution data only where the stage says), X-Ray tracing, and one alarm on executions that failed, timed out or were throttled: of
     a Standard workflow the first, since nothing starts it again, of an Express one those of three minutes within fifteen,
     since its caller does. What a caller or a customer did wrong is an output, never a failed execution. The definition is checked at synth (`states_language.rules`), beyond what CloudFormation's schema knows.
 
@@ -173,6 +173,16 @@ class Workflow(Construct):
             alarms=self._alarms(customization, state_machine),
         )
 
+    def log_every_event(self) -> LogGroup:
+        """Log every event at every stage, for a metric that reads them.
+
+        Returns:
+            The log group, to filter.
+        """
+        machine = cast("CfnStateMachine", self.resources.state_machine.node.default_child)
+        machine.add_property_override("LoggingConfiguration.Level", LogLevel.ALL.name)
+        return self.resources.log_group
+
     def _log_group(self, customization: Customization) -> LogGroup:
         stage = ServiceStack.of(self).stage
         name = f"commerce-{stage.name}-{Names.unique_resource_name(self, max_length=64, separator='-')}"
@@ -212,12 +222,19 @@ class Workflow(Construct):
             tracing_enabled=stage.tracing,
             logs=LogOptions(
                 destination=log_group,
-                # An Express execution leaves no other history than this log.
-                level=LogLevel.ALL,
+                # An Express execution leaves no other history than this log, but for its traces.
+                level=LogLevel[stage.workflow_log_level],
                 include_execution_data=stage.include_execution_data,
             ),
         )
         state_machine = StateMachine(self, "StateMachine", **properties)
+        if stage.workflow_log_level != LogLevel.ALL.name:
+            Validations.of(state_machine).acknowledge(
+                Acknowledgment(
+                    id="AwsSolutions-SF1",
+                    reason="Successes are counted by metrics and sampled by traces; their events cost the most of all logs.",
+                )
+            )
         if not stage.tracing:
             Validations.of(state_machine).acknowledge(
                 Acknowledgment(id="AwsSolutions-SF2", reason="The stage has no tracing.")

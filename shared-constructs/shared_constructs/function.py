@@ -391,7 +391,7 @@ def _environment(stack: ServiceStack, given: Mapping[str, str]) -> dict[str, str
         )
     return {
         "POWERTOOLS_SERVICE_NAME": stack.service,
-        "POWERTOOLS_METRICS_NAMESPACE": "Commerce",
+        "POWERTOOLS_METRICS_NAMESPACE": stage.metric_namespace,
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
         "POWERTOOLS_LOGGER_SAMPLE_RATE": f"{stage.log_sample_rate:g}",
         **given,

@@ -54,6 +54,10 @@ class Stage(BaseModel):
     log_sample_rate: float = Field(
         default=0.01, ge=0, le=1, description="Share of invocations that log at DEBUG."
     )
+    workflow_log_level: Literal["ALL", "ERROR"] = Field(
+        default="ERROR",
+        description="What workflows log: every event, or failures only; those that a metric reads log every event.",
+    )
     include_execution_data: bool = Field(
         default=False, description="Write workflow input and output to logs; they can hold personal data."
     )
@@ -138,6 +142,11 @@ class Stage(BaseModel):
     def log_retention(self) -> RetentionDays:
         """How long log groups keep what is written to them."""
         return _RETENTION[self.log_retention_days]
+
+    @property
+    def metric_namespace(self) -> str:
+        """Where our own metrics are: stages that share an account do not share them."""
+        return f"Commerce/{self.name.value}"
 
     @property
     def removal_policy(self) -> RemovalPolicy:
@@ -256,6 +265,7 @@ _THROWAWAY: dict[str, Any] = {
     "alarms": False,
     "log_level": "DEBUG",
     "log_sample_rate": 0.0,
+    "workflow_log_level": "ALL",
     "include_execution_data": True,
     "cors_origins": ("*",),
     "sign_in_urls": ("http://localhost:3000/",),

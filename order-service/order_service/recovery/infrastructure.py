@@ -9,7 +9,7 @@ from aws_cdk.aws_logs import FilterPattern, MetricFilter
 from aws_cdk.aws_scheduler import Schedule, ScheduleExpression
 from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
-from shared_constructs import ExpressWorkflow, QueueConsumer, ServiceTable, StandardWorkflow
+from shared_constructs import ExpressWorkflow, QueueConsumer, ServiceStack, ServiceTable, StandardWorkflow
 from shared_constructs.alarms import PERIOD, Lasting, alarm_above
 
 from order_service.lifecycle.infrastructure import Lifecycle
@@ -74,7 +74,7 @@ class Recovery(Construct):
         stranded = MetricFilter(
             self,
             "Stranded",
-            log_group=recover.resources.log_group,
+            log_group=recover.log_every_event(),
             filter_pattern=FilterPattern.all(
                 FilterPattern.string_value("$.type", "=", "TaskStateExited"),
                 FilterPattern.any(
@@ -84,7 +84,7 @@ class Recovery(Construct):
                     )
                 ),
             ),
-            metric_namespace="Commerce",
+            metric_namespace=ServiceStack.of(self).stage.metric_namespace,
             metric_name="StrandedOrders",
         )
         alarm_above(

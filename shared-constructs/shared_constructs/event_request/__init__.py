@@ -257,14 +257,17 @@ class EventRequest(Construct):
         }
         replies = ExpressWorkflow(self, "Replies", **self._customization.of("workflow", enforced=answering))
         counting = {
-            "log_group": replies.resources.log_group,
+            "log_group": replies.log_every_event(),
             # A state's name is in two lines of the log, of its entry and of its exit.
             "filter_pattern": FilterPattern.all(
                 FilterPattern.string_value("$.type", "=", "SucceedStateEntered"),
                 FilterPattern.string_value("$.details.name", "=", "Unexpected reply"),
             ),
         }
-        metric = {"metric_namespace": "Commerce", "metric_name": "UnexpectedReplies"}
+        metric = {
+            "metric_namespace": ServiceStack.of(self).stage.metric_namespace,
+            "metric_name": "UnexpectedReplies",
+        }
         unexpected = self._customization.of("unexpected_replies", enforced=counting, **metric)
         source = {"target": replies, "subscriptions": [self._accepted, self._rejected]}
         consumer = QueueConsumer(self, "Consumer", **self._customization.of("consumer", enforced=source))

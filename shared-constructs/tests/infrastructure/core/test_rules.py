@@ -75,8 +75,15 @@ SERVICE = {
         }
     },
     "AWS::Logs::LogGroup": {"RetentionInDays": 7},
+    "AWS::Logs::MetricFilter": {"LogGroupName": {"Ref": "LogGroup"}},
     "AWS::StepFunctions::StateMachine": {
-        "LoggingConfiguration": {"IncludeExecutionData": False},
+        "LoggingConfiguration": {
+            "Level": "ALL",
+            "IncludeExecutionData": False,
+            "Destinations": [
+                {"CloudWatchLogsLogGroup": {"LogGroupArn": {"Fn::GetAtt": ["LogGroup", "Arn"]}}}
+            ],
+        },
         "TracingConfiguration": {"Enabled": True},
     },
     "AWS::ApiGateway::RestApi": {},
@@ -197,6 +204,16 @@ BREACHES = [
         "every_log_is_kept_for_a_time_and_holds_nobodys_data_in_production",
         "StateMachine.LoggingConfiguration",
         {"IncludeExecutionData": True},
+    ),
+    (
+        "workflows_log_every_event_only_where_a_metric_reads_them",
+        "MetricFilter.LogGroupName",
+        {"Ref": "Other"},
+    ),
+    (
+        "workflows_log_every_event_only_where_a_metric_reads_them",
+        "StateMachine.LoggingConfiguration.Level",
+        "ERROR",
     ),
     (
         "what_a_route_takes_is_checked_and_other_content_types_are_refused",

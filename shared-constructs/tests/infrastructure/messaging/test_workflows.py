@@ -122,15 +122,15 @@ def test_step_functions_takes_on_the_role_for_this_account_alone():
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-@pytest.mark.parametrize("stage", ["local", "prod"])
-def test_logs_hold_everything_but_the_data_outside_local(stage):
+@pytest.mark.parametrize(("stage", "level"), [("local", "ALL"), ("staging", "ERROR"), ("prod", "ERROR")])
+def test_logs_hold_failures_only_and_no_data_where_customers_are(stage, level):
     found = template(with_workflow(machine(Read=GET), substitutions=TABLE), stage)
     (state_machine,) = properties(found, "AWS::StepFunctions::StateMachine")
     logging = state_machine["LoggingConfiguration"]
-    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", stage == "local")
+    assert (logging["Level"], logging["IncludeExecutionData"]) == (level, stage == "local")
     (group,) = properties(found, "AWS::Logs::LogGroup")
     assert group["LogGroupName"].startswith(f"/aws/vendedlogs/states/commerce-{stage}-")
-    assert state_machine["TracingConfiguration"]["Enabled"] is (stage == "prod")
+    assert state_machine["TracingConfiguration"]["Enabled"] is (stage != "local")
 
 
 def standard(app):
