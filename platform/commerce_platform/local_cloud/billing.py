@@ -29,6 +29,15 @@ EXPRESS_BASE_BYTES = 50 * MB
 
 Quantities = dict[str, float]
 
+CIRCUMSTANCES = frozenset(
+    {
+        *("workflowRuns", "statesEntered", "workflowMs"),
+        *("functionCpuMs", "functionWaitedMs", "functionStarts", "functionStartMs"),
+        *("pipeRecords", "eventBytes", "errorLogBytes"),
+    }
+)
+"""Not billed themselves, but what would be with another memory, workflow type, filter or log level depends on them."""
+
 
 def chunks(size: int, of: int = CHUNK) -> int:
     """How many chunks are begun; nothing is still one.

@@ -226,6 +226,57 @@ def test_an_api_s_requests_are_counted(public_cloud):
     assert gained(ask(public_cloud.endpoint)[public_cloud.account], before)["apiRequests"] == 1
 
 
+def test_each_resource_is_told_what_it_has_used(cloud, used):
+    cloud.table()
+    table_with_index(cloud)
+    source = cloud.queue("source")
+    cloud.function("def handler(event, context):\n    pass\n")
+    dynamodb = cloud.client("dynamodb")
+    items = [{"Put": {"TableName": name, "Item": {"pk": {"S": "1"}}}} for name in ("table", "indexed")]
+    dynamodb.transact_write_items(TransactItems=items)
+    source.send("one", "two")
+    cloud.client("lambda").invoke(FunctionName="function")
+    total = used()
+    found = ask(cloud.endpoint, "/resources")[cloud.account]
+    written = {"dynamodbWrites": 1, "dynamodbWriteUnits": 2}
+    assert (found["AWS::DynamoDB::Table|table"], found["AWS::DynamoDB::Table|indexed"]) == (written, written)
+    assert found["AWS::SQS::Queue|source"]["sqsMessages"] == 2
+    function = found["AWS::Lambda::Function|function"]
+    assert (function["lambdaInvocations"], function["functionStarts"]) == (1, 1)
+    assert found["AWS::Logs::LogGroup|/aws/lambda/function"]["logBytes"] == total["logBytes"]
+    assert not billing.CIRCUMSTANCES & total.keys()
+
+
+def test_a_workflow_s_states_and_errors_are_told_whatever_its_type(cloud, used):
+    cloud.client("logs").create_log_group(logGroupName="workflows")
+    destination = {"logGroupArn": f"{cloud.arn('logs', 'log-group:workflows')}:*"}
+    logging = {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": destination}]}
+    sfn = cloud.client("stepfunctions")
+    for states in (PASS, {"Only": {"Type": "Fail"}}):
+        arn = cloud.state_machine(machine(states), kind="EXPRESS", name=f"of-{states['Only']['Type']}")
+        sfn.update_state_machine(stateMachineArn=arn, loggingConfiguration=logging)
+        sfn.start_sync_execution(stateMachineArn=arn, input="{}")
+    used()
+    found = ask(cloud.endpoint, "/resources")[cloud.account]
+    ended = found[f"AWS::StepFunctions::StateMachine|{arn}"]
+    assert (ended["workflowRuns"], ended["statesEntered"]) == (1, 1)
+    log = found["AWS::Logs::LogGroup|workflows"]
+    assert 0 < log["errorLogBytes"] < log["logBytes"] / 2
+
+
+def test_what_a_pipe_filters_out_is_told(cloud, used):
+    source, target = cloud.queue("source"), cloud.queue("target")
+    filters = {"Filters": [{"Pattern": '{"body": {"wanted": [true]}}'}]}
+    parameters = {"SqsQueueParameters": {"BatchSize": 1}, "FilterCriteria": filters}
+    pipe = {"Name": "pipe", "RoleArn": cloud.role, "Source": source.arn, "Target": target.arn}
+    cloud.client("pipes").create_pipe(**pipe, SourceParameters=parameters)
+    source.send({"wanted": True}, {"wanted": False}, {"wanted": False})
+    eventually(lambda: target.depth()["visible"] == 1 and not source.depth()["visible"])
+    used()
+    found = ask(cloud.endpoint, "/resources")[cloud.account]["AWS::Pipes::Pipe|pipe"]
+    assert found == {"pipeRecords": 3, "pipeRequests": 1}
+
+
 def test_what_is_under_way_shows(cloud):
     cloud.function("import time\ndef handler(event, context):\n    time.sleep(0.5)\n")
     cloud.client("lambda").invoke(FunctionName="function", InvocationType="Event")

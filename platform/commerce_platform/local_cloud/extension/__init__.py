@@ -22,6 +22,7 @@ PATCHES = (
     "stepfunctions",
     "function_errors",
     "layers",
+    "function_reports",
     "invocations",
     "sqs",
     "event_buses",

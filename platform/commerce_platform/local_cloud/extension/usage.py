@@ -6,7 +6,8 @@ through, whether by HTTP, by a workflow or by a pipe. Only where `COMMERCE_METER
 else pays for it.
 
 What happens is noted while it happens, and counted when somebody asks: `GET /_commerce/usage` answers the counts of each
-account, `/_commerce/usage/work` whether anything is under way, `/_commerce/usage/cpu` the processor time of the server
+account, `/_commerce/usage/resources` those of each of its resources with what else a bill of another stage would depend
+on (`billing.CIRCUMSTANCES`), `/_commerce/usage/work` whether anything is under way, `/_commerce/usage/cpu` the processor time of the server
 and of its function workers, as far as the system has a `/proc`. How much of each is billed is decided here
 (`billing`), what that costs by whoever asks. Polling of empty queues and of streams is left out: it depends on time, not
 on what is done.
@@ -40,7 +41,7 @@ from ministack.services import (
 )
 
 from commerce_platform.local_cloud import billing
-from commerce_platform.local_cloud.extension import access_logs, web_pages, workflow_logs
+from commerce_platform.local_cloud.extension import access_logs, function_reports, web_pages, workflow_logs
 from commerce_platform.local_cloud.extension.guard import Guard
 from commerce_platform.local_cloud.pipes import runner
 
@@ -71,6 +72,15 @@ GUARDS = (
     Guard("apigateway_v1._handle_execute_in_scope", "60ed5805557f"),
 )
 
+API = "AWS::ApiGateway::RestApi"
+BUS = "AWS::Events::EventBus"
+FUNCTION = "AWS::Lambda::Function"
+LOG_GROUP = "AWS::Logs::LogGroup"
+PIPE = "AWS::Pipes::Pipe"
+QUEUE = "AWS::SQS::Queue"
+TABLE = "AWS::DynamoDB::Table"
+WORKFLOW = "AWS::StepFunctions::StateMachine"
+
 SWITCH = "COMMERCE_METERING"
 PATH = "/_commerce/usage"
 
@@ -82,23 +92,24 @@ Response = tuple[int, dict[str, str], bytes]
 class Meter:
     """What was noted, what was counted of it, and how much is under way."""
 
-    notes: deque[tuple[str, Callable[..., Json], tuple[Any, ...]]] = field(default_factory=deque)
-    logs: deque[tuple[str, Source]] = field(default_factory=deque)
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    notes: deque[tuple[str, str, Callable[..., Json], tuple[Any, ...]]] = field(default_factory=deque)
+    logs: deque[tuple[str, str, Source]] = field(default_factory=deque)
+    counts: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     noted: int = 0
     running: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, count: Callable[..., Json], *facts: Any) -> None:
+    def note(self, resource: str, count: Callable[..., Json], *facts: Any) -> None:
         """Keep what happened; it is counted when somebody asks.
 
         Args:
+            resource: What is billed for it, `AWS::DynamoDB::Table|orders`; none if the quantities are by resource.
             count: Gives the quantities by name.
             facts: What it takes.
         """
         self.noted += 1
-        self.notes.append((get_account_id(), count, facts))
+        self.notes.append((get_account_id(), resource, count, facts))
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -112,18 +123,32 @@ class Meter:
                 self.running -= 1
 
     def read(self) -> dict[str, Counter[str]]:
-        """Count what was noted, and give the counts since the start by account."""
+        """What AWS bills, since the start, by account."""
+        totals: dict[str, Counter[str]] = {}
+        for account, resources in self.by_resource().items():
+            totals[account] = sum(resources.values(), Counter())
+            for name in billing.CIRCUMSTANCES:
+                totals[account].pop(name, None)
+        return totals
+
+    def by_resource(self) -> dict[str, dict[str, Counter[str]]]:
+        """Count what was noted, and give what each resource has used since the start, by account."""
         with self._reading:
             for _ in range(len(self.notes)):
-                account, count, facts = self.notes.popleft()
-                self.counts.setdefault(account, Counter()).update(count(*facts))
+                account, resource, count, facts = self.notes.popleft()
+                counted = count(*facts)
+                for each, quantities in ({resource: counted} if resource else counted).items():
+                    self._add(account, each, quantities)
             for _ in range(len(self.logs)):
-                account, source = self.logs.popleft()
+                account, resource, source = self.logs.popleft()
                 lines, is_open = source.lines()
-                self.counts.setdefault(account, Counter()).update(billing.logged(text for _at, text in lines))
+                self._add(account, resource, _logged(source, [text for _at, text in lines]))
                 if is_open:
-                    self.logs.append((account, source))
+                    self.logs.append((account, resource, source))
             return self.counts
+
+    def _add(self, account: str, resource: str, quantities: Json) -> None:
+        self.counts.setdefault(account, {}).setdefault(resource, Counter()).update(quantities)
 
     def work(self) -> Json:
         """Whether anything goes on: what runs now, and a number that every doing raises."""
@@ -132,7 +157,7 @@ class Meter:
 
 meter = Meter()
 _batch: ContextVar[bool] = ContextVar("metered_batch", default=False)
-_function_logs: ContextVar[bool] = ContextVar("metered_function_logs", default=False)
+_function_logs: ContextVar[str] = ContextVar("metered_function_logs", default="")
 _retries: ContextVar[list[None]] = ContextVar("metered_retries")
 
 
@@ -145,28 +170,29 @@ def apply() -> None:
     _meter_workflows()
     _meter_functions()
     _meter_logs()
-    put_events, execute, deliver = (
-        eventbridge._put_events,
-        apigateway_v1._handle_execute_in_scope,
-        vars(runner)["deliver"],
-    )
+    put_events, execute = eventbridge._put_events, apigateway_v1._handle_execute_in_scope
+    matches, deliver = vars(runner)["matches"], vars(runner)["deliver"]
 
     def put_metered(data: Json, *, allow_aws_source: bool = False) -> Any:
         if not allow_aws_source:  # AWS charges nothing for what its services tell
-            meter.note(billing.published, data.get("Entries", []))
+            meter.note("", _published, data.get("Entries", []))
         return put_events(data, allow_aws_source=allow_aws_source)
 
-    async def execute_metered(*request: Any) -> Any:
-        meter.note(billing.called)
-        return await execute(*request)
+    async def execute_metered(api: str, *request: Any) -> Any:
+        meter.note(f"{API}|{api}", billing.called)
+        return await execute(api, *request)
+
+    def matches_metered(pipe: Json, record: Json) -> Any:
+        meter.note(f"{PIPE}|{pipe['Name']}", _seen)
+        return matches(pipe, record)
 
     def deliver_metered(pipe: Json, records: list[Json]) -> Any:
-        meter.note(billing.piped, records)
+        meter.note(f"{PIPE}|{pipe['Name']}", billing.piped, records)
         return deliver(pipe, records)
 
     eventbridge._put_events = put_metered
     apigateway_v1._handle_execute_in_scope = execute_metered
-    vars(runner)["deliver"] = deliver_metered
+    vars(runner).update(matches=matches_metered, deliver=deliver_metered)
     app.app = _serving(app.app)
 
 
@@ -176,14 +202,16 @@ def _meter_dynamodb() -> None:
     def charge_metered(result: Json, data: Json, table_name: str, **effect: Any) -> None:
         if effect.get("write"):
             table = dynamodb._tables.get(table_name, {})
-            meter.note(_written, table, effect.get("old_item"), effect.get("new_item"))
+            meter.note(
+                f"{TABLE}|{table_name}", _written, table, effect.get("old_item"), effect.get("new_item")
+            )
         else:
             items = result.get("Items", [result.get("Item") or {}])
-            meter.note(_read, items, bool(data.get("ConsistentRead")))
+            meter.note(f"{TABLE}|{table_name}", _read, items, bool(data.get("ConsistentRead")))
         charge(result, data, table_name, **effect)
 
     def refuse_metered(data: Json, old_item: Json | None, *message: str) -> Response:
-        meter.note(_written, {}, old_item, None)
+        meter.note(f"{TABLE}|{data['TableName']}", _written, {}, old_item, None)
         response: Response = refuse(data, old_item, *message)
         return response
 
@@ -205,7 +233,7 @@ def _charged(operation: Callable[[Json], Response], count: Callable[..., Json]) 
     def charged(data: Json) -> Response:
         status, headers, body = operation(data | {"ReturnConsumedCapacity": "TOTAL"})
         answer = json.loads(body)
-        meter.note(count, data, answer)
+        meter.note("", count, data, answer)
         if data.get("ReturnConsumedCapacity", "NONE") == "NONE" and "ConsumedCapacity" in answer:
             del answer["ConsumedCapacity"]
             body = json.dumps(answer, ensure_ascii=False).encode()
@@ -221,11 +249,16 @@ def _written(table: Json, old: Json | None, new: Json | None) -> Json:
 
 
 def _transacted(data: Json, answer: Json) -> Json:
-    count = len(
-        data.get("TransactItems") or [each for table in data["RequestItems"].values() for each in table]
-    )
-    consumed = sum(each["CapacityUnits"] for each in answer.get("ConsumedCapacity", ()))
-    return billing.written_together(count, consumed)
+    tables = Counter(
+        operation["TableName"] for item in data.get("TransactItems", ()) for operation in item.values()
+    ) or {table: len(requests) for table, requests in data["RequestItems"].items()}
+    consumed: Counter[str] = Counter()
+    for each in answer.get("ConsumedCapacity", ()):
+        consumed[each["TableName"]] += each["CapacityUnits"]
+    return {
+        f"{TABLE}|{table}": billing.written_together(count, consumed[table])
+        for table, count in tables.items()
+    }
 
 
 def _read(items: list[Json], consistent: bool) -> Json:  # noqa: FBT001 - a fact as noted
@@ -234,42 +267,79 @@ def _read(items: list[Json], consistent: bool) -> Json:  # noqa: FBT001 - a fact
 
 def _read_together(data: Json, answer: Json) -> Json:
     if "TransactItems" in data:
-        sizes = [dynamodb._item_size_bytes(each.get("Item", {})) for each in answer.get("Responses", ())]
-        return billing.read(sizes, consistent=True, transaction=True)
-    total: Counter[str] = Counter()
+        by_table: dict[str, list[int]] = {}
+        for item, found in zip(data["TransactItems"], answer.get("Responses", ()), strict=False):
+            by_table.setdefault(item["Get"]["TableName"], []).append(
+                dynamodb._item_size_bytes(found.get("Item", {}))
+            )
+        return {
+            f"{TABLE}|{table}": billing.read(sizes, consistent=True, transaction=True)
+            for table, sizes in by_table.items()
+        }
+    counted = {}
     for table, wanted in data["RequestItems"].items():
         items = answer.get("Responses", {}).get(table, [])
         sizes = [dynamodb._item_size_bytes(item) for item in items] + [0] * (len(wanted["Keys"]) - len(items))
-        total.update(billing.read(sizes, consistent=bool(wanted.get("ConsistentRead"))))
-    return total
+        counted[f"{TABLE}|{table}"] = billing.read(sizes, consistent=bool(wanted.get("ConsistentRead")))
+    return counted
+
+
+def _published(entries: list[Json]) -> Json:
+    """By who publishes: that is whose cost it is, not the bus's, which everybody shares."""
+    counted: dict[str, Counter[str]] = {}
+    for entry in entries:
+        resource = f"{BUS}|{entry.get('Source', '')}"
+        size = {"eventBytes": len(json.dumps(entry))}
+        counted.setdefault(resource, Counter()).update(billing.published([entry]) | size)
+    return counted
+
+
+def _seen() -> Json:
+    return {"pipeRecords": 1}
+
+
+def _queue(url: str) -> str:
+    return f"{QUEUE}|{url.rpartition('/')[2]}"
 
 
 def _meter_queues() -> None:
     sqs._HANDLERS.update({name: _requested(action) for name, action in sqs._HANDLERS.items()})
-    sqs._delete_messages_for_esm = _requested(sqs._delete_messages_for_esm)
     _meter_sending()
-    receive, poll = sqs._act_receive_message, sqs._receive_messages_for_esm
+    delete, receive, poll = (
+        sqs._delete_messages_for_esm,
+        sqs._act_receive_message,
+        sqs._receive_messages_for_esm,
+    )
+
+    def delete_metered(url: str, handles: set[str]) -> None:
+        meter.note(_queue(url), billing.queued)
+        delete(url, handles)
 
     async def receive_metered(data: Json, url: str) -> Json:
         received: Json = await receive(data, url)
         if "Messages" in received:
-            meter.note(billing.taken, [each["Body"] for each in received["Messages"]])
+            meter.note(
+                _queue(data.get("QueueUrl", url)),
+                billing.taken,
+                [each["Body"] for each in received["Messages"]],
+            )
         return received
 
     def poll_metered(url: str, count: int) -> list[Json]:
         messages: list[Json] = poll(url, count)
         if messages:
-            meter.note(billing.taken, [each["body"] for each in messages])
+            meter.note(_queue(url), billing.taken, [each["body"] for each in messages])
         return messages
 
     sqs._HANDLERS["ReceiveMessage"], sqs._receive_messages_for_esm = receive_metered, poll_metered
+    sqs._delete_messages_for_esm = delete_metered
 
 
 def _requested(action: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(action)
-    def requested(*request: Any) -> Any:
-        meter.note(billing.queued)
-        return action(*request)
+    def requested(data: Json, url: str) -> Any:
+        meter.note(_queue(data.get("QueueUrl", url)), billing.queued)
+        return action(data, url)
 
     return requested
 
@@ -284,12 +354,13 @@ def _meter_sending() -> None:
 
     def send_metered(data: Json, url: str) -> Json:
         if not _batch.get():
-            meter.note(billing.queued, [data.get("MessageBody", "")])
+            meter.note(_queue(data.get("QueueUrl", url)), billing.queued, [data.get("MessageBody", "")])
         sent: Json = send(data, url)
         return sent
 
     def send_batch_metered(data: Json, url: str) -> Json:
-        meter.note(billing.queued, [each.get("MessageBody", "") for each in data.get("Entries", [])])
+        bodies = [each.get("MessageBody", "") for each in data.get("Entries", [])]
+        meter.note(_queue(data.get("QueueUrl", url)), billing.queued, bodies)
         outer = _batch.set(True)
         try:
             sent: Json = send_batch(data, url)
@@ -298,7 +369,7 @@ def _meter_sending() -> None:
         return sent
 
     def deliver_metered(spec: Any, payload: str, parameters: Json | None = None) -> None:
-        meter.note(billing.queued, [payload])
+        meter.note(f"{QUEUE}|{spec.resource}", billing.queued, [payload])
         deliver(spec, payload, parameters)
 
     sqs._act_send_message, sqs._act_send_message_batch = send_metered, send_batch_metered
@@ -323,7 +394,10 @@ def _meter_workflows() -> None:
                 run(arn)
         finally:
             _retries.reset(outer)
-            meter.note(_executed, machine, record, time.perf_counter() - began, retries)
+            seconds = time.perf_counter() - began
+            meter.note(
+                f"{WORKFLOW}|{machine['stateMachineArn']}", _executed, machine, record, seconds, retries
+            )
 
     def delay_metered(*retry: Any) -> float:
         _retries.get([]).append(None)
@@ -336,9 +410,12 @@ def _meter_workflows() -> None:
 
 def _executed(machine: Json, record: Json, seconds: float, retries: list[None]) -> Json:
     entered = sum(each["type"].endswith("StateEntered") for each in record["events"]) + len(retries)
+    circumstances = {"workflowRuns": 1, "statesEntered": entered, "workflowMs": seconds * 1000}
     if machine.get("type") != "EXPRESS":
-        return {"standardTransitions": entered}
-    return billing.ran_express(seconds, len(machine["definition"]), entered * len(record["input"]))
+        return circumstances | {"standardTransitions": entered}
+    return circumstances | billing.ran_express(
+        seconds, len(machine["definition"]), entered * len(record["input"])
+    )
 
 
 def _meter_functions() -> None:
@@ -349,24 +426,42 @@ def _meter_functions() -> None:
         with meter.busy():
             result: Json = execute(function, config, *call)
         if not (isinstance(result, dict) and result.get("throttle")):
-            meter.note(billing.invoked, time.perf_counter() - began, int(config.get("MemorySize", 128)))
+            facts = (
+                time.perf_counter() - began,
+                int(config.get("MemorySize", 128)),
+                function_reports.last.get(),
+            )
+            meter.note(f"{FUNCTION}|{config['FunctionName']}", _invoked, *facts)
         return result
 
     lambda_svc._execute_function_dispatch = execute_metered
+
+
+def _invoked(seconds: float, memory_mb: int, report: function_reports.Report | None) -> Json:
+    if report is None:
+        return billing.invoked(seconds, memory_mb)
+    return billing.invoked(seconds, memory_mb) | {
+        "functionCpuMs": report.cpu * 1000,
+        "functionWaitedMs": report.waited * 1000,
+        "functionStarts": int(report.init > 0),
+        "functionStartMs": report.init * 1000,
+    }
 
 
 def _meter_logs() -> None:
     append, emit = cloudwatch_logs._append_log_events, lambda_svc._emit_lambda_logs
 
     def append_metered(stream: Json, events: list[Json]) -> None:
-        if _function_logs.get():
-            meter.note(billing.logged, [each["message"] for each in events])
+        if group := _function_logs.get():
+            meter.note(f"{LOG_GROUP}|{group}", billing.logged, [each["message"] for each in events])
         append(stream, events)
 
-    def emit_metered(*invocation: Any, **options: Any) -> None:
-        outer = _function_logs.set(True)
+    def emit_metered(function: Json, *invocation: Any, **options: Any) -> None:
+        config = function.get("config") or function
+        group = (config.get("LoggingConfig") or {}).get("LogGroup")
+        outer = _function_logs.set(group or f"/aws/lambda/{config['FunctionName']}")
         try:
-            emit(*invocation, **options)
+            emit(function, *invocation, **options)
         finally:
             _function_logs.reset(outer)
 
@@ -379,10 +474,18 @@ def _noting(defer: Callable[[Group, Source], None]) -> Callable[[Group, Source],
     def deferred(group: Group, source: Source) -> None:
         # As stages log that people's data passes through: without it.
         own = replace(source, with_data=False) if isinstance(source, workflow_logs.Execution) else source
-        meter.logs.append((group.account, own))
+        meter.logs.append((group.account, f"{LOG_GROUP}|{group.name}", own))
         defer(group, source)
 
     return deferred
+
+
+def _logged(source: Source, lines: list[str]) -> Json:
+    """What a workflow tells of its errors is counted apart: that is all that stages log which do not log everything."""
+    if not isinstance(source, workflow_logs.Execution):
+        return billing.logged(lines)
+    errors = [line for line in lines if json.loads(line)["type"].endswith(workflow_logs.ERROR_ENDINGS)]
+    return billing.logged(lines) | {"errorLogBytes": billing.logged(errors)["logBytes"]}
 
 
 # Answers ---------------------------------------------------------------------------------------------------------
@@ -391,6 +494,7 @@ def _noting(defer: Callable[[Group, Source], None]) -> Callable[[Group, Source],
 def _serving(application: Application) -> Application:
     answers: dict[str, Callable[[], Any]] = {
         PATH: meter.read,
+        f"{PATH}/resources": meter.by_resource,
         f"{PATH}/work": meter.work,
         f"{PATH}/cpu": cpu_seconds,
     }
