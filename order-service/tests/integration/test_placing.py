@@ -162,6 +162,26 @@ def test_an_idempotency_key_that_is_malformed_is_400(shop, key):
     assert shop.place(key="k" * 128).status == 202
 
 
+def test_no_two_callers_share_an_order_id_whatever_their_keys(shop):
+    pairs = [("a", "b|c"), ("a|b", "c"), ('a","b', "c"), ("a", 'b","c')]
+    ids = [
+        shop.placed(key=key, claims={"sub": sub, "scope": "commerce/shop"}) for sub, key in [*pairs, *pairs]
+    ]
+    assert len(set(ids)) == len(pairs)
+    assert ids[: len(pairs)] == ids[len(pairs) :]
+
+
+def test_an_order_of_another_customer_is_never_the_answer(shop):
+    order_id = shop.placed(key="mine")
+    shop.deployment.table("Orders").update_item(
+        Key={"pk": f"ORDER#{order_id}", "sk": "ORDER"},
+        UpdateExpression="SET customerId = :other",
+        ExpressionAttributeValues={":other": "customer-2"},
+    )
+    response = shop.place(key="mine")
+    assert (response.status, "orderId" in response.body) == (422, False)
+
+
 def test_an_unexpected_total_is_refused_with_the_new_one(shop):
     response = shop.place(("BRIOCHE", 2), expectedTotal={"amountMinor": 800, "currency": "EUR"})
     assert response.status == 409

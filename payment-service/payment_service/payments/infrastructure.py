@@ -162,10 +162,13 @@ class PaymentApi(Construct):
         self.api.route(
             "POST",
             "/payments/webhooks",
-            # The raw body: the signature is over its bytes.
+            # The raw body: the signature is over its bytes. Without one, the gateway refuses what nobody need look at.
             SendToQueue(
                 queue=consumers.webhooks.resources.queue,
-                attributes={"signature": header("Stripe-Signature"), "receivedAt": request_time()},
+                attributes={
+                    "signature": header("Stripe-Signature", required=True),
+                    "receivedAt": request_time(),
+                },
             ),
             auth=PUBLIC,
             name="receiveWebhook",

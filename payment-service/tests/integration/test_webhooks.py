@@ -48,6 +48,12 @@ def test_a_genuine_webhook_makes_the_service_look_at_the_payment(service, secret
     assert status(service) == "CAPTURED"
 
 
+def test_a_webhook_without_a_signature_is_refused_and_costs_nothing(service):
+    response = service.request("POST", "/payments/webhooks", body=BODY)
+    assert (response.status, response.json()["title"]) == (400, "Bad Request")
+    assert service.feed("Consumers/Webhooks", []).handled == []
+
+
 @pytest.mark.usefixtures("unanswered")
 @pytest.mark.parametrize("forgery", ["other secret", "too old", "none"])
 def test_a_forged_webhook_is_dropped_and_counted(service, secret, forgery, capsys):
