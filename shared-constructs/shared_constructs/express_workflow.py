@@ -25,7 +25,14 @@ from states_language.rules import check_definition
 from shared_constructs.alarms import AT_ONCE, PERIOD, REPEATED, alarm_above
 from shared_constructs.customize import Customization, Customize
 from shared_constructs.function import ServiceFunction
-from shared_constructs.permissions import on_behalf_of_this_account, reference, statements_for
+from shared_constructs.permissions import (
+    LOG_DELIVERY,
+    TRACING,
+    allow_unlimited,
+    on_behalf_of_this_account,
+    reference,
+    statements_for,
+)
 from shared_constructs.service import ServiceStack
 from shared_constructs.table import ServiceTable
 from shared_constructs.validation import check_at_synth
@@ -200,11 +207,8 @@ class Workflow(Construct):
     def _role(self, customization: Customization) -> Role:
         trust = {"assumed_by": on_behalf_of_this_account("states")}
         role = Role(self, "Role", **customization.of("role", enforced=trust))
-        Validations.of(role).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-IAM5[Resource::*]",
-                reason="Log delivery and X-Ray accept no narrower resource than *.",
-            )
+        allow_unlimited(
+            role, LOG_DELIVERY | TRACING, reason="Log delivery and X-Ray accept no narrower resource than *."
         )
         return role
 

@@ -34,6 +34,7 @@ from shared_constructs.bundling import (
     unzipped_bytes,
 )
 from shared_constructs.customize import Customization
+from shared_constructs.permissions import TRACING, allow_unlimited
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
@@ -304,11 +305,8 @@ class ServiceFunction(Construct):
             )
         )
         if stage.tracing:
-            Validations.of(role).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions-IAM5[Resource::*]",
-                    reason="X-Ray has no resources to restrict the writing of traces to.",
-                )
+            allow_unlimited(
+                role, TRACING, reason="X-Ray has no resources to restrict the writing of traces to."
             )
         check_at_synth(self, self._oversize)
 

@@ -6,14 +6,17 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws, Fn
-from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
+from aws_cdk import Acknowledgment, Aws, Fn, Validations
+from aws_cdk.aws_iam import CfnPolicy, PolicyStatement, ServicePrincipal
+
+from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk.aws_dynamodb import ITable
     from aws_cdk.aws_events import IEventBus
+    from aws_cdk.aws_iam import Role
     from aws_cdk.aws_lambda import IFunction
     from aws_cdk.aws_sqs import IQueue
     from aws_cdk.aws_stepfunctions import IStateMachine
@@ -45,6 +48,68 @@ _REFERENCES = ("table_name", "event_bus_name", "queue_url", "function_arn", "sta
 # Calls about an execution, whose ARN has the state machine's name instead of its own kind of resource.
 _EXECUTION_ACTIONS = frozenset({"describeExecution", "stopExecution"})
 _CALLBACK_ACTIONS = frozenset({"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"})
+
+LOG_DELIVERY = frozenset(
+    f"logs:{action}"
+    for action in (
+        "CreateLogDelivery",
+        "DeleteLogDelivery",
+        "DescribeLogGroups",
+        "DescribeResourcePolicies",
+        "GetLogDelivery",
+        "ListLogDeliveries",
+        "PutResourcePolicy",
+        "UpdateLogDelivery",
+    )
+)
+"""What Step Functions needs to send its logs, which has no narrower resource than `*`
+(https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy)."""
+
+TRACING = frozenset(
+    f"xray:{action}"
+    for action in (
+        "GetSamplingRules",
+        "GetSamplingTargets",
+        "PutTelemetryRecords",
+        "PutTraceSegments",
+    )
+)
+"""What writes traces, which has no narrower resource than `*`
+(https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html)."""
+
+
+def allow_unlimited(role: Role, actions: frozenset[str], *, reason: str) -> None:
+    """Acknowledge the resource `*` for some actions of a role, and for those alone.
+
+    cdk-nag's finding names the resource and not the action, so that its acknowledgement would cover everything that is
+    ever granted on `*`. The rest is therefore refused here.
+
+    Args:
+        role: The role, whose own policies are checked when the app is synthesized.
+        actions: Those that AWS can limit to no resource.
+        reason: Why these, for whoever reads cdk-nag's report.
+    """
+    Validations.of(role).acknowledge(Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=reason))
+
+    def check() -> list[str]:
+        unlimited = {
+            action
+            for policy in role.node.find_all()
+            if isinstance(policy, CfnPolicy)
+            for statement in role.stack.resolve(policy.policy_document)["Statement"]
+            if statement["Effect"] == "Allow" and "*" in _several(statement["Resource"])
+            for action in _several(statement["Action"])
+        }
+        if not (refused := sorted(unlimited - actions)):
+            return []
+        done = ", ".join(refused)
+        return [f"{role.node.path} may do {done} to every resource: name the resources that it is meant for"]
+
+    check_at_synth(role, check)
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def on_behalf_of_this_account(service: str) -> ServicePrincipal:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from aws_cdk import Duration
+from aws_cdk.aws_iam import PolicyStatement
 from service_testing import Deployment, synthesize
 from shared_constructs import ExpressWorkflow, ServiceStack, ServiceTable, StackKind, StandardWorkflow
 
@@ -268,6 +269,27 @@ def test_a_service_that_the_caller_grants_itself_is_left_to_them():
     call = task("aws-sdk:s3:getObject", {"Bucket": "b"})
     found = template(with_workflow(machine(Call=call), unmanaged_services=["s3"]))
     assert not granted(found, "s3")
+
+
+@pytest.mark.parametrize(
+    ("actions", "refused"),
+    [
+        (["iam:PassRole", "dynamodb:DeleteTable"], "dynamodb:DeleteTable, iam:PassRole"),
+        (["logs:*"], r"logs:\*"),
+        (["logs:CreateLogDelivery"], None),
+    ],
+)
+def test_only_what_aws_can_limit_to_no_resource_may_be_granted_on_all(actions, refused):
+    def build(app):
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        workflow = ExpressWorkflow(stack, "Workflow", definition=machine(Stop={"Type": "Succeed"}))
+        workflow.resources.role.add_to_policy(PolicyStatement(actions=actions, resources=["*"]))
+
+    if refused is None:
+        assert synthesize(build)
+        return
+    with pytest.raises(RuntimeError, match=f"Role may do {refused} to every resource"):
+        synthesize(build)
 
 
 def test_a_null_in_a_definition_reaches_the_template():
