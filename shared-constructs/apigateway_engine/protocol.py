@@ -53,7 +53,9 @@ def _refusal(request: IntegrationRequest) -> BackendResponse | None:
         return None
     try:
         parameters = json.loads(request.body)
-    except (json.JSONDecodeError, RecursionError):
+        # Half a surrogate pair, which JSON can escape, is no text. AWS does not say what becomes of it.
+        (json.dumps(parameters, ensure_ascii=False) if "\\u" in request.body else request.body).encode()
+    except (ValueError, RecursionError):
         return _error(_UNREADABLE, "")
     operation = _operation(request.service, request.action)
     if operation is None:

@@ -107,6 +107,7 @@ class TestPut:
             {"price": {"amountMinor": 620, "currency": "USD"}},
             {"price": {"amountMinor": 620}},
             {"description": "x" * 4001},
+            {"description": "half a pair \ud800"},
             {"imageUrl": "http://images.example/insecure.jpg"},
             {"imageUrl": "javascript:alert(1)"},
             {"unknown": 1},
