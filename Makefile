@@ -96,7 +96,7 @@ bench: setup ## Measure what an order takes, beside a chain of functions (ORDERS
 	$(CLI) up --port 0 $(MEASURED:%=--service %) && $(SHOP) bench $(RUNS)
 
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
-	@$(CLI) token $(CUSTOMER) $(call given,GROUP,group)
+	@$(SHOP) token $(CUSTOMER) $(call given,GROUP,group)
 
 synth: $(TOOLS) $(NODE) ## Synthesize CloudFormation templates (SERVICE= STAGE= TOPOLOGY=)
 	@$(CLI) synth $(WHERE) $(ACCOUNTS)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from commerce_platform.account.stack import build
+from commerce_platform.settings import PlatformSettings
 from service_testing import synthesize
 from service_topology import Topology
 
@@ -27,7 +28,13 @@ repository = "acme/{service}-service"
 arn = "arn:aws:cognito-idp:eu-west-1:444444444444:userpool/eu-west-1_x"
 id = "eu-west-1_x"
 client_id = "c"
+
+[stages.prod.operator_pool]
+arn = "arn:aws:cognito-idp:eu-west-1:444444444444:userpool/eu-west-1_o"
+id = "eu-west-1_o"
+client_id = "o"
 """
+SENDER = {"stages": {STAGE: {"mail_sender": "no-reply@crumb.bakery"}}}
 
 EVALUATOR = """
 import json, sys
@@ -57,7 +64,10 @@ class Account:
     def __init__(self, folder: Path) -> None:
         self.topology = folder / "topology.toml"
         self.topology.write_text((ROOT / "topologies" / "per-stage.toml").read_text() + GUARDED)
-        stacks = synthesize(build, service="platform", stage=STAGE, context={"topology": str(self.topology)})
+        context = {"topology": str(self.topology), **SENDER}
+        stacks = synthesize(
+            build, service="platform", settings=PlatformSettings, stage=STAGE, context=context
+        )
         self.resources = stacks[f"commerce-{STAGE}-platform"]["Resources"]
         self.account = str(Topology.load(self.topology).place(STAGE, "platform").account)
 

@@ -10,7 +10,8 @@ import pytest
 from commerce_platform.account.forwarding import consumption, flows
 from commerce_platform.account.stack import build
 from commerce_platform.cli.workspace import STAGES, Workspace
-from service_topology import StageName, Topology, UserPool
+from commerce_platform.settings import PlatformSettings
+from service_topology import StageName, Topology, UserPool, Users
 from shared_constructs import ServiceApp
 
 TOPOLOGIES = Path(__file__).parents[1] / "topologies"
@@ -47,13 +48,21 @@ def test_an_unknown_topology_is_a_readable_error():
 
 def test_the_account_stacks_of_several_accounts_keep_the_rules_of_the_templates(tmp_path, monkeypatch):
     monkeypatch.setenv("CDK_VALIDATION", "true")
-    users = UserPool(
+    pool = UserPool(
         arn="arn:aws:cognito-idp:eu-west-1:444444444441:userpool/eu-west-1_x", id="eu-west-1_x", client_id="c"
     )
+    users = Users(pool, pool)
     file = tmp_path / "topology.toml"
     file.write_text(f"{(TOPOLOGIES / 'per-service.toml').read_text()}\n{users.as_toml('prod')}")
-    context = {"topology": str(file), "aws:cdk:bundling-stacks": []}
-    app = ServiceApp(service="platform", stage="prod", outdir=str(tmp_path / "out"), context=context)
+    sender = {"stages": {"prod": {"mail_sender": "no-reply@crumb.bakery"}}}
+    context = {"topology": str(file), "aws:cdk:bundling-stacks": [], **sender}
+    app = ServiceApp(
+        service="platform",
+        settings=PlatformSettings,
+        stage="prod",
+        outdir=str(tmp_path / "out"),
+        context=context,
+    )
     build(app)
     stacks = {stack.id for stack in app.synth().stacks}  # fails with what cdk-nag or the CDK finds
     assert len(stacks) == 2 * len(Workspace.here().apps)

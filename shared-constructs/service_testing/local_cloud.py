@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 import pytest
 import requests
+from pyotp import TOTP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,23 +139,35 @@ class LocalCloud:
         """An access token of a new user.
 
         Args:
-            group: A group of the user pool to join, `operators`.
+            group: `operators`, for one of them; a customer without it.
         """
-        pool, client = self.endpoints["auth"]["userPoolId"], self.endpoints["auth"]["clientId"]
+        auth, prefix = self.endpoints["auth"], "operator" if group else "user"
+        pool, client = auth[f"{prefix}PoolId"], auth["operatorClientId" if group else "clientId"]
         user, password = f"e2e-{secrets.token_hex(8)}", f"{secrets.token_urlsafe(24)}aA1!"
         self._cognito.admin_create_user(UserPoolId=pool, Username=user, MessageAction="SUPPRESS")
         self._cognito.admin_set_user_password(
             UserPoolId=pool, Username=user, Password=password, Permanent=True
         )
-        if group:
-            self._cognito.admin_add_user_to_group(UserPoolId=pool, Username=user, GroupName=group)
         answer = self._cognito.admin_initiate_auth(
             UserPoolId=pool,
             ClientId=client,
             AuthFlow="ADMIN_USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": user, "PASSWORD": password},
         )
+        if answer.get("ChallengeName") == "MFA_SETUP":
+            answer = self._cognito.admin_respond_to_auth_challenge(
+                UserPoolId=pool,
+                ClientId=client,
+                ChallengeName="MFA_SETUP",
+                ChallengeResponses={"USERNAME": user},
+                Session=self._second_factor(answer["Session"]),
+            )
         return str(answer["AuthenticationResult"]["AccessToken"])
+
+    def _second_factor(self, session: str) -> str:
+        device = self._cognito.associate_software_token(Session=session)
+        code = TOTP(device["SecretCode"]).now()
+        return str(self._cognito.verify_software_token(Session=device["Session"], UserCode=code)["Session"])
 
 
 def eventually(read: Callable[[], T], until: Callable[[T], bool], *, seconds: float = 20) -> T:

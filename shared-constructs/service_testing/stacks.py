@@ -247,7 +247,7 @@ def _stand_in(path: str) -> str:
         if bus not in {known["Name"] for known in events.list_event_buses()["EventBuses"]}:
             events.create_event_bus(Name=bus)
         return bus if name.endswith("name") else aws.arn("events", f"event-bus/{bus}")
-    pool = f"{aws.REGION}_standin01"
+    pool, operators = f"{aws.REGION}_standin01", f"{aws.REGION}_standin02"
     known = {
         "alarm-topic-arn": aws.arn("sns", "alarms"),
         "schema-registry-name": f"commerce-{match['stage']}" if match else "",
@@ -255,6 +255,7 @@ def _stand_in(path: str) -> str:
         "user-pool-arn": aws.arn("cognito-idp", f"userpool/{pool}"),
         "user-pool-id": pool,
         "user-pool-client-id": "standin0client",
+        "operator-pool-arn": aws.arn("cognito-idp", f"userpool/{operators}"),
     }
     if name not in known:
         raise UnresolvableError(

@@ -55,7 +55,7 @@ class _Model(BaseModel):
 
 
 class UserPool(_Model):
-    """The customers and operators of a stage, as the services of other accounts need to know them.
+    """A user pool of a stage, as the services of other accounts need to know it.
 
     Attributes:
         arn: The user pool.
@@ -67,10 +67,30 @@ class UserPool(_Model):
     id: str = Field(min_length=1)
     client_id: str = Field(min_length=1)
 
+
+class Users(NamedTuple):
+    """Everybody who signs in at a stage.
+
+    Attributes:
+        customers: Who sign up by themselves.
+        operators: Staff, who are invited.
+    """
+
+    customers: UserPool
+    operators: UserPool
+
     def as_toml(self, stage: str) -> str:
         """The lines of a topology file that say so."""
-        lines = (f'{name} = "{value}"' for name, value in self.model_dump().items())
-        return "\n".join((f"[stages.{stage}.user_pool]", *lines, ""))
+        tables = {"user_pool": self.customers, "operator_pool": self.operators}
+        lines = (
+            (
+                f"[stages.{stage}.{table}]",
+                *(f'{name} = "{value}"' for name, value in pool.model_dump().items()),
+                "",
+            )
+            for table, pool in tables.items()
+        )
+        return "\n".join(line for table in lines for line in table)
 
 
 class GitHub(_Model):
@@ -107,14 +127,27 @@ class StageTopology(_Model):
             too. Without one, stacks belong to whichever account deploys them; only the local cloud allows that.
         region: The region likewise.
         services: The services that live elsewhere.
-        user_pool: What the platform has made in its own account, for those who live in others. Not known before the
-            platform is deployed there.
+        user_pool: The customers, whose pool the platform has made in its own account, for those who live in others.
+            Not known before the platform is deployed there.
+        operator_pool: The operators, likewise.
     """
 
     account: str | None = None
     region: str | None = None
     services: dict[str, ServicePlace] = {}
     user_pool: UserPool | None = None
+    operator_pool: UserPool | None = None
+
+    @model_validator(mode="after")
+    def _pools_come_together(self) -> Self:
+        if bool(self.user_pool) != bool(self.operator_pool):
+            raise ValueError("user_pool and operator_pool come together: make deploy prints both")
+        return self
+
+    @property
+    def users(self) -> Users | None:
+        """Both pools; None before they are known."""
+        return Users(self.user_pool, self.operator_pool) if self.user_pool and self.operator_pool else None
 
 
 class Topology(_Model):

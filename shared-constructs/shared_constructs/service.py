@@ -308,8 +308,15 @@ class ServiceStack(Stack):
 
     @cached_property
     def user_pool(self) -> IUserPool:
-        """The customers and operators of this stage."""
+        """The customers of this stage."""
         return UserPool.from_user_pool_arn(self, "UserPool", self.import_parameter(PLATFORM, "user-pool-arn"))
+
+    @cached_property
+    def operator_pool(self) -> IUserPool:
+        """The operators of this stage."""
+        return UserPool.from_user_pool_arn(
+            self, "OperatorPool", self.import_parameter(PLATFORM, "operator-pool-arn")
+        )
 
     @cached_property
     def alarm_topic(self) -> ITopic:

@@ -44,6 +44,17 @@ def order(
 
 
 @cli.command()
+def token(
+    user: Annotated[str, typer.Option(help="The user's name; created if there is none.")] = "",
+    group: Annotated[str | None, typer.Option(help="operators, for one of them.")] = None,
+) -> None:
+    """Print an access token of the local cloud, and nothing else."""
+    if not user:
+        raise StorefrontError("Whose token?", "make token USER=alice [GROUP=operators]")
+    typer.echo(Commerce.running().token(user, group))
+
+
+@cli.command()
 def bench(
     orders: Annotated[str, typer.Option(help="How many orders at once, one run for each.")] = "1,50,200",
     rate: Annotated[float, typer.Option(help="Orders a second that arrive for a minute; 0: none do.")] = 2.0,

@@ -7,7 +7,6 @@ import os
 import secrets
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -27,7 +26,9 @@ ORDERING = ("product", "inventory", "order", "payment")
 ENDED = ("CONFIRMED", "FULFILLED", "CANCELLED")
 """The statuses in which nothing more happens by itself."""
 OPERATORS = "operators"
-"""The group whose members may change the catalogue and the stock (scope `commerce/operate`)."""
+"""Who may change the catalogue and the stock (scope `commerce/operate`): staff, with a user pool of their own."""
+POOLS = {None: ("userPoolId", "clientId"), OPERATORS: ("operatorPoolId", "operatorClientId")}
+"""Who signs in → the user pool and the app client, as the endpoints file calls them."""
 
 TIMEOUT_SECONDS = 30.0
 THROTTLED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -107,7 +108,12 @@ class Commerce:
         if not services:
             region = ssm.meta.region_name
             raise StorefrontError(f"No service publishes {path}*/api-url in this account, region {region}.")
-        names = {"userPoolId": "user-pool-id", "clientId": "user-pool-client-id"}
+        names = {
+            "userPoolId": "user-pool-id",
+            "clientId": "user-pool-client-id",
+            "operatorPoolId": "operator-pool-id",
+            "operatorClientId": "operator-pool-client-id",
+        }
         auth = {key: by_name.get(("platform", name), "") for key, name in names.items()}
         return cls({"stage": stage, "services": services, "auth": auth})
 
@@ -164,27 +170,26 @@ class Commerce:
         return self.aws("cognito-idp")
 
     def token(self, user: str, group: str | None = None) -> str:
-        """Sign a user in, creating user and membership as needed, with a password made up for this once.
+        """Sign a user in, created if need be, with a password made up for this once.
 
         Args:
             user: The user name.
-            group: A group of the user pool to join.
+            group: `operators`, for one of them; a customer without it.
+
+        Raises:
+            StorefrontError: There is no such group, or nobody could be signed in.
         """
-        pool, client = self.endpoints["auth"]["userPoolId"], self.endpoints["auth"]["clientId"]
-        who = {"UserPoolId": pool, "Username": user}
-        password = f"{secrets.token_urlsafe(24)}aA1!"
-        with suppress(self._cognito.exceptions.UsernameExistsException):
-            self._cognito.admin_create_user(**who, MessageAction="SUPPRESS")
-        self._cognito.admin_set_user_password(**who, Password=password, Permanent=True)
-        if group:
-            self._cognito.admin_add_user_to_group(**who, GroupName=group)
-        answer = self._cognito.admin_initiate_auth(
-            UserPoolId=pool,
-            ClientId=client,
-            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": user, "PASSWORD": password},
-        )
-        return str(answer["AuthenticationResult"]["AccessToken"])
+        if group not in POOLS:
+            raise StorefrontError(
+                f"There is no group {group!r}.", f"GROUP is one of: {OPERATORS}; or nothing."
+            )
+        from storefront.sign_in import SignInError, access_token  # noqa: PLC0415 - a reader needs no token
+
+        pool, client = (self.endpoints["auth"][name] for name in POOLS[group])
+        try:
+            return access_token(self._cognito, pool, client, user)
+        except SignInError as error:
+            raise StorefrontError(str(error)) from error
 
 
 class Caller:

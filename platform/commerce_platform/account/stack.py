@@ -20,11 +20,11 @@ from commerce_platform.account.runtime_layer.infrastructure import RuntimeLayer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service_topology import Place, Topology, UserPool
+    from service_topology import Place, Topology, Users
 
 
 class PlatformData(ServiceStack):
-    """What must survive: users, archived events and who is told of alarms. The trigger is here because the pool cannot be without it.
+    """What must survive: users, archived events and who is told of alarms. The triggers are here because the pools cannot be without them.
 
     Args:
         app: The platform's.
@@ -38,7 +38,7 @@ class PlatformData(ServiceStack):
         app: ServiceApp,
         *,
         place: Place,
-        known: UserPool | None = None,
+        known: Users | None = None,
         arriving: Sequence[Flow] = (),
     ) -> None:
         super().__init__(app, kind=StackKind.STATEFUL, place=place)
@@ -106,7 +106,7 @@ def build(app: ServiceApp) -> None:
     """
     stage = app.stage.name
     every = flows(app.topology, stage, consumption()) if app.topology else []
-    known = app.topology.stage(stage).user_pool if app.topology else None
+    known = app.topology.stage(stage).users if app.topology else None
     everywhere = app.topology.places(stage) if app.topology else {app.place: ()}
     for place, residents in everywhere.items():
         is_own = place == app.place

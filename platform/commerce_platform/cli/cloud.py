@@ -241,6 +241,8 @@ def endpoints(workspace: Workspace, cloud: Cloud) -> dict[str, Any]:
             "account": own.account,
             "userPoolId": published.get((PLATFORM, "user-pool-id"), ""),
             "clientId": published.get((PLATFORM, "user-pool-client-id"), ""),
+            "operatorPoolId": published.get((PLATFORM, "operator-pool-id"), ""),
+            "operatorClientId": published.get((PLATFORM, "operator-pool-client-id"), ""),
         },
     }
 

@@ -37,8 +37,10 @@ AT_ONCE = 5
 FOR_PEOPLE = {
     "api-url": "callers outside the platform, `make status`, end-to-end tests",
     "event-bus-arn": "rules of other accounts that forward to this bus",
-    "user-pool-id": "the command line and the storefront, to sign users in",
-    "user-pool-client-id": "the command line and the storefront, to sign users in",
+    "user-pool-id": "the storefront, to sign customers in",
+    "user-pool-client-id": "the storefront, to sign customers in",
+    "operator-pool-id": "the storefront, to sign operators in",
+    "operator-pool-client-id": "the storefront, to sign operators in",
 }
 """Parameters that no template has to read → who does."""
 

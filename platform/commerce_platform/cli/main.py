@@ -137,24 +137,6 @@ def trace(
 
 
 @cli.command()
-def token(
-    user: Annotated[str, typer.Option(help="The user's name; created if there is none.")] = "",
-    group: Annotated[str | None, typer.Option(help="A group to join: operators.")] = None,
-) -> None:
-    """Print an access token of the local cloud, and nothing else."""
-    from commerce_platform.cli.tokens import access_token  # noqa: PLC0415 - boto3 is slow to import
-
-    if not user:
-        raise CliError("Whose token?", "make token USER=alice [GROUP=operators]")
-    workspace = topologies.chosen(Workspace.here(), None)
-    own, *_ = accounts(workspace, standing.require_current(workspace))
-    users = topologies.users(own)
-    if not users:
-        raise CliError("The platform is not deployed: there is no user pool.", "Deploy it: make up")
-    typer.echo(access_token(own, users.id, users.client_id, user, group))
-
-
-@cli.command()
 def logs(service: Service = None, stage: Stage = LOCAL) -> None:
     """Follow the log groups of a service's stacks."""
     from commerce_platform.cli.logs import follow  # noqa: PLC0415 - boto3 is slow to import
@@ -477,7 +459,7 @@ def _cdk(
 
 def _tell_users(workspace: Workspace, app: App, stage: str) -> None:
     """Say what the topology has to be told before the platform can be deployed to the other accounts."""
-    if len(workspace.places(stage)) == 1 or workspace.known_topology.stage(stage).user_pool:
+    if len(workspace.places(stage)) == 1 or workspace.known_topology.stage(stage).users:
         return
     if users := topologies.users(Cloud.of_the_caller(), stage):
         output.print(

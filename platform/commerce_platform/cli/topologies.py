@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 from typing import TYPE_CHECKING
 
-from service_topology import TopologyError, UserPool
+from service_topology import TopologyError, UserPool, Users
 
 from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.workspace import LOCAL, PLATFORM
@@ -84,7 +84,7 @@ def place(workspace: Workspace, app: App, stage: str) -> Place:
         raise CliError(str(error), f"Add the service to {workspace.topology_file}.") from error
 
 
-def keep(workspace: Workspace, users: UserPool | None = None) -> Workspace:
+def keep(workspace: Workspace, users: Users | None = None) -> Workspace:
     """Write down what the local cloud runs with, completed by what its platform has made.
 
     Args:
@@ -124,12 +124,19 @@ def _without_users(file: Path) -> str:
     return file.read_text().partition(MADE_HERE)[0]
 
 
-def users(cloud: Cloud, stage: str = LOCAL) -> UserPool | None:
+def users(cloud: Cloud, stage: str = LOCAL) -> Users | None:
     """The users that the platform has made in the account of these credentials; None before it is deployed."""
     published = cloud.parameters(stage)
-    values = [published.get((PLATFORM, f"user-pool-{name}")) for name in ("arn", "id", "client-id")]
-    arn, pool, client = values
-    return UserPool(arn=arn, id=pool, client_id=client) if arn and pool and client else None
+    pools = []
+    for kind in ("user", "operator"):
+        arn, pool, client = (
+            published.get((PLATFORM, f"{kind}-pool-{name}")) for name in ("arn", "id", "client-id")
+        )
+        if not (arn and pool and client):
+            return None
+        pools.append(UserPool(arn=arn, id=pool, client_id=client))
+    customers, operators = pools
+    return Users(customers, operators)
 
 
 def require_account(workspace: Workspace, apps: Sequence[App], stage: str, cloud: Cloud) -> Place:

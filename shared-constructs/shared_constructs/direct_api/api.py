@@ -115,7 +115,8 @@ class DirectApi(Construct):
         throttle: Of the whole API; by default the stage's.
         source_limit: Requests from one address in five minutes, at least 10; by default the stage's, and of no effect
             where that has none.
-        user_pool: Whose tokens authorise `Scopes` routes; by default the platform's.
+        user_pools: Whose tokens authorise `Scopes` routes; by default the platform's customers and operators. Which of them
+            a route lets in is the scope's to say.
         published_as: Name of the SSM parameter with the URL.
         customize: Properties of the `rest_api`, of its `stage` (`StageOptions`), every `role`, the two logs, the
             `alarms` and the `web_acl` that the arguments leave open.
@@ -138,7 +139,7 @@ class DirectApi(Construct):
         cors: Cors | None = None,
         throttle: Throttle | None = None,
         source_limit: int | None = None,
-        user_pool: cognito.IUserPool | None = None,
+        user_pools: Sequence[cognito.IUserPool] = (),
         published_as: str = "api-url",
         customize: Customize | None = None,
     ) -> None:
@@ -146,7 +147,7 @@ class DirectApi(Construct):
         self._service_stack = ServiceStack.of(self)
         stage = self._service_stack.stage
         self._cors = cors or (Cors(origins=stage.cors_origins) if stage.cors_origins else None)
-        self._user_pool = user_pool
+        self._user_pools = user_pools
         self._routes: dict[tuple[str, str], str] = {}
         self._statements: set[tuple[str, str]] = set()
         self._settings = MethodSettings(
@@ -339,8 +340,9 @@ class DirectApi(Construct):
     def _authorizer(self) -> apigateway.IAuthorizer:
         existing = self.node.try_find_child("Authorizer")
         if existing is None:
-            pool = self._user_pool or self._service_stack.user_pool
-            return apigateway.CognitoUserPoolsAuthorizer(self, "Authorizer", cognito_user_pools=[pool])
+            stack = self._service_stack
+            pools = self._user_pools or (stack.user_pool, stack.operator_pool)
+            return apigateway.CognitoUserPoolsAuthorizer(self, "Authorizer", cognito_user_pools=[*pools])
         return existing  # type: ignore[return-value]
 
     # ------------------------------------------------------------------------------------------------------ checks

@@ -174,6 +174,8 @@ def test_a_stage_is_found_by_what_its_stacks_publish(monkeypatch):
         "order/api-url": "https://api/dev/",
         "platform/user-pool-id": "pool",
         "platform/user-pool-client-id": "client",
+        "platform/operator-pool-id": "staff",
+        "platform/operator-pool-client-id": "back-office",
         "order/other": "x",
     }.items():
         ssm.put_parameter(Name=f"/commerce/dev/{name}/v1", Value=value, Type="String")
@@ -181,7 +183,12 @@ def test_a_stage_is_found_by_what_its_stacks_publish(monkeypatch):
     assert commerce.endpoints == {
         "stage": "dev",
         "services": {"order": {"apiUrl": "https://api/dev"}},
-        "auth": {"userPoolId": "pool", "clientId": "client"},
+        "auth": {
+            "userPoolId": "pool",
+            "clientId": "client",
+            "operatorPoolId": "staff",
+            "operatorClientId": "back-office",
+        },
     }
     assert commerce.aws("ssm").meta.endpoint_url == "https://ssm.eu-west-1.amazonaws.com"
     with pytest.raises(StorefrontError, match="No service publishes /commerce/staging/"):

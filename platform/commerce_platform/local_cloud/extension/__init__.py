@@ -20,6 +20,7 @@ PATCHES = (
     "apigateway",
     "pipes",
     "stepfunctions",
+    "cognito",
     "function_errors",
     "layers",
     "function_reports",

@@ -2,18 +2,32 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from commerce_platform.account.stack import build
+from commerce_platform.settings import PlatformSettings
 from service_testing import masked, synthesize
+from shared_constructs import StageError
 from syrupy.extensions.json import JSONSnapshotExtension
 
 STAGES = ("local", "dev", "staging", "prod")
 
 
+CONTEXT = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]
+"""What the platform itself is synthesized with."""
+
+
+def synthesized(stage, **settings):
+    stages = {**CONTEXT["stages"], stage: {**CONTEXT["stages"].get(stage, {}), **settings}}
+    return synthesize(
+        build, service="platform", settings=PlatformSettings, stage=stage, context={"stages": stages}
+    )
+
+
 @pytest.fixture(scope="module")
 def accounts():
-    return {stage: synthesize(build, service="platform", stage=stage) for stage in STAGES}
+    return {stage: synthesized(stage) for stage in STAGES}
 
 
 @pytest.fixture(scope="module", params=STAGES)
@@ -29,6 +43,23 @@ def data(accounts, stage):
 @pytest.fixture(scope="module")
 def stateless(accounts, stage):
     return accounts[stage][f"commerce-{stage}-platform"]["Resources"]
+
+
+def pools(data):
+    """Both user pools, by who is in them."""
+    found = {name: each for name, each in data.items() if each["Type"] == "AWS::Cognito::UserPool"}
+    assert len(found) == 2
+    return {"operators" if "Operators" in name else "customers": each for name, each in found.items()}
+
+
+def of_pool(data, who, resource_type):
+    """The properties of what belongs to one of the user pools."""
+    [found] = [
+        each["Properties"]
+        for each in data.values()
+        if each["Type"] == resource_type and data[each["Properties"]["UserPoolId"]["Ref"]] is pools(data)[who]
+    ]
+    return found
 
 
 def only(resources, resource_type):
@@ -53,6 +84,7 @@ def test_services_discover_everything_the_platform_promises(data, stateless, sta
         for name in (
             *("event-bus-arn", "event-bus-name", "schema-registry-name", "runtime-layer-arn"),
             *("user-pool-arn", "user-pool-id", "user-pool-client-id"),
+            *("operator-pool-arn", "operator-pool-id", "operator-pool-client-id"),
             *(("alarm-topic-arn",) if stage in {"staging", "prod"} else ()),
         )
     }
@@ -80,21 +112,20 @@ def test_every_event_of_the_services_can_be_replayed(data, stage):
 
 def test_users_and_events_outlive_their_stack_where_they_are_real(data, stage):
     kept = "Retain" if stage in {"staging", "prod"} else "Delete"
-    for resource_type in ("AWS::Cognito::UserPool", "AWS::Events::EventBus", "AWS::Events::Archive"):
+    for resource_type in ("AWS::Events::EventBus", "AWS::Events::Archive"):
         assert only(data, resource_type)["DeletionPolicy"] == kept
-    pool = only(data, "AWS::Cognito::UserPool")["Properties"]
-    assert pool["DeletionProtection"] == ("ACTIVE" if kept == "Retain" else "INACTIVE")
+    for pool in pools(data).values():
+        assert pool["DeletionPolicy"] == kept
+        assert pool["Properties"]["DeletionProtection"] == ("ACTIVE" if kept == "Retain" else "INACTIVE")
 
 
-def test_the_client_has_no_secret_and_may_request_openid_only(data, stage):
-    client = only(data, "AWS::Cognito::UserPoolClient")["Properties"]
+@pytest.mark.parametrize("who", ["customers", "operators"])
+def test_a_client_has_no_secret_and_may_request_openid_and_an_address_only(data, stage, who):
+    client = of_pool(data, who, "AWS::Cognito::UserPoolClient")
     assert client["GenerateSecret"] is False
-    assert set(client["ExplicitAuthFlows"]) == {
-        "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-        "ALLOW_USER_SRP_AUTH",
-        "ALLOW_REFRESH_TOKEN_AUTH",
-    }
-    if stage in {"local", "dev"}:
+    assert client["ReadAttributes"] == ["email", "email_verified"]
+    assert client["WriteAttributes"] == ["email"]
+    if who == "customers" and stage in {"local", "dev"}:
         assert client["AllowedOAuthScopes"] == ["openid"]
         assert client["AllowedOAuthFlows"] == ["code"]
     else:
@@ -102,21 +133,99 @@ def test_the_client_has_no_secret_and_may_request_openid_only(data, stage):
         assert "AllowedOAuthScopes" not in client
 
 
-def test_scopes_are_decided_by_the_trigger_on_access_tokens(data):
-    pool = only(data, "AWS::Cognito::UserPool")["Properties"]
+@pytest.mark.parametrize("who", ["customers", "operators"])
+def test_in_production_not_even_somebody_with_credentials_of_the_account_signs_users_in(data, stage, who):
+    flows = set(of_pool(data, who, "AWS::Cognito::UserPoolClient")["ExplicitAuthFlows"])
+    by_password = set() if stage == "prod" else {"ALLOW_ADMIN_USER_PASSWORD_AUTH"}
+    assert flows == {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"} | by_password
+
+
+@pytest.mark.parametrize(("who", "scope"), [("customers", "shop"), ("operators", "operate")])
+def test_scopes_are_decided_by_the_pools_own_trigger_on_access_tokens(data, who, scope):
+    pool = pools(data)[who]["Properties"]
     assert pool["UserPoolTier"] == "ESSENTIALS"
-    assert pool["LambdaConfig"]["PreTokenGenerationConfig"]["LambdaVersion"] == "V2_0"
-    server = only(data, "AWS::Cognito::UserPoolResourceServer")["Properties"]
+    trigger = pool["LambdaConfig"]["PreTokenGenerationConfig"]
+    assert trigger["LambdaVersion"] == "V2_0"
+    function = data[trigger["LambdaArn"]["Fn::GetAtt"][0]]["Properties"]
+    assert function["Handler"].endswith(f".customize_{who}_token")
+    server = of_pool(data, who, "AWS::Cognito::UserPoolResourceServer")
     assert server["Identifier"] == "commerce"
-    assert {scope["ScopeName"] for scope in server["Scopes"]} == {"shop", "operate"}
-    assert only(data, "AWS::Cognito::UserPoolGroup")["Properties"]["GroupName"] == "operators"
+    assert [each["ScopeName"] for each in server["Scopes"]] == [scope]
 
 
-def test_only_this_pool_may_invoke_the_trigger(data):
-    permission = only(data, "AWS::Lambda::Permission")["Properties"]
-    assert permission["Principal"] == "cognito-idp.amazonaws.com"
-    [pool] = [name for name, each in data.items() if each["Type"] == "AWS::Cognito::UserPool"]
-    assert permission["SourceArn"] == {"Fn::GetAtt": [pool, "Arn"]}
+def test_only_its_own_pool_may_invoke_a_trigger(data):
+    permissions = [each["Properties"] for each in data.values() if each["Type"] == "AWS::Lambda::Permission"]
+    allowed = {each["SourceArn"]["Fn::GetAtt"][0]: each["FunctionName"] for each in permissions}
+    for permission in permissions:
+        assert permission["Principal"] == "cognito-idp.amazonaws.com"
+    assert allowed == {
+        name: each["Properties"]["LambdaConfig"]["PreTokenGenerationConfig"]["LambdaArn"]
+        for name, each in data.items()
+        if each["Type"] == "AWS::Cognito::UserPool"
+    }
+
+
+def test_nobody_becomes_an_operator_uninvited_or_without_a_second_factor(data):
+    pool = pools(data)["operators"]["Properties"]
+    assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    assert (pool["MfaConfiguration"], pool["EnabledMfas"]) == ("ON", ["SOFTWARE_TOKEN_MFA"])
+    policy = pool["Policies"]["PasswordPolicy"]
+    assert (policy["MinimumLength"], policy["PasswordHistorySize"]) == (16, 5)
+    assert not any(each["Type"] == "AWS::Cognito::UserPoolGroup" for each in data.values())
+
+
+def test_mail_is_sent_by_ses_from_the_identity_that_the_account_has_verified():
+    for settings, identity in (
+        ({}, "crumb.bakery"),
+        ({"mail_identity": "shop@crumb.bakery"}, "shop@crumb.bakery"),
+    ):
+        stacks = synthesized("prod", mail_sender="Crumb <shop@crumb.bakery>", **settings)
+        for pool in pools(stacks["commerce-prod-platform-data"]["Resources"]).values():
+            mail = pool["Properties"]["EmailConfiguration"]
+            assert (mail["EmailSendingAccount"], mail["From"]) == ("DEVELOPER", "Crumb <shop@crumb.bakery>")
+            assert mail["SourceArn"]["Fn::Join"][1][-1] == f":identity/{identity}"
+            assert {"Ref": "AWS::AccountId"} in mail["SourceArn"]["Fn::Join"][1]
+
+
+def test_production_without_a_sender_is_refused_and_what_to_set_is_said():
+    with pytest.raises(
+        RuntimeError, match=r"prod needs a mail sender.*set mail_sender of context\.stages\.prod"
+    ):
+        synthesized("prod", mail_sender=None)
+
+
+def test_urls_to_return_to_need_a_page_that_does():
+    with pytest.raises(RuntimeError, match=r"prod has sign_in_urls.*set sign_in_domain"):
+        synthesized("prod", sign_in_urls=["https://crumb.bakery/"])
+    with pytest.raises(StageError, match="operator_sign_in_urls need operator_sign_in_domain"):
+        synthesized("prod", operator_sign_in_urls=["https://staff.crumb.bakery/"])
+    with pytest.raises(StageError, match="sign_in_certificate_arn belongs to a host name"):
+        synthesized("prod", sign_in_domain="login.crumb.bakery")
+
+
+def test_the_page_is_at_a_prefix_of_the_account_or_at_a_host_name_of_ones_own(accounts):
+    dev = accounts["dev"]["commerce-dev-platform-data"]["Resources"]
+    assert only(dev, "AWS::Cognito::UserPoolDomain")["Properties"]["Domain"] == {
+        "Fn::Join": ["", ["commerce-dev-", {"Ref": "AWS::AccountId"}]]
+    }
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/x"
+    stacks = synthesized(
+        "prod",
+        sign_in_urls=["https://crumb.bakery/"],
+        sign_in_domain="login.crumb.bakery",
+        sign_in_certificate_arn=certificate,
+        operator_sign_in_urls=["https://staff.crumb.bakery/"],
+        operator_sign_in_domain="crumb-staff",
+    )
+    data = stacks["commerce-prod-platform-data"]["Resources"]
+    page = of_pool(data, "customers", "AWS::Cognito::UserPoolDomain")
+    assert (page["Domain"], page["CustomDomainConfig"]) == (
+        "login.crumb.bakery",
+        {"CertificateArn": certificate},
+    )
+    assert "crumb-staff-" in str(of_pool(data, "operators", "AWS::Cognito::UserPoolDomain")["Domain"])
+    client = of_pool(data, "operators", "AWS::Cognito::UserPoolClient")
+    assert client["CallbackURLs"] == ["https://staff.crumb.bakery/"]
 
 
 def test_versions_of_the_runtime_layer_stay_for_the_functions_that_use_them(stateless):

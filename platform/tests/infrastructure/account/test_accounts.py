@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from commerce_platform.account.forwarding import consumption, flows
 from commerce_platform.account.stack import build
+from commerce_platform.settings import PlatformSettings
 from service_testing import of_type, synthesize
 from service_topology import Topology, TopologyError
 
@@ -23,6 +24,11 @@ USERS = f"""
 arn = "{POOL}"
 id = "eu-west-1_users"
 client_id = "shop"
+
+[stages.prod.operator_pool]
+arn = "{POOL}"
+id = "eu-west-1_staff"
+client_id = "back-office"
 """
 
 
@@ -42,10 +48,11 @@ region = "eu-west-1"
 {users}"""
 
 
-def synthesized(folder: Path, text: str):
+def synthesized(folder: Path, text: str, sender: str | None = "no-reply@crumb.bakery"):
     file = folder / "topology.toml"
     file.write_text(text)
-    return synthesize(build, service="platform", stage="prod", context={"topology": str(file)})
+    context = {"topology": str(file), "stages": {"prod": {"mail_sender": sender}}}
+    return synthesize(build, service="platform", settings=PlatformSettings, stage="prod", context=context)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +137,8 @@ def test_users_are_in_the_platforms_own_account_and_found_in_every_other(stacks)
         assert published["/commerce/prod/platform/user-pool-arn/v1"] == POOL
         assert published["/commerce/prod/platform/user-pool-id/v1"] == "eu-west-1_users"
         assert published["/commerce/prod/platform/user-pool-client-id/v1"] == "shop"
+        assert published["/commerce/prod/platform/operator-pool-id/v1"] == "eu-west-1_staff"
+        assert published["/commerce/prod/platform/operator-pool-client-id/v1"] == "back-office"
 
 
 def test_a_service_finds_the_same_parameters_in_whichever_account(stacks):
@@ -180,3 +189,13 @@ def test_a_consumer_that_the_topology_does_not_know_is_named():
     )
     with pytest.raises(TopologyError, match="unknown service 'loyalty'; the services are order, platform"):
         flows(topology, "prod", {"loyalty": ["commerce.order/OrderConfirmed.v1"]})
+
+
+@pytest.mark.parametrize(
+    "sender", [None, "no-reply@example.com", "Shop <shop@mail.example.org>", "a@shop.test"]
+)
+def test_production_in_an_account_needs_somebody_who_can_send_mail(tmp_path, sender):
+    with pytest.raises(
+        RuntimeError, match=r"prod needs a mail sender.*SES has verified in account 222222222221"
+    ):
+        synthesized(tmp_path, per_service(), sender)

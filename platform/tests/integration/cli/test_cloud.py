@@ -63,6 +63,8 @@ def test_the_endpoints_file_says_where_everything_is(aws, workspace, monkeypatch
         "cart/api-url": "https://ef34gh.execute-api.eu-west-1.amazonaws.com/local/",
         "platform/user-pool-id": "eu-west-1_pool",
         "platform/user-pool-client-id": "client",
+        "platform/operator-pool-id": "eu-west-1_staff",
+        "platform/operator-pool-client-id": "back-office",
         "platform/event-bus-name": "commerce-local",
     }.items():
         aws.ssm.put_parameter(Name=f"/commerce/local/{name}/v1", Value=value, Type="String")
@@ -85,5 +87,11 @@ def test_the_endpoints_file_says_where_everything_is(aws, workspace, monkeypatch
                 "apiUrl": "http://127.0.0.1:4567/_aws/execute-api/ab12cd/local",
             },
         },
-        "auth": {"account": ACCOUNT, "userPoolId": "eu-west-1_pool", "clientId": "client"},
+        "auth": {
+            "account": ACCOUNT,
+            "userPoolId": "eu-west-1_pool",
+            "clientId": "client",
+            "operatorPoolId": "eu-west-1_staff",
+            "operatorClientId": "back-office",
+        },
     }

@@ -17,7 +17,7 @@ def run(tmp_path, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("verb", [("token", "--user", "alice"), ("trace", "--id", "0" * 32), ("logs",)])
+@pytest.mark.parametrize("verb", [("trace", "--id", "0" * 32), ("logs",)])
 def test_what_needs_a_running_cloud_says_how_to_start_one(tmp_path, verb):
     done = run(tmp_path, *verb)
     assert (done.returncode, done.stdout) == (1, "")

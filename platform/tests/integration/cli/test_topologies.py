@@ -10,7 +10,7 @@ from commerce_platform.cli import cdk, main, topologies
 from commerce_platform.cli.cloud import Cloud
 from commerce_platform.cli.errors import CliError
 from moto import mock_aws
-from service_topology import Place, UserPool
+from service_topology import Place, UserPool, Users
 
 if TYPE_CHECKING:
     from commerce_platform.cli.workspace import Workspace
@@ -36,9 +36,10 @@ region = "eu-west-1"
 services.cart = { account = "theirs" }
 """
 SEVERAL = TOPOLOGY.replace("[stages.dev]", 'services.cart = { account = "mine" }\n[stages.dev]', 1)
-USERS = UserPool(
+POOL = UserPool(
     arn="arn:aws:cognito-idp:eu-west-1:210987654321:userpool/eu-west-1_x", id="eu-west-1_x", client_id="c"
 )
+USERS = Users(POOL, POOL.model_copy(update={"id": "eu-west-1_staff"}))
 
 
 @pytest.fixture
@@ -143,9 +144,9 @@ def test_the_local_cloud_remembers_what_it_runs_with_and_the_users_it_has_made(p
     assert topologies.chosen(placed, None).places("local") == kept.places("local")
     assert len(kept.places("local")) == 2
     kept = topologies.keep(kept, USERS)
-    assert kept.known_topology.stage("local").user_pool == USERS
+    assert kept.known_topology.stage("local").users == USERS
     again = topologies.keep(topologies.chosen(placed, "several"))
-    assert again.known_topology.stage("local").user_pool is None
+    assert again.known_topology.stage("local").users is None
     topologies.forget(placed)
     assert len(topologies.chosen(placed, None).places("local")) == 1
 

@@ -1,34 +1,27 @@
-"""A token's scopes follow from the user's groups and from nothing else."""
+"""A token's scopes follow from its user's pool and from nothing else."""
 
 import subprocess
 import sys
 
 import pytest
-from commerce_platform.account.identity.runtime.handler import customize_access_token
-from commerce_platform.account.identity.runtime.scopes import grant_scopes
+from commerce_platform.account.identity.runtime.handler import (
+    customize_customers_token,
+    customize_operators_token,
+)
+from commerce_platform.account.identity.runtime.scopes import OPERATE, SHOP, grant_scopes
 from hypothesis import given
 from hypothesis import strategies as st
 
-
-def test_everybody_may_shop():
-    assert grant_scopes(groups=(), requested=("openid",)) == (("commerce/shop",), ())
+TRIGGERS = [(customize_customers_token, SHOP, OPERATE), (customize_operators_token, OPERATE, SHOP)]
 
 
-def test_operators_may_operate_too():
-    assert grant_scopes(groups=("operators",), requested=()).add == ("commerce/operate", "commerce/shop")
-
-
-@pytest.mark.parametrize("group", ["Operators", "operators ", "operator", "commerce/operate"])
-def test_no_other_group_earns_anything(group):
-    assert grant_scopes(groups=(group,), requested=()).add == ("commerce/shop",)
-
-
-@given(groups=st.lists(st.text()), requested=st.lists(st.sampled_from(["commerce/operate", "x/y", "openid"])))
-def test_no_scope_that_is_not_earned_survives(groups, requested):
-    change = grant_scopes(groups=groups, requested=requested)
+@given(requested=st.lists(st.sampled_from([OPERATE, SHOP, "x/y", "openid"])))
+@pytest.mark.parametrize(("earned", "other"), [(SHOP, OPERATE), (OPERATE, SHOP)])
+def test_no_scope_that_is_not_earned_survives(earned, other, requested):
+    change = grant_scopes(earned=earned, requested=requested)
     token = (set(requested) | set(change.add)) - set(change.suppress)
-    assert ("commerce/operate" in token) == ("operators" in groups)
-    assert "x/y" not in token
+    assert earned in token
+    assert token.isdisjoint({other, "x/y"})
 
 
 def event(*, groups, scopes):
@@ -44,24 +37,23 @@ def event(*, groups, scopes):
     }
 
 
-@pytest.mark.parametrize("groups", [[], None])
-def test_the_trigger_answers_in_the_shape_of_event_version_2(groups):
-    answer = customize_access_token(
-        event(groups=groups, scopes=["aws.cognito.signin.user.admin", "commerce/operate"]), None
-    )
+@pytest.mark.parametrize(("trigger", "earned", "other"), TRIGGERS)
+@pytest.mark.parametrize("groups", [[], None, ["operators"]])
+def test_whatever_groups_there_are_a_pools_trigger_grants_its_scope_and_no_other(
+    trigger, earned, other, groups
+):
+    answer = trigger(event(groups=groups, scopes=["aws.cognito.signin.user.admin", other]), None)
     assert answer["response"] == {
         "claimsAndScopeOverrideDetails": {
-            "accessTokenGeneration": {
-                "scopesToAdd": ["commerce/shop"],
-                "scopesToSuppress": ["commerce/operate"],
-            }
+            "accessTokenGeneration": {"scopesToAdd": [earned], "scopesToSuppress": [other]}
         }
     }
 
 
-def test_an_event_that_cannot_be_understood_gets_no_token():
+@pytest.mark.parametrize(("trigger", "_earned", "_other"), TRIGGERS)
+def test_an_event_that_cannot_be_understood_gets_no_token(trigger, _earned, _other):
     with pytest.raises(KeyError):
-        customize_access_token({"request": {}}, None)
+        trigger({}, None)
 
 
 def test_the_trigger_loads_nothing_but_the_standard_library():

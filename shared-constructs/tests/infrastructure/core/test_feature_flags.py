@@ -42,7 +42,10 @@ def test_another_user_pool_is_another_deployment_of_the_api():
             stack = ServiceStack(app, kind=StackKind.STATELESS)
             arn = f"arn:aws:cognito-idp:eu-west-1:123456789012:userpool/{pool}"
             api = DirectApi(
-                stack, "Api", description="Things", user_pool=UserPool.from_user_pool_arn(stack, "Pool", arn)
+                stack,
+                "Api",
+                description="Things",
+                user_pools=[UserPool.from_user_pool_arn(stack, "Pool", arn)],
             )
             send = SendToQueue(queue=Queue(stack, "Queue"))
             api.route("POST", "/things", send, auth=Scopes("commerce/shop"))

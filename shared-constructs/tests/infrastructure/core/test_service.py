@@ -57,6 +57,7 @@ def test_what_the_platform_offers_is_discovered_once_per_stack():
             assert stack.event_bus is stack.event_bus
         stack.export_parameter("a-bus", stack.event_bus.event_bus_name)
         stack.export_parameter("a-pool", stack.user_pool.user_pool_arn)
+        stack.export_parameter("another-pool", stack.operator_pool.user_pool_arn)
         stack.export_parameter("a-layer", stack.runtime_layer.layer_version_arn)
 
     template = synthesize(build, service="cart", stage="dev")["commerce-dev-cart"]
@@ -66,6 +67,7 @@ def test_what_the_platform_offers_is_discovered_once_per_stack():
     assert discovered == {
         "/commerce/dev/platform/event-bus-name/v1",
         "/commerce/dev/platform/user-pool-arn/v1",
+        "/commerce/dev/platform/operator-pool-arn/v1",
         "/commerce/dev/platform/runtime-layer-arn/v1",
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from service_topology import Place, StageName, Topology, TopologyError, UserPool
+from service_topology import Place, StageName, Topology, TopologyError, UserPool, Users
 
 PER_SERVICE = """
 services = ["cart", "order"]
@@ -104,9 +104,14 @@ def test_who_is_listed_is_guarded_and_who_has_a_repository_is_deployed_by_it(loa
 
 
 def test_users_are_written_as_the_file_has_them(load):
-    users = UserPool(
+    pool = UserPool(
         arn="arn:aws:cognito-idp:eu-west-1:111111111111:userpool/eu-west-1_x", id="eu-west-1_x", client_id="c"
     )
+    users = Users(pool, pool.model_copy(update={"id": "eu-west-1_staff"}))
     text = f"{PER_SERVICE}\n{users.as_toml('prod')}"
     assert tomllib.loads(text)["stages"]["prod"]["user_pool"]["id"] == "eu-west-1_x"
-    assert load(text).stage("prod").user_pool == users
+    assert tomllib.loads(text)["stages"]["prod"]["operator_pool"]["id"] == "eu-west-1_staff"
+    assert load(text).stage("prod").users == users
+    assert load(PER_SERVICE).stage("prod").users is None
+    with pytest.raises(TopologyError, match="user_pool and operator_pool come together"):
+        load(text.partition("[stages.prod.operator_pool]")[0])

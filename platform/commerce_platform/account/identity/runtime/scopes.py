@@ -1,4 +1,4 @@
-"""Which scopes an access token carries: decided by who signs in, never by what the client asks for."""
+"""Which scopes an access token carries: decided by where its user is, never by what the client asks for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SHOP = "commerce/shop"
+"""What customers earn, who sign up by themselves."""
 OPERATE = "commerce/operate"
-OPERATORS = "operators"
+"""What operators earn, who are invited and have a second factor."""
 
 COGNITO_SCOPES = frozenset({"openid", "aws.cognito.signin.user.admin"})
 """Cognito's own: who am I, and change my own password or second factor. They open none of our APIs."""
@@ -22,15 +23,14 @@ class ScopeChange(NamedTuple):
     suppress: tuple[str, ...]
 
 
-def grant_scopes(*, groups: Iterable[str], requested: Iterable[str]) -> ScopeChange:
-    """Everybody may shop, operators may operate, and no other scope is anybody's.
+def grant_scopes(*, earned: str, requested: Iterable[str]) -> ScopeChange:
+    """The one scope that every user of a pool earns, and no other of ours or of anybody's.
 
     Args:
-        groups: The user's groups in the pool.
+        earned: What users of the pool earn.
         requested: The scopes that the token would carry.
     """
-    earned = {SHOP, OPERATE} if OPERATORS in groups else {SHOP}
     return ScopeChange(
-        add=tuple(sorted(earned)),
-        suppress=tuple(sorted(set(requested) - earned - COGNITO_SCOPES)),
+        add=(earned,),
+        suppress=tuple(sorted(set(requested) - {earned} - COGNITO_SCOPES)),
     )
