@@ -201,6 +201,7 @@ def test_cloudformation_may_make_and_change_that_service_only(account: Account) 
     tags = {"aws:ResourceTag/commerce:service": "cart", "aws:ResourceTag/commerce:stage": "prod"}
     asked = {key.replace("Resource", "Request"): value for key, value in tags.items()}
     others = tags | {"aws:ResourceTag/commerce:service": "order"}
+    platforms = tags | {"aws:ResourceTag/commerce:service": "platform"}
 
     def may(action: str, resource: str, **context: str) -> dict[str, Any]:
         return account.may(role, action, resource, **context)
@@ -217,6 +218,11 @@ def test_cloudformation_may_make_and_change_that_service_only(account: Account) 
             "rule": may("events:PutRule", arn("events", f"rule/commerce-prod/{name}")),
             "pipe": may("pipes:UpdatePipe", arn("pipes", f"pipe/{name}")),
             "alarm": may("cloudwatch:PutMetricAlarm", arn("cloudwatch", f"alarm:{name}")),
+            "composite alarm": may("cloudwatch:PutCompositeAlarm", arn("cloudwatch", f"alarm:{name}")),
+            "dashboard": may(
+                "cloudwatch:PutDashboard",
+                f"arn:aws:cloudwatch::{account.account}:dashboard/commerce-prod-{service}",
+            ),
             "parameter": may("ssm:PutParameter", arn("ssm", f"parameter/commerce/prod/{service}/api-url/v1")),
             "schema": may(
                 "schemas:UpdateSchema", arn("schemas", f"schema/commerce-prod/commerce.{service}@Fact.v1")
@@ -228,6 +234,10 @@ def test_cloudformation_may_make_and_change_that_service_only(account: Account) 
         "a new API": may("apigateway:POST", api, **asked),
         "its API's route": may("apigateway:PUT", f"{api}/0a1b/resources/x/methods/GET", **tags),
         "its secret": may("secretsmanager:UpdateSecret", account.arn("secretsmanager", "secret:X"), **tags),
+        "a saved query": may("logs:PutQueryDefinition", "*"),
+        "a count of events": may(
+            "logs:PutMetricFilter", account.arn("logs", "log-group:/aws/events/commerce-prod"), **platforms
+        ),
         "its log group": may("logs:PutRetentionPolicy", account.arn("logs", "log-group:X"), **tags),
     }
     denied = {
@@ -235,6 +245,9 @@ def test_cloudformation_may_make_and_change_that_service_only(account: Account) 
         "an API of nobody": may("apigateway:POST", api),
         "a secret of another service": may(
             "secretsmanager:DeleteSecret", account.arn("secretsmanager", "secret:X"), **others
+        ),
+        "the log of events": may(
+            "logs:DeleteLogGroup", account.arn("logs", "log-group:/aws/events/commerce-prod"), **platforms
         ),
         "the bus": may("events:DeleteEventBus", account.arn("events", "event-bus/commerce-prod")),
         "the bus's policy": may("events:PutPermission", account.arn("events", "event-bus/commerce-prod")),

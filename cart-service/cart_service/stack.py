@@ -18,6 +18,8 @@ class CartData(ServiceStack):
 class CartService(ServiceStack):
     """What serves the carts and follows the catalogue."""
 
+    team = "shopping-team"
+
     def __init__(self, app: ServiceApp, *, table: ServiceTable) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         Products(self, "Products", table=table)

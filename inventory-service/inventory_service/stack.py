@@ -18,6 +18,8 @@ class InventoryData(ServiceStack):
 class InventoryService(ServiceStack):
     """What moves, serves and publishes it."""
 
+    team = "warehouse-team"
+
     def __init__(self, app: ServiceApp, *, stock: ServiceTable) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         consumer = StockConsumer(self, "Consumer", stock=stock)

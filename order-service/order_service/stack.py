@@ -28,6 +28,8 @@ class OrderData(ServiceStack):
 class OrderService(ServiceStack):
     """What places orders and leads them to their end."""
 
+    team = "orders-team"
+
     def __init__(self, app: ServiceApp, *, data: OrderData) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         Catalogue(self, "Catalogue", table=data.catalogue)

@@ -19,6 +19,8 @@ class PaymentData(ServiceStack):
 class PaymentService(ServiceStack):
     """What moves money and tells others."""
 
+    team = "payments-team"
+
     def __init__(self, app: ServiceApp, *, payments: ServiceTable, secret: ProviderSecret) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         consumers = Consumers(self, "Consumers", payments=payments, secret=secret)

@@ -20,6 +20,8 @@ class ProductData(ServiceStack):
 class ProductService(ServiceStack):
     """What serves and publishes them."""
 
+    team = "catalogue-team"
+
     def __init__(self, app: ServiceApp, *, products: ServiceTable) -> None:
         super().__init__(app, kind=StackKind.STATELESS)
         CatalogueApi(self, "Catalogue", products=products)

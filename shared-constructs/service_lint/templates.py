@@ -1,4 +1,4 @@
-"""Checks of synthesized templates: cfn-lint, the ASL rules it lacks, and that the CDK's own checks have run."""
+"""Checks of synthesized templates: cfn-lint, the ASL rules it lacks, what alarms must say, and that the CDK's own checks have run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import states_language.rules
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 from states_language.rules import check_definition
+
+from service_lint import alarms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +39,7 @@ class Finding:
     Attributes:
         template: File name of the template.
         resource: Logical id, or where in the template.
-        rule: `E3012`, or `ASL`.
+        rule: `E3012`, `ASL` or `ALARM`.
         message: What is wrong.
         construct: Path of the construct, where the template says.
     """
@@ -104,7 +106,9 @@ def _lint_once(template: Path) -> list[Finding]:
     if passed.exists():
         return []
     body = json.loads(content[0])
-    findings = sorted({*_cfn_lint(template, body), *_definitions(template.name, body)})
+    findings = sorted(
+        {*_cfn_lint(template, body), *_definitions(template.name, body), *_alarms(template.name, body)}
+    )
     if not findings:
         passed.parent.mkdir(parents=True, exist_ok=True)
         passed.touch()
@@ -145,6 +149,12 @@ def _definitions(template: str, body: Mapping[str, Any]) -> Iterator[Finding]:
             Finding(template, logical_id, "ASL", fault, resource.get("Metadata", {}).get("aws:cdk:path", ""))
             for fault in _faults(source, kind)
         )
+
+
+def _alarms(template: str, body: Mapping[str, Any]) -> Iterator[Finding]:
+    for logical_id, fault in alarms.faults(body):
+        path = body["Resources"][logical_id].get("Metadata", {}).get("aws:cdk:path", "")
+        yield Finding(template, logical_id, "ALARM", fault, path)
 
 
 def _faults(source: Any, kind: str) -> Iterable[str]:

@@ -249,6 +249,7 @@ def _stand_in(path: str) -> str:
         return bus if name.endswith("name") else aws.arn("events", f"event-bus/{bus}")
     pool, operators = f"{aws.REGION}_standin01", f"{aws.REGION}_standin02"
     known = {
+        "event-log-name": f"/aws/events/commerce-{match['stage']}" if match else "",
         "alarm-topic-arn": aws.arn("sns", "alarms"),
         "schema-registry-name": f"commerce-{match['stage']}" if match else "",
         "runtime-layer-arn": aws.arn("lambda", "layer:runtime:1"),

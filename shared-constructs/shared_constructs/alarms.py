@@ -1,4 +1,4 @@
-"""The alarms that every function, API, workflow, queue and pipe has: few, on symptoms, each saying what to do first."""
+"""The alarms that every function, API, workflow, queue and pipe has: few, on symptoms, each saying who does what first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared_constructs.service import ServiceStack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_cdk.aws_cloudwatch import IMetric
+    from aws_cdk.aws_cloudwatch import AlarmBase, IMetric
     from aws_cdk.aws_dynamodb import ITable
     from aws_cdk.aws_sqs import IQueue
     from constructs import Construct
@@ -49,6 +49,9 @@ MAX_ERROR_RATE = 0.01
 """The share of requests that may fail. API Gateway itself promises that 99.95 % do not, so that a busy API always has a
 few; one failure among less than a hundred requests of a minute is above it."""
 
+MAX_DESCRIPTION = 1024
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+
 UNREAD_PERIOD = Duration.minutes(30)
 """How long a stream may be written to and not be read: several times what CloudWatch's metrics come late, and a small
 part of the day that a stream keeps."""
@@ -62,6 +65,8 @@ def alarm_above(
     threshold: float,
     means: str,
     first: str,
+    runbook: str,
+    query: str,
     lasting: Lasting = AT_ONCE,
     customized: Mapping[str, Any] | None = None,
 ) -> Alarm:
@@ -75,7 +80,10 @@ def alarm_above(
         metric: What is watched, at one-minute periods.
         threshold: The last value that is still fine.
         means: What happened and who is hurt by it, for whoever is woken.
-        first: What to do first; both are the alarm's description.
+        first: What to do first.
+        runbook: The section of the runbooks that goes on from there, `failing-api`.
+        query: Name of the saved query to start from (`queries.saved`). All of these and the owner are the alarm's
+            description.
         lasting: How much of it is not passing any more; default the first period.
         customized: Properties of the alarm that win over these; default none.
     """
@@ -85,16 +93,46 @@ def alarm_above(
         "datapoints_to_alarm": lasting.periods if lasting.periods < lasting.of else None,
         "comparison_operator": ComparisonOperator.GREATER_THAN_THRESHOLD,
         "treat_missing_data": TreatMissingData.NOT_BREACHING,
-        "alarm_description": f"{means} First: {first}",
+        "alarm_description": described(scope, means=means, first=first, runbook=runbook, query=query),
         **(customized or {}),
     }
     alarm = Alarm(scope, construct_id, metric=metric, **properties)
-    stack = ServiceStack.of(scope)
+    notify(alarm)
+    return alarm
+
+
+def notify(alarm: AlarmBase) -> None:
+    """Let an alarm tell the platform's topic when it fires and when all is well again, where the stage says so."""
+    stack = ServiceStack.of(alarm)
     if stack.stage.alarms:
         action = SnsAction(stack.alarm_topic)
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
-    return alarm
+
+
+def described(scope: Construct, *, means: str, first: str, runbook: str, query: str) -> str:
+    """An alarm's description: all that whoever is woken needs, in the form that `service_lint` looks for.
+
+    Args:
+        scope: Where the alarm lives, inside a `ServiceStack`.
+        means: See `alarm_above`, as for the others.
+        first: What to do first.
+        runbook: A section of the runbooks.
+        query: A saved query.
+
+    Raises:
+        ValueError: It is longer than CloudWatch takes.
+    """
+    stack = ServiceStack.of(scope)
+    text = (
+        f"{means} First: {first}\n\nOwner: {stack.owner}\n\nRunbook: {stack.stage.docs_url}runbooks.html#{runbook}"
+        f"\n\nQuery: {query}"
+    )
+    if len(text) > MAX_DESCRIPTION:
+        raise ValueError(
+            f"{scope.node.path}: an alarm's description has at most {MAX_DESCRIPTION} characters, got {len(text)}"
+        )
+    return text
 
 
 def dlq_alarm(
@@ -103,6 +141,8 @@ def dlq_alarm(
     *,
     dlq: IQueue,
     what: str,
+    query: str,
+    runbook: str = "dead-letters",
     customized: Mapping[str, Any] | None = None,
 ) -> Alarm:
     """An alarm on the first visible message of a DLQ.
@@ -112,6 +152,8 @@ def dlq_alarm(
         construct_id: Its id there.
         dlq: The dead-letter queue; its visible messages count, since those in flight are being looked at.
         what: What the messages are, for the description.
+        query: See `alarm_above`.
+        runbook: See `alarm_above`; default the one of all dead letters.
         customized: See `alarm_above`.
     """
     return alarm_above(
@@ -121,12 +163,19 @@ def dlq_alarm(
         threshold=0,
         means=f"{what} reached the dead-letter queue and waits there, for a fortnight at most.",
         first="find the cause in the logs, repair it, then redrive.",
+        runbook=runbook,
+        query=query,
         customized=customized,
     )
 
 
 def pipe_failure_alarm(
-    scope: Construct, construct_id: str, *, pipe_name: str, customized: Mapping[str, Any] | None = None
+    scope: Construct,
+    construct_id: str,
+    *,
+    pipe_name: str,
+    query: str,
+    customized: Mapping[str, Any] | None = None,
 ) -> Alarm:
     """An alarm on a pipe that keeps failing: single failures are retried, three minutes of them are not passing.
 
@@ -134,6 +183,7 @@ def pipe_failure_alarm(
         scope: Where the alarm lives.
         construct_id: Its id there.
         pipe_name: The pipe.
+        query: See `alarm_above`.
         customized: See `alarm_above`.
     """
     return alarm_above(
@@ -144,6 +194,8 @@ def pipe_failure_alarm(
         lasting=Lasting(periods=3, of=3),
         means="The pipe has been failing for three minutes: what it carries is late.",
         first="its log group names the step and the error.",
+        runbook="failing-pipe",
+        query=query,
         customized=customized,
     )
 
@@ -154,6 +206,7 @@ def unread_stream_alarm(
     *,
     table: ITable,
     pipe_name: str,
+    query: str,
     customized: Mapping[str, Any] | None = None,
 ) -> Alarm:
     """An alarm on a table that is written to while its pipe neither reads the stream nor handles anything.
@@ -171,6 +224,7 @@ def unread_stream_alarm(
         construct_id: Its id there.
         table: The table, with a stream.
         pipe_name: The stream's reader.
+        query: See `alarm_above`.
         customized: See `alarm_above`.
     """
     reads = Metric(
@@ -201,6 +255,8 @@ def unread_stream_alarm(
         threshold=0,
         means="The table changes and nobody reads its stream, which forgets after a day: other services hear nothing.",
         first="see the pipe's state and the reason for it (aws pipes describe-pipe), repair that and start the pipe.",
+        runbook="unread-stream",
+        query=query,
         customized=customized,
     )
 

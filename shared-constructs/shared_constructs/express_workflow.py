@@ -33,6 +33,7 @@ from shared_constructs.permissions import (
     reference,
     statements_for,
 )
+from shared_constructs.queries import FAILED_EXECUTIONS, saved
 from shared_constructs.service import ServiceStack
 from shared_constructs.table import ServiceTable
 from shared_constructs.validation import check_at_synth
@@ -177,7 +178,7 @@ class Workflow(Construct):
             state_machine=state_machine,
             role=role,
             log_group=log_group,
-            alarms=self._alarms(customization, state_machine),
+            alarms=self._alarms(customization, state_machine, log_group),
         )
 
     def log_every_event(self) -> LogGroup:
@@ -245,7 +246,9 @@ class Workflow(Construct):
             )
         return state_machine
 
-    def _alarms(self, customization: Customization, machine: StateMachine) -> list[Alarm]:
+    def _alarms(
+        self, customization: Customization, machine: StateMachine, log_group: LogGroup
+    ) -> list[Alarm]:
         express = self._TYPE is StateMachineType.EXPRESS
         return [
             alarm_above(
@@ -265,6 +268,8 @@ class Workflow(Construct):
                 lasting=REPEATED if express else AT_ONCE,
                 means=f"{self.node.id}: executions fail, run out of time or are throttled.",
                 first="the workflow's log names the state and the error; the metrics say which of the three it is.",
+                runbook="failing-workflow",
+                query=saved(self, FAILED_EXECUTIONS, log_group),
                 customized=customization.of("alarms", enforced={}),
             )
         ]

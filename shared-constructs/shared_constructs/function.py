@@ -35,6 +35,7 @@ from shared_constructs.bundling import (
 )
 from shared_constructs.customize import Customization
 from shared_constructs.permissions import TRACING, allow_unlimited
+from shared_constructs.queries import BUSY_FUNCTIONS, FAILED_INVOCATIONS, saved
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
@@ -296,7 +297,7 @@ class ServiceFunction(Construct):
             function=function,
             role=role,
             log_group=log_group,
-            alarms=self._alarms(function, customization.of("alarms", enforced={})),
+            alarms=self._alarms(function, log_group, customization.of("alarms", enforced={})),
         )
         Validations.of(function).acknowledge(
             Acknowledgment(
@@ -310,7 +311,7 @@ class ServiceFunction(Construct):
             )
         check_at_synth(self, self._oversize)
 
-    def _alarms(self, function: Function, customized: Mapping[str, Any]) -> list[Alarm]:
+    def _alarms(self, function: Function, log_group: LogGroup, customized: Mapping[str, Any]) -> list[Alarm]:
         return [
             alarm_above(
                 self,
@@ -320,6 +321,8 @@ class ServiceFunction(Construct):
                 lasting=REPEATED,
                 means=f"{self.node.id}: invocations raise, crash or run out of time; their callers wait or are refused.",
                 first="its log group has the exception; a timeout names the call that it waited for.",
+                runbook="failing-function",
+                query=saved(self, FAILED_INVOCATIONS, log_group),
                 customized=customized,
             ),
             alarm_above(
@@ -330,6 +333,8 @@ class ServiceFunction(Construct):
                 lasting=REPEATED,
                 means=f"{self.node.id}: invocations are refused, for the function's or the account's concurrency is used up.",
                 first="compare ConcurrentExecutions of the account and the function with their limits.",
+                runbook="throttled-function",
+                query=saved(self, BUSY_FUNCTIONS, log_group),
                 customized=customized,
             ),
         ]

@@ -26,6 +26,7 @@ from shared_constructs.alarms import PERIOD, alarm_above, dlq_alarm, pipe_failur
 from shared_constructs.customize import Customization, Customize
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.permissions import on_behalf_of_this_account
+from shared_constructs.queries import FAILED_EXECUTIONS, FAILED_INVOCATIONS, FAILED_PIPES, saved
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
@@ -263,12 +264,15 @@ class QueueConsumer(Construct):
 
     def _alarms(self, max_age: Duration, pipe: CfnPipe | None) -> list[Alarm]:
         customized = self._customization.of("alarms", enforced={})
+        failures = FAILED_EXECUTIONS if isinstance(self.target, ExpressWorkflow) else FAILED_INVOCATIONS
+        query = saved(self, failures, self.target.resources.log_group)
         alarms = [
             dlq_alarm(
                 self,
                 "DlqAlarm",
                 dlq=self._dlq,
                 what=f"{self.node.id}: a message that could not be handled",
+                query=query,
                 customized=customized,
             ),
             alarm_above(
@@ -280,11 +284,16 @@ class QueueConsumer(Construct):
                 threshold=max_age.to_seconds(),
                 means=f"{self.node.id}: the consumer falls behind or does not run.",
                 first="look at its errors and throttles, its concurrency, and whether its pipe or mapping is enabled.",
+                runbook="old-messages",
+                query=query,
                 customized=customized,
             ),
         ]
         if pipe:
-            alarms.append(pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, customized=customized))
+            query = saved(self, FAILED_PIPES, self._pipe_log)
+            alarms.append(
+                pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, query=query, customized=customized)
+            )
         return alarms
 
     def _rule(self, position: int, subscription: Subscription) -> Rule:
@@ -364,7 +373,8 @@ class QueueConsumer(Construct):
                 )
             ),
         }
-        properties = self._customization.of("pipe", enforced=parts, log_configuration=pipe_logs(self, role))
+        self._pipe_log, log = pipe_logs(self, role)
+        properties = self._customization.of("pipe", enforced=parts, log_configuration=log)
         pipe = CfnPipe(self, "Pipe", **properties)
         # The pipe polls as soon as it exists: its permissions must be there first.
         pipe.node.add_dependency(role)
@@ -386,8 +396,8 @@ def pipe_filter(
     return CfnPipe.FilterCriteriaProperty(filters=filters)
 
 
-def pipe_logs(scope: Construct, role: IRole) -> CfnPipe.PipeLogConfigurationProperty:
-    """A pipe's error log: which step failed and why, without the data.
+def pipe_logs(scope: Construct, role: IRole) -> tuple[LogGroup, CfnPipe.PipeLogConfigurationProperty]:
+    """A pipe's error log, and the setting that has it written: which step failed and why, without the data.
 
     Args:
         scope: The construct that owns the pipe.
@@ -404,7 +414,7 @@ def pipe_logs(scope: Construct, role: IRole) -> CfnPipe.PipeLogConfigurationProp
         removal_policy=RemovalPolicy.DESTROY,
     )
     logs.grant_write(role)
-    return CfnPipe.PipeLogConfigurationProperty(
+    return logs, CfnPipe.PipeLogConfigurationProperty(
         level="ERROR",
         cloudwatch_logs_log_destination=CfnPipe.CloudwatchLogsLogDestinationProperty(
             log_group_arn=logs.log_group_arn

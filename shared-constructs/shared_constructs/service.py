@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jsii
 from aws_cdk import (
@@ -26,6 +26,7 @@ from aws_cdk.aws_cognito import IUserPool, UserPool
 from aws_cdk.aws_events import EventBus, IEventBus
 from aws_cdk.aws_iam import CfnRole
 from aws_cdk.aws_lambda import ILayerVersion, LayerVersion
+from aws_cdk.aws_logs import ILogGroup, LogGroup
 from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_ssm import StringParameter
 from service_topology import (
@@ -211,7 +212,12 @@ class ServiceStack(Stack):
         kind: Which of the two.
         description: For people who look at the account; says the service and stage by default.
         place: Where it is deployed to, the service's own place by default. Only the platform has stacks in several.
+
+    Attributes:
+        team: The team that owns it, set by its class; without one it is the service's name and `-team`.
     """
+
+    team: ClassVar[str | None] = None
 
     def __init__(
         self, app: ServiceApp, *, kind: StackKind, description: str | None = None, place: Place | None = None
@@ -237,6 +243,11 @@ class ServiceStack(Stack):
         self._app = app
         if not stateful:
             check_at_synth(self, self._misplaced_resources)
+
+    @property
+    def owner(self) -> str:
+        """The team that its alarms are for, as in CODEOWNERS; a stack's class says which: `team = "orders-team"`."""
+        return self.team or f"{self.service}-team"
 
     @property
     def service(self) -> str:
@@ -305,6 +316,12 @@ class ServiceStack(Stack):
         return EventBus.from_event_bus_name(
             self, "EventBus", self.import_parameter(PLATFORM, "event-bus-name")
         )
+
+    @cached_property
+    def event_log(self) -> ILogGroup:
+        """The log of every event of this account's bus."""
+        name = self.import_parameter(PLATFORM, "event-log-name")
+        return LogGroup.from_log_group_name(self, "EventLog", name)
 
     @cached_property
     def user_pool(self) -> IUserPool:

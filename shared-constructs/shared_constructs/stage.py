@@ -66,6 +66,12 @@ class Stage(BaseModel):
         default=True, description="Alarms notify somebody; where false they only change state."
     )
 
+    docs_url: str = Field(
+        default="https://docs.commerce.example/",
+        pattern=r"^https?://\S+/$",
+        description="Where this platform's documentation is served, for the runbooks that alarms link to.",
+    )
+
     function_memory_mb: int = Field(
         default=1024, ge=128, le=10240, description="CPU grows with it: 1769 MB is one vCPU."
     )
@@ -107,9 +113,6 @@ class Stage(BaseModel):
     point_in_time_recovery: bool = Field(default=True, description="Tables can be restored to any second.")
     event_archive_days: int = Field(
         default=90, ge=1, description="How long the bus keeps events that can be replayed."
-    )
-    audit_events: bool = Field(
-        default=True, description="Every event of the bus is written to a log group, to be searched."
     )
     monthly_budget_usd: int = Field(
         default=200, ge=1, description="What the stage may cost in one account; where alarms notify somebody."
@@ -259,7 +262,6 @@ def _fault(error: ErrorDetails) -> str:
 
 
 _THROWAWAY: dict[str, Any] = {
-    "audit_events": False,
     "retain_data": False,
     "deletion_protection": False,
     "alarms": False,

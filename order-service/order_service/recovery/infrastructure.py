@@ -11,6 +11,7 @@ from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 from shared_constructs import ExpressWorkflow, QueueConsumer, ServiceStack, ServiceTable, StandardWorkflow
 from shared_constructs.alarms import PERIOD, Lasting, alarm_above
+from shared_constructs.queries import FAILED_EXECUTIONS, saved
 
 from order_service.lifecycle.infrastructure import Lifecycle
 from order_service.settings import OrderSettings
@@ -94,6 +95,8 @@ class Recovery(Construct):
             threshold=0,
             means="Orders were stranded and have been recovered: customers waited for longer than any step may take.",
             first="see in the lifecycle's failed executions, and in the log of Recover, why they died or did not begin.",
+            runbook="stranded-orders",
+            query=saved(self, FAILED_EXECUTIONS, recover.resources.log_group),
         )
         return recover
 
@@ -142,6 +145,8 @@ class Recovery(Construct):
             lasting=Lasting(periods=MISSED_SWEEPS, of=MISSED_SWEEPS),
             means="Nobody looks for stranded orders.",
             first="see the schedule, its role and the sweep's executions.",
+            runbook="no-sweep",
+            query=saved(self, FAILED_EXECUTIONS, sweep.resources.log_group),
             customized={
                 "comparison_operator": ComparisonOperator.LESS_THAN_THRESHOLD,
                 "treat_missing_data": TreatMissingData.BREACHING,

@@ -23,7 +23,8 @@ class EventAudit(Construct):
     """A log group with every event that was put on the bus of this account or forwarded to it.
 
     The archive can only be replayed; this can be searched with Logs Insights: who said what, when, in answer to what
-    (`filter detail.metadata.correlationId = "…"`). Events hold no personal data, so neither does it.
+    (`filter detail.metadata.correlationId = "…"`), and services count their business facts in it (`BusinessMetrics`).
+    Events hold no personal data, so neither does it. Its name is published for discovery.
 
     Args:
         scope: The platform's stateful stack: what was said survives.
@@ -56,6 +57,7 @@ class EventAudit(Construct):
             ],
         )
         rule.node.add_dependency(logs)
+        stack.export_parameter("event-log-name", name)
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         ResourcePolicy(
             self,

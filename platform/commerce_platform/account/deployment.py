@@ -62,6 +62,7 @@ UNLIMITED = (
         "logs:ListLogDeliveries",
         "logs:PutResourcePolicy",
     ),
+    *("logs:DeleteQueryDefinition", "logs:DescribeQueryDefinitions", "logs:PutQueryDefinition"),
     *("logs:UpdateLogDelivery", "secretsmanager:GetRandomPassword", "states:ValidateStateMachineDefinition"),
 )
 """What AWS limits to no resource, and reading what others have to read too."""
@@ -278,6 +279,24 @@ class DeployRoles(Construct):
                 ],
                 resources=["*"],
                 conditions={"ArnLike": {"lambda:FunctionArn": arns("lambda", ["function:{}*"])}},
+            ),
+            # Dashboards know no regions.
+            PolicyStatement(
+                actions=[
+                    f"cloudwatch:{verb}" for verb in ("DeleteDashboards", "GetDashboard", "PutDashboard")
+                ],
+                resources=[
+                    f"arn:{Aws.PARTITION}:cloudwatch::{stack.account}:dashboard/commerce-{self._stage}-{service}"
+                ],
+            ),
+            # Services count their facts in the log of all events, which is the platform's.
+            PolicyStatement(
+                actions=[f"logs:{verb}MetricFilter" for verb in ("Delete", "Put")]
+                + ["logs:DescribeMetricFilters"],
+                resources=arns(
+                    "logs",
+                    ["log-group:/aws/events/commerce-{stage}", "log-group:/aws/events/commerce-{stage}:*"],
+                ),
             ),
             PolicyStatement(
                 actions=["wafv2:AssociateWebACL", "wafv2:DisassociateWebACL", "wafv2:GetWebACLForResource"],

@@ -21,6 +21,7 @@ from aws_cdk.aws_sqs import Queue, QueueEncryption
 from constructs import Construct
 from shared_constructs import ServiceStack
 from shared_constructs.alarms import dlq_alarm
+from shared_constructs.queries import EVENTS, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,7 +105,13 @@ class Forwarding(Construct):
         Validations.of(dlq).acknowledge(
             Acknowledgment(id="AwsSolutions-SQS3", reason="It is itself the dead-letter queue, of rules.")
         )
-        dlq_alarm(self, "DlqAlarm", dlq=dlq, what="An event for a service of another account")
+        dlq_alarm(
+            self,
+            "DlqAlarm",
+            dlq=dlq,
+            what="An event for a service of another account",
+            query=saved(self, EVENTS, stack.event_log),
+        )
         role = Role(
             self,
             "Role",

@@ -33,6 +33,8 @@ class PlatformData(ServiceStack):
         arriving: Events that other accounts forward to this one.
     """
 
+    team = "platform-team"
+
     def __init__(
         self,
         app: ServiceApp,
@@ -47,8 +49,7 @@ class PlatformData(ServiceStack):
                 self, "Alarms"
             ).topic  # not the parameter, which this stack publishes
         events = Bus(self, "Events", arriving=arriving)
-        if self.stage.audit_events:
-            EventAudit(self, "Audit", bus=events.bus)
+        EventAudit(self, "Audit", bus=events.bus)
         if known:
             IdentityElsewhere(self, "Identity", known)
         else:
@@ -65,6 +66,8 @@ class Platform(ServiceStack):
         leaving: Events that this account forwards to others.
         is_first: Whether this is the first region of the account; money and identities know no regions.
     """
+
+    team = "platform-team"
 
     def __init__(
         self,

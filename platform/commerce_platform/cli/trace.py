@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 QUEUES = "/local-cloud/queues"
 """The log group in which the local cloud tells of messages (`extension/queue_logs.py`)."""
+EVENTS = "/aws/events/"
+"""Log groups of events, which are in the archive as well."""
 WORKFLOWS = "/aws/vendedlogs/states/"
 IDENTIFIER = re.compile(r"[\w-]{8,}")
 """What is looked for. Anything shorter would be found in lines that have nothing to do with it."""
@@ -258,7 +260,8 @@ class Tracer:
         """Log events that have one of the terms, once each."""
         logs = self._cloud.logs
         listed = logs.get_paginator("describe_log_groups").paginate()
-        groups = [QUEUES, *(group["logGroupName"] for page in listed for group in page["logGroups"])]
+        names = (group["logGroupName"] for page in listed for group in page["logGroups"])
+        groups = [QUEUES, *(name for name in names if not name.startswith(EVENTS))]
         for group in dict.fromkeys(groups):
             seen: set[tuple[int, str]] = set()
             for term in terms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,3 +218,62 @@ def test_a_message_that_nobody_received_is_told_of_once(cloud: Cloud):
     for _ in range(2):
         (line,) = logged(cloud, "/local-cloud/queues")
         assert (line["action"], line["body"]) == ("sent", "waiting")
+
+
+def counted(cloud: Cloud, name: str, *dimensions: tuple[str, str]) -> float:
+    now = datetime.now(UTC)
+    points = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="Test",
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=10),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return float(sum(point["Sum"] for point in points))
+
+
+def test_events_of_a_rule_are_written_to_its_log_group_and_counted_by_its_filters(cloud: Cloud):
+    group = "/aws/events/facts"
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName=group)
+    events = cloud.client("events")
+    events.put_rule(Name="facts", EventPattern='{"source": ["commerce.x"]}')
+    events.put_targets(Rule="facts", Targets=[{"Id": "log", "Arn": cloud.arn("logs", f"log-group:{group}")}])
+    filters = {
+        "Ended": (
+            '{ ($.source = "commerce.x") && ($.detail-type = "Ended.v1") }',
+            "1",
+            {"reason": "$.detail.reason"},
+        ),
+        "Cost": ("{ $.detail.cost > 2 || ($.detail.cost = 1) }", "$.detail.cost", {}),
+        "Odd": ("[ip, user]", "1", {}),
+    }
+    for name, (pattern, value, dimensions) in filters.items():
+        transformation = {"metricName": name, "metricNamespace": "Test", "metricValue": value}
+        logs.put_metric_filter(
+            logGroupName=group,
+            filterName=name,
+            filterPattern=pattern,
+            metricTransformations=[transformation | ({"dimensions": dimensions} if dimensions else {})],
+        )
+    details: list[dict[str, Any]] = [
+        {"reason": "LATE", "cost": 1},
+        {"reason": "LATE", "cost": 2},
+        {"reason": "LOST", "cost": 3},
+        {"cost": "9"},
+    ]
+    entries = [
+        {"Source": "commerce.x", "DetailType": "Ended.v1", "Detail": json.dumps(each)} for each in details
+    ]
+    other = {"Source": "commerce.x", "DetailType": "Begun.v1", "Detail": '{"reason": "LATE"}'}
+    events.put_events(Entries=[*entries, other])
+
+    assert cloud.eventually(lambda: counted(cloud, "Ended", ("reason", "LATE")) == 2)
+    assert counted(cloud, "Ended", ("reason", "LOST")) == 1
+    assert [counted(cloud, "Cost"), counted(cloud, "Odd")] == [4, 0]
+    lines = logged(cloud, group)
+    assert [line["detail"] for line in lines] == [*details, {"reason": "LATE"}]
+    assert {line["detail-type"] for line in lines} == {"Ended.v1", "Begun.v1"}
+    assert counted(cloud, "Ended", ("reason", "LATE")) == 2

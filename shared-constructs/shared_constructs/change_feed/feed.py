@@ -20,6 +20,7 @@ from shared_constructs.change_feed.events import quoted
 from shared_constructs.customize import Customization
 from shared_constructs.express_workflow import ExpressWorkflow, StandardWorkflow
 from shared_constructs.permissions import on_behalf_of_this_account
+from shared_constructs.queries import FAILED_PIPES, saved
 from shared_constructs.queue_consumer import DLQ_RETENTION, pipe_filter, pipe_logs
 from shared_constructs.service import ServiceStack
 from shared_constructs.table import cdk_table
@@ -181,6 +182,7 @@ class ChangeFeed(Construct):
             substitutions={"EventsOf": events_of, "MaxEntries": MAX_ENTRIES},
         )
         role = self._role(source, stream=stream, dlq=dlq, enrichment=enrichment)
+        pipe_log, log = pipe_logs(self, role)
         pipe = CfnPipe(
             self,
             "Pipe",
@@ -199,7 +201,7 @@ class ChangeFeed(Construct):
                         input_template="<$.detail>",
                     ),
                 },
-                log_configuration=pipe_logs(self, role),
+                log_configuration=log,
             ),
         )
         # The pipe polls as soon as it exists: its permissions must be there first.
@@ -222,6 +224,7 @@ class ChangeFeed(Construct):
             },
         )
         customized = customization.of("alarms", enforced={})
+        query = saved(self, FAILED_PIPES, pipe_log)
         self.resources = FeedResources(
             table=self._table,
             pipe=pipe,
@@ -234,11 +237,17 @@ class ChangeFeed(Construct):
                     "DlqAlarm",
                     dlq=dlq,
                     what=f"{construct_id}: positions of changes that were not told",
+                    query=query,
                     customized=customized,
                 ),
-                pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, customized=customized),
+                pipe_failure_alarm(self, "PipeAlarm", pipe_name=pipe.ref, query=query, customized=customized),
                 unread_stream_alarm(
-                    self, "UnreadAlarm", table=self._table, pipe_name=pipe.ref, customized=customized
+                    self,
+                    "UnreadAlarm",
+                    table=self._table,
+                    pipe_name=pipe.ref,
+                    query=query,
+                    customized=customized,
                 ),
             ),
         )

@@ -33,6 +33,7 @@ from shared_constructs.direct_api.models import RequestModels
 from shared_constructs.direct_api.shapes import ModelError
 from shared_constructs.direct_api.throttling import MethodSettings, Throttle
 from shared_constructs.direct_api.web_acl import MIN_SOURCE_LIMIT, WebAcl
+from shared_constructs.queries import FAILED_REQUESTS, saved
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
 
@@ -213,7 +214,7 @@ class DirectApi(Construct):
             roles={},
             access_log=access_log,
             execution_log=execution_log,
-            alarms=[self._alarm(rest_api, custom)],
+            alarms=[self._alarm(rest_api, access_log, custom)],
             web_acl=self._web_acl(rest_api, custom),
         )
 
@@ -231,7 +232,9 @@ class DirectApi(Construct):
             customization=custom,
         ).resource
 
-    def _alarm(self, rest_api: apigateway.RestApi, custom: Customization) -> cloudwatch.Alarm:
+    def _alarm(
+        self, rest_api: apigateway.RestApi, access_log: logs.LogGroup, custom: Customization
+    ) -> cloudwatch.Alarm:
         return alarm_above(
             self,
             "ServerErrorAlarm",
@@ -241,6 +244,8 @@ class DirectApi(Construct):
             lasting=REPEATED,
             means=f"{self._service_stack.service}: callers are answered 5xx; orders, carts or lists fail for them.",
             first="the access log has the routes and integrationStatus, the execution log API Gateway's own errors.",
+            runbook="failing-api",
+            query=saved(self, FAILED_REQUESTS, access_log),
             customized=custom.of("alarms", enforced={}),
         )
 

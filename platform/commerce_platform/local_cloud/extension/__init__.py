@@ -30,6 +30,7 @@ PATCHES = (
     "eventbridge",
     "event_source_mapping",
     "deferred_logs",
+    "metric_filters",
     "workflow_logs",
     "access_logs",
     "queue_logs",

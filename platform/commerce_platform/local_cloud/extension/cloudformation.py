@@ -54,6 +54,7 @@ INERT = (
     "AWS::EventSchemas::Registry",
     "AWS::EventSchemas::Schema",
     "AWS::IAM::OIDCProvider",
+    "AWS::Logs::QueryDefinition",
     "AWS::Synthetics::Canary",
     "AWS::WAFv2::WebACLAssociation",
 )

@@ -89,6 +89,11 @@ def defer(group: Group, source: Source) -> None:
     _unread.setdefault(group, deque(maxlen=SOURCES_KEPT)).append(source)
 
 
+def unread() -> list[Group]:
+    """The groups that have lines to be written."""
+    return [group for group, sources in list(_unread.items()) if sources]
+
+
 def write_out(group: Group) -> None:
     """Turn what is unread of a group into its log events."""
     with _reading:

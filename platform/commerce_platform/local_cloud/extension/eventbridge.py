@@ -1,8 +1,8 @@
 """Events are checked when they are put, and those that cannot be delivered go to the target's dead-letter queue.
 
 Replaces, in `services/eventbridge.py`: `_put_events` (981), which takes entries without source, type or a JSON object
-as detail; `_invoke_target` (2237), which drops an event whose target is gone with a log
-line; and `_dispatch_to_lambda` (2425), which invokes a function once, without the retries and the dead-letter queue
+as detail; `_invoke_target` (2237), which drops an event whose target is gone with a log line, and one for a log group (its
+lines are deferred, `deferred_logs`); and `_dispatch_to_lambda` (2425), which invokes a function once, without the retries and the dead-letter queue
 of an asynchronous invocation. A local target is there or it is not, so nothing is ever worth EventBridge's own
 retries: as on AWS, an event for a target that does not exist goes to the dead-letter queue at once.
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -19,10 +21,13 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
 from commerce_platform.local_cloud.extension import event_buses
+from commerce_platform.local_cloud.extension.deferred_logs import Group, defer
 from commerce_platform.local_cloud.extension.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from commerce_platform.local_cloud.extension.deferred_logs import Line
 
 logger = logging.getLogger("local_cloud.eventbridge")
 
@@ -35,6 +40,26 @@ GUARDS = (
 )
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """An event that a rule delivers to a log group.
+
+    Attributes:
+        event: The event, whole.
+        stream: The log stream.
+    """
+
+    event: Json
+    stream: str = "events"
+    at: float = field(default_factory=time.time)
+
+    def lines(self) -> tuple[list[Line], bool]:
+        """Give the event's only line."""
+        return [(int(self.at * 1000), json.dumps(self.event, separators=(",", ":")))], False
+
+
 Response = tuple[int, dict[str, str], bytes]
 
 
@@ -48,7 +73,11 @@ def apply() -> None:
             _dead_letter(target, event, rule, "NO_RESOURCE", "The specified target does not exist.")
             return
         bus = event_buses.foreign(target["Arn"])
-        if bus and (refusal := event_buses.refused(bus, event)):
+        if ":logs:" in target["Arn"]:
+            defer(
+                Group.of(target["Arn"]), Delivered(eventbridge._pattern_event_view(event).event_with_detail())
+            )
+        elif bus and (refusal := event_buses.refused(bus, event)):
             _dead_letter(target, event, rule, "NO_PERMISSIONS", refusal)
         else:
             invoke_target(target, event, rule, view)

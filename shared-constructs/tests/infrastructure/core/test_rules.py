@@ -5,6 +5,7 @@ import copy
 import pytest
 from service_testing.rules import ServiceRules
 
+DESCRIPTION = "It failed. First: repair it.\n\nOwner: x-team\n\nRunbook: https://docs.test/runbooks.html#failing\n\nQuery: {query}"
 MINE = {"StringEquals": {"events:source": "commerce.x"}}
 QUEUE = {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 24 * 3600}
 PUT = {"Type": "AWS", "PassthroughBehavior": "NEVER"}
@@ -31,7 +32,7 @@ SERVICE = {
     },
     "AWS::CloudWatch::Alarm": {
         "QueueName": {"Fn::GetAtt": ["Dlq", "QueueName"]},
-        "AlarmDescription": "It failed. First: repair it.",
+        "AlarmDescription": DESCRIPTION.format(query="commerce/prod/x/failures"),
         "TreatMissingData": "notBreaching",
         "Metrics": [
             {"Id": "sum", "Expression": "errors + throttles"},
@@ -75,6 +76,10 @@ SERVICE = {
         }
     },
     "AWS::Logs::LogGroup": {"RetentionInDays": 7},
+    "AWS::Logs::QueryDefinition": {
+        "Name": "commerce/prod/x/failures",
+        "LogGroupNames": [{"Ref": "LogGroup"}, {"Ref": "EventLog"}],
+    },
     "AWS::Logs::MetricFilter": {"LogGroupName": {"Ref": "LogGroup"}},
     "AWS::StepFunctions::StateMachine": {
         "LoggingConfiguration": {
@@ -129,7 +134,11 @@ def template():
     for name, scope in (("Operators", "commerce/operate"), ("Fulfilment", "commerce/operate")):
         scoped = copy.deepcopy(operators) | {"AuthorizationScopes": [scope]}
         resources[name] = {"Type": "AWS::ApiGateway::Method", "Properties": scoped}
-    return {"Resources": resources | {name: resources[name] | kept for name in ("Queue", "Dlq")}}
+    parameters = {"EventLog": {"Default": "/commerce/prod/platform/event-log-name/v1"}}
+    return {
+        "Parameters": parameters,
+        "Resources": resources | {name: resources[name] | kept for name in ("Queue", "Dlq")},
+    }
 
 
 @pytest.fixture
@@ -148,6 +157,7 @@ def check(rule, template, data):
     method(**{name: given[name] for name in wanted})
 
 
+ALARMS = "every_alarm_says_who_does_what_first_and_where_to_look"
 STATEMENT = "Policy.PolicyDocument.Statement.0"
 STREAM = "Pipe.SourceParameters.DynamoDBStreamParameters"
 BREACHES = [
@@ -175,8 +185,12 @@ BREACHES = [
     ),
     ("what_a_queue_holds_outlives_its_stack", "Queue^.DeletionPolicy", "Delete"),
     ("what_a_queue_holds_outlives_its_stack", "Dlq^.UpdateReplacePolicy", "Delete"),
-    ("every_alarm_says_what_it_means_and_what_to_do_first", "Alarm.AlarmDescription", "It failed."),
-    ("every_alarm_says_what_it_means_and_what_to_do_first", "Alarm.TreatMissingData", "breaching"),
+    (ALARMS, "Alarm.AlarmDescription", "It failed. First: repair it."),
+    (ALARMS, "Alarm.AlarmDescription", DESCRIPTION.format(query="commerce/prod/x/other")),
+    (ALARMS, "Alarm.TreatMissingData", "breaching"),
+    (ALARMS, "QueryDefinition.LogGroupNames", [{"Ref": "Queue"}]),
+    (ALARMS, "QueryDefinition.LogGroupNames", [{"Ref": "Elsewhere"}]),
+    (ALARMS, "QueryDefinition.LogGroupNames", []),
     (
         "somebody_is_told_of_whatever_runs_and_fails",
         "Alarm.Metrics.2.MetricStat.Metric.Dimensions",

@@ -59,6 +59,19 @@ def test_a_workflow_that_leads_nowhere_is_found_through_intrinsic_functions(asse
     assert "Workflow: ASL: Go" in capsys.readouterr().out
 
 
+def test_an_alarm_that_does_not_say_where_to_look_is_found(assembly, capsys):
+    alarm = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "AlarmDescription": "It fails. First: look.",
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 1,
+        },
+    }
+    assert main([assembly(Alarm=alarm)]) == 1
+    assert "Alarm: ALARM: the description must read" in capsys.readouterr().out
+
+
 def test_a_failed_template_is_looked_at_again_and_a_passed_one_is_not(assembly, monkeypatch):
     path = assembly(Orders={**QUEUE, "Properties": {"FifoQueu": True}})
     assert main([path]) == main([path]) == 1
