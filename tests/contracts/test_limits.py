@@ -1,25 +1,17 @@
 """What a page says of rates and limits is what the templates say."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from service_testing import of_type, synthesize
+from service_testing import of_type
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "limits.md"
 STAGES = ("dev", "staging", "prod")
 
 
-def limits_of(service, stage):
+def limits_of(service, template):
     """What is limited -> how, as the page's table writes it."""
-    room = f"{service}_service.settings"
-    settings = getattr(import_module(room), f"{service.title()}Settings") if find_spec(room) else None
-    build = import_module(f"{service}_service.stack").build
-    template = synthesize(build, service=service, settings=settings, stage=stage)[
-        f"commerce-{stage}-{service}"
-    ]
     (api,) = of_type(template, "AWS::ApiGateway::Stage")
     found = {}
     for each in api["MethodSettings"]:
@@ -40,10 +32,13 @@ def limits_of(service, stage):
 
 
 @pytest.fixture(scope="module")
-def rows():
-    services = sorted(folder.name.removesuffix("-service") for folder in ROOT.glob("*-service"))
+def rows(templates_of_stages):
     by_stage = [
-        {key: text for service in services for key, text in limits_of(service, stage).items()}
+        {
+            key: text
+            for service, stages in sorted(templates_of_stages.items())
+            for key, text in limits_of(service, stages[stage][f"commerce-{stage}-{service}"]).items()
+        }
         for stage in STAGES
     ]
     names = sorted({key for found in by_stage for key in found})

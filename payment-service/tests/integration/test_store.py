@@ -116,7 +116,7 @@ class TestCalls:
 
     @pytest.fixture
     def pay(self, settlement):
-        asked = REQUEST.model_copy(update={"expires_at": NOW + timedelta(minutes=5)})
+        asked = REQUEST.model_copy(update={"expires_at": utc_now() + timedelta(minutes=5)})
         return lambda **how: settlement.change("order-1", lambda p: domain.request(p, asked), **how)
 
     def test_a_captured_payment_is_two_writes_beside_the_providers_own_and_no_read(self, pay, calls):
