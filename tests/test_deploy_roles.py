@@ -215,6 +215,10 @@ def test_cloudformation_may_make_and_change_that_service_only(account: Account) 
             "queue": may("sqs:CreateQueue", arn("sqs", name)),
             "workflow": may("states:CreateStateMachine", arn("states", f"stateMachine:{name}")),
             "function": may("lambda:UpdateFunctionCode", arn("lambda", f"function:{name}")),
+            "rollout": may(
+                "codedeploy:CreateDeployment", arn("codedeploy", f"deploymentgroup:{name}/{name}")
+            ),
+            "alias": may("lambda:UpdateAlias", arn("lambda", f"function:{name}:live")),
             "rule": may("events:PutRule", arn("events", f"rule/commerce-prod/{name}")),
             "pipe": may("pipes:UpdatePipe", arn("pipes", f"pipe/{name}")),
             "alarm": may("cloudwatch:PutMetricAlarm", arn("cloudwatch", f"alarm:{name}")),

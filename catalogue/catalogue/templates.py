@@ -25,6 +25,13 @@ KINDS = {
     "AWS::StepFunctions::StateMachine": Kind.WORKFLOW,
 }
 
+ALIASES = {
+    "AWS::Lambda::Alias": ("FunctionName",),
+    "AWS::StepFunctions::StateMachineAlias": ("DeploymentPreference", "StateMachineVersionArn"),
+    "AWS::StepFunctions::StateMachineVersion": ("StateMachineArn",),
+}
+"""Types that stand for another resource → where they name it."""
+
 VERBS = {
     "reads": r"dynamodb:(Get|BatchGet|Query|Scan|ConditionCheck)|states:(Describe|List|Get)|secretsmanager:Get",
     "writes": r"dynamodb:(Put|Update|Delete|BatchWrite)",
@@ -110,7 +117,13 @@ class Reading:
             return self.reference(self.exports.get(json.dumps(argument)))
         if function == "Fn::GetAtt":
             argument = argument.split(".")[0] if isinstance(argument, str) else argument[0]
-        return str(argument) if function in {"Ref", "Fn::GetAtt"} and argument in self.resources else ""
+        if function not in {"Ref", "Fn::GetAtt"} or argument not in self.resources:
+            return ""
+        # Whoever calls an alias calls what it stands for.
+        aliased = ALIASES.get(self.resources[argument]["Type"])
+        return (
+            self.reference(_within(self.resources[argument]["Properties"], aliased)) if aliased else argument
+        )
 
     def references(self, value: Any) -> set[str]:
         """Every logical id that is referred to anywhere in a value."""
@@ -221,7 +234,8 @@ class Reading:
                 self.flow(self.parts[logical_id], self.parts[dead], "gives up to")
         for _, mapping in self.all_of("AWS::Lambda::EventSourceMapping"):
             for queue_or_stream in self.mentioned(mapping["EventSourceArn"]):
-                self.flow(queue_or_stream, self.parts[self.reference(mapping["FunctionName"])], "feeds")
+                for function in self.mentioned(mapping["FunctionName"]):
+                    self.flow(queue_or_stream, function, "feeds")
 
     def _find_pipes(self) -> None:
         """From where to where, by way of what."""
@@ -286,6 +300,12 @@ class Reading:
         """EventBridge rules: their path, and their properties."""
         for logical_id, rule in self.all_of("AWS::Events::Rule"):
             yield self.path(logical_id), rule
+
+
+def _within(properties: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        properties = properties[key]
+    return properties
 
 
 def verb_of(action: str) -> str:

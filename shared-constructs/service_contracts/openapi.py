@@ -199,9 +199,9 @@ class _Document:
         uri = json.dumps(route.integration["Uri"])
         functions = self.template["Resources"]
         name = next(
-            name
-            for name, each in functions.items()
-            if each["Type"] == "AWS::Lambda::Function" and f'"{name}"' in uri
+            each["Properties"]["FunctionName"]["Ref"]
+            for alias, each in functions.items()
+            if each["Type"] == "AWS::Lambda::Alias" and f'"{alias}"' in uri
         )
         paths = self.routers(functions[name]["Properties"])
         shape = re.sub(r"\{[^}]*\}", "{}", route.path)

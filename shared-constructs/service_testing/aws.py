@@ -32,6 +32,11 @@ def _session() -> Any:
     )
 
 
+def unqualified(name: str) -> str:
+    """The name or ARN of a function or state machine, from one with an alias or version at its end."""
+    return ":".join(name.split(":")[: 7 if name.startswith("arn:") else 1])
+
+
 def arn(service: str, resource: str) -> str:
     """An ARN in this account and region (IAM has none)."""
     return f"arn:aws:{service}:{'' if service == 'iam' else REGION}:{ACCOUNT}:{resource}"

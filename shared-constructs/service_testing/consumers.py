@@ -18,6 +18,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.stepfunctions.models import stepfunctions_backends
 from service_runtime.envelope import Event
 
+from service_testing import aws
 from service_testing.aws import ACCOUNT, REGION
 from service_testing.patterns import matches
 from service_testing.resources import state_machine_definition
@@ -106,12 +107,12 @@ def run_state_machine(stacks: Stacks, workflow_id: str, workflow_input: Any, **o
 
     Args:
         stacks: The deployed templates.
-        workflow_id: Construct id or path of the workflow, or its ARN.
+        workflow_id: Construct id or path of the workflow, or its ARN, an alias's too: there is one version here.
         workflow_input: Its input.
         **options: See `run_workflow`.
     """
     machines = stacks.resources("AWS::StepFunctions::StateMachine")
-    by_arn = [machine for machine in machines if machine.ref == workflow_id]
+    by_arn = [machine for machine in machines if machine.ref == aws.unqualified(workflow_id)]
     machine = (
         by_arn[0] if by_arn else stacks.resource(_logical(workflow_id), "AWS::StepFunctions::StateMachine")
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apigateway_engine import Resource
 
-from service_testing.aws import ACCOUNT, REGION, arn, client
+from service_testing.aws import ACCOUNT, REGION, arn, client, unqualified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,6 +103,23 @@ def _state_machine(default_name: str, properties: Mapping[str, Any]) -> Identity
     return machine, {"Arn": machine, "Name": name}
 
 
+def _function_alias(_default_name: str, properties: Mapping[str, Any]) -> Identity:
+    alias = arn("lambda", f"function:{properties['FunctionName']}:{properties['Name']}")
+    return alias, {"AliasArn": alias}
+
+
+def _machine_version(_default_name: str, properties: Mapping[str, Any]) -> Identity:
+    version = f"{properties['StateMachineArn']}:1"
+    return version, {"Arn": version}
+
+
+def _machine_alias(_default_name: str, properties: Mapping[str, Any]) -> Identity:
+    alias = (
+        f"{unqualified(properties['DeploymentPreference']['StateMachineVersionArn'])}:{properties['Name']}"
+    )
+    return alias, {"Arn": alias}
+
+
 def state_machine_definition(properties: Mapping[str, Any]) -> str:
     """The ASL text of an AWS::StepFunctions::StateMachine, its substitutions filled in."""
     text: str = properties.get("DefinitionString") or json.dumps(properties["Definition"])
@@ -114,13 +131,16 @@ def state_machine_definition(properties: Mapping[str, Any]) -> str:
 CREATORS: Final[Mapping[str, Callable[[str, Mapping[str, Any]], Identity]]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::Events::EventBus": _bus,
+    "AWS::Lambda::Alias": _function_alias,
     "AWS::SNS::Topic": _topic,
     "AWS::SQS::Queue": _queue,
     "AWS::SSM::Parameter": _parameter,
     "AWS::SecretsManager::Secret": _secret,
     "AWS::StepFunctions::StateMachine": _state_machine,
+    "AWS::StepFunctions::StateMachineAlias": _machine_alias,
+    "AWS::StepFunctions::StateMachineVersion": _machine_version,
 }
-"""Types that exist in moto; every other type only has a made-up name and attributes."""
+"""Types that exist in moto, and aliases and versions, whose names follow from what they stand for; every other type only has a made-up name and attributes."""
 
 
 def made_up_identity(name: str, resource_type: str) -> Identity:

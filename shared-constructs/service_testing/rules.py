@@ -39,11 +39,22 @@ UNBOUND_ACTIONS: Final = frozenset(
     | {f"logs:{action}LogDelivery" for action in ("Create", "Get", "Update", "Delete")}
     | {"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies"}
     | {"logs:DescribeLogGroups"}
+    # https://docs.aws.amazon.com/codedeploy/latest/userguide/monitoring-create-alarms-grant-permissions.html
+    | {"cloudwatch:DescribeAlarms"}
 )
-"""Actions that AWS grants on every resource or not at all (Service Authorization Reference)."""
+"""Actions that AWS grants on every resource or not at all (Service Authorization Reference), or asks for on every one."""
 
 ON_BEHALF: Final = frozenset({f"{each}.amazonaws.com" for each in ("states", "pipes", "scheduler")})
 """Services whose documentation says that they tell for whose resource they take on a role."""
+
+CALLERS: Final = (
+    "AWS::ApiGateway::Method",
+    "AWS::Cognito::UserPool",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Permission",
+    "AWS::StepFunctions::StateMachine",
+)
+"""What calls a function, or lets somebody call it."""
 
 WATCHED: Final = {
     "AWS::ApiGateway::Stage": {"5XXError"},
@@ -172,8 +183,11 @@ class ServiceRules:
     def test_somebody_is_told_of_whatever_runs_and_fails(self, template: Template) -> None:
         watched = list(_watched(template))
         for resource_type, metrics in WATCHED.items():
-            for name in _by_id(template, resource_type):
-                of_it = {metric for metric, dimensions in watched if f'{{"Ref": "{name}"}}' in dimensions}
+            for name, properties in _by_id(template, resource_type).items():
+                called = {f'{{"Ref": "{name}"}}', f'"{properties.get("StageName")}"'}
+                of_it = {
+                    metric for metric, dimensions in watched if any(each in dimensions for each in called)
+                }
                 assert metrics <= of_it, f"nobody is told of {', '.join(metrics - of_it)} of {name}"
 
     def test_what_a_queue_holds_outlives_its_stack(self, template: Template, stage: str) -> None:
@@ -191,10 +205,12 @@ class ServiceRules:
         self, template: Template
     ) -> None:
         functions, queues = _by_id(template, "AWS::Lambda::Function"), _by_id(template, "AWS::SQS::Queue")
+        aliases = _by_id(template, "AWS::Lambda::Alias")
         for mapping in of_type(template, "AWS::Lambda::EventSourceMapping"):
             queue = queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
-            name = mapping["FunctionName"]
-            function = functions[name["Ref"] if "Ref" in name else name["Fn::GetAtt"][0]]
+            called = json.dumps(mapping["FunctionName"])
+            (alias,) = [each for name, each in aliases.items() if f'{{"Ref": "{name}"}}' in called]
+            function = functions[alias["FunctionName"]["Ref"]]
             window = mapping.get("MaximumBatchingWindowInSeconds", 0)
             assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
             assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -219,6 +235,24 @@ class ServiceRules:
                 assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
                 assert function["TracingConfig"] == {"Mode": "Active"}
                 assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+    def test_whoever_calls_a_function_calls_its_alias_and_a_new_version_can_be_rolled_back(
+        self, stacks: Stacks, stage: str
+    ) -> None:
+        for template in stacks.values():
+            functions, aliases = _by_id(template, "AWS::Lambda::Function"), _aliases(template)
+            assert {each["Properties"]["FunctionName"]["Ref"] for each in aliases.values()} == set(functions)
+            for resource_type in CALLERS:
+                for name, caller in _by_id(template, resource_type).items():
+                    called = json.dumps(caller)
+                    past = [each for each in functions if f'"{each}"' in called]
+                    assert past == [], f"{name} calls {past}, not the alias"
+            gradual = {
+                name
+                for name, each in aliases.items()
+                if "CodeDeployLambdaAliasUpdate" in str(each.get("UpdatePolicy"))
+            }
+            assert gradual == (set(aliases) if stage == "prod" else set())
 
     def test_every_log_is_kept_for_a_time_and_holds_nobodys_data_in_production(
         self, stacks: Stacks, stage: str
@@ -289,6 +323,11 @@ def _watched(template: Template) -> Iterator[tuple[str, str]]:
         stats = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
         for metric in stats or [alarm]:
             yield metric["MetricName"], json.dumps(metric.get("Dimensions", []))
+
+
+def _aliases(template: Template) -> Mapping[str, dict[str, Any]]:
+    resources = template["Resources"].items()
+    return {name: each for name, each in resources if each["Type"] == "AWS::Lambda::Alias"}
 
 
 def _by_id(template: Template, resource_type: str) -> Mapping[str, dict[str, Any]]:

@@ -139,9 +139,9 @@ class Stacks:
                 return
 
     def function(self, name_or_arn: str) -> LocalFunction:
-        """A function of the templates, by logical id prefix or ARN."""
+        """A function of the templates, by logical id prefix or ARN, of an alias too: there is one version here."""
         functions = self.resources("AWS::Lambda::Function")
-        found = [f for f in functions if name_or_arn in (f.ref, f.attributes["Arn"])]
+        found = [f for f in functions if aws.unqualified(name_or_arn) in (f.ref, f.attributes["Arn"])]
         chosen = found[0] if found else self.resource(name_or_arn, "AWS::Lambda::Function")
         return self._functions.setdefault(chosen.ref, LocalFunction(chosen))
 

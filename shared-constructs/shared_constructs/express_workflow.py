@@ -324,7 +324,7 @@ def _fill(
             case ServiceTable():
                 resources[name] = value.resources.table
             case ServiceFunction():
-                resources[name] = value.resources.function
+                resources[name] = value.resources.alias
             case Workflow():
                 resources[name] = value.resources.state_machine
             case None | str() | int() | float() | Sequence() | Mapping():

@@ -5,19 +5,18 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Acknowledgment, Annotations, Duration, RemovalPolicy, Validations
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import (
+    Alias,
     ApplicationLogLevel,
     Architecture,
     Code,
     Function,
     LayerVersion,
     LoggingFormat,
-    Runtime,
-    RuntimeFamily,
     SystemLogLevel,
     Tracing,
 )
@@ -36,15 +35,16 @@ from shared_constructs.bundling import (
 from shared_constructs.customize import Customization
 from shared_constructs.permissions import TRACING, allow_unlimited
 from shared_constructs.queries import BUSY_FUNCTIONS, FAILED_INVOCATIONS, saved
-from shared_constructs.service import ServiceStack
+from shared_constructs.rollout import ALIAS, FunctionRollout
+from shared_constructs.service import ServiceStack, python_runtime
 from shared_constructs.validation import check_at_synth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aws_cdk.aws_cloudwatch import Alarm
-    from aws_cdk.aws_lambda import ILayerVersion
+    from aws_cdk.aws_cloudwatch import Alarm, IAlarm
+    from aws_cdk.aws_lambda import CfnVersion, ILayerVersion
 
     from shared_constructs.customize import Customize
     from shared_constructs.stage import Stage
@@ -159,7 +159,7 @@ class DependencyLayer(Construct):
             "layer",
             enforced={
                 "code": Code.from_asset(str(content), asset_hash=key),
-                "compatible_runtimes": [_runtime(target)],
+                "compatible_runtimes": [python_runtime(target)],
                 "compatible_architectures": [_architecture(target)],
             },
             description=description or f"Dependencies of {stack.service}",
@@ -173,13 +173,17 @@ class FunctionResources:
     """What a `ServiceFunction` consists of.
 
     Attributes:
-        function: The function.
+        function: The function, to change what it is; whoever calls it calls the alias.
+        alias: What callers, queues and permissions name: `live`, which points at the published version in use.
+        rollout: The part that shifts the alias to a new version bit by bit, and back; None where the stage does so at once.
         role: Its execution role, to which callers grant what it needs.
         log_group: Where it logs.
-        alarms: Errors, throttles.
+        alarms: Errors, throttles, and those of a new version that takes over bit by bit.
     """
 
     function: Function
+    alias: Alias
+    rollout: FunctionRollout | None
     role: Role
     log_group: LogGroup
     alarms: Sequence[Alarm]
@@ -194,6 +198,10 @@ class ServiceFunction(Construct):
     X-Ray; everything else is granted by whoever connects the function to something. Alarms tell of errors (exceptions,
     timeouts, crashes) and of throttles in three minutes within fifteen; what a handler answers or reports as a message
     to be seen again is no error.
+
+    What is called is the alias `live`, in every stage. A changed function is published as a version, to which the alias
+    moves as the stage's `rollout` says: bit by bit in `staging` and `prod`, and back to the version before as soon as
+    its own invocations fail or an API in front of it answers 5xx (see docs/explanations/deployments.md). A new version of the platform's layer is a change, too.
 
     Examples:
         >>> app = ServiceApp(service="cart", stage="dev")
@@ -273,7 +281,7 @@ class ServiceFunction(Construct):
         enforced = {
             "code": Code.from_asset(str(code), asset_hash=code.name),
             "handler": handler,
-            "runtime": _runtime(target),
+            "runtime": python_runtime(target),
             "architecture": _architecture(target),
             "timeout": self.timeout,
             "role": role,
@@ -293,11 +301,28 @@ class ServiceFunction(Construct):
             tracing=Tracing.ACTIVE if stage.tracing else Tracing.DISABLED,
         )
         function = Function(self, "Function", **properties)
+        version = function.current_version
+        if self._with_platform_layer:
+            # CloudFormation publishes a version when the template changes, which it does not for a layer's new version:
+            # that is another value of a parameter. As the version's description it replaces the version. Not by the CDK's
+            # options, whose text, a token, becomes part of the version's logical id.
+            cast("CfnVersion", version.node.default_child).description = stack.runtime_layer.layer_version_arn
+        alias = Alias(self, "Alias", alias_name=ALIAS, version=version)
+        customized = customization.of("alarms", enforced={})
+        alarms = self._alarms(function, log_group, customized)
+        rollout = None
+        if stage.rollout != "ALL_AT_ONCE":
+            rollout = FunctionRollout(
+                self, "Rollout", alias=alias, log_group=log_group, customized=customized
+            )
+            alarms.append(rollout.alarm)
         self.resources = FunctionResources(
             function=function,
+            alias=alias,
+            rollout=rollout,
             role=role,
             log_group=log_group,
-            alarms=self._alarms(function, log_group, customization.of("alarms", enforced={})),
+            alarms=alarms,
         )
         Validations.of(function).acknowledge(
             Acknowledgment(
@@ -310,6 +335,16 @@ class ServiceFunction(Construct):
                 role, TRACING, reason="X-Ray has no resources to restrict the writing of traces to."
             )
         check_at_synth(self, self._oversize)
+
+    def roll_back_on(self, *alarms: IAlarm) -> None:
+        """Give up a new version when one of these alarms goes off, too; of no effect where the stage deploys at once.
+
+        Args:
+            alarms: Of whoever would notice first that the function does not do what it should. They may not depend on
+                what calls the function, which would be circular: their dimensions are literal.
+        """
+        if self.resources.rollout:
+            self.resources.rollout.watch(*alarms)
 
     def _alarms(self, function: Function, log_group: LogGroup, customized: Mapping[str, Any]) -> list[Alarm]:
         return [
@@ -352,10 +387,6 @@ class ServiceFunction(Construct):
         return [
             f"code and layers must unzip to at most {MAX_UNZIPPED_BYTES} bytes, these to {unzipped} ({allotted})"
         ]
-
-
-def _runtime(target: Target) -> Runtime:
-    return Runtime(f"python{target.python}", RuntimeFamily.PYTHON)
 
 
 def _architecture(target: Target) -> Architecture:

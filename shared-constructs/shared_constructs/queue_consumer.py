@@ -328,7 +328,7 @@ class QueueConsumer(Construct):
             max_concurrency=self._batching.max_concurrency or self._stack.stage.consumer_max_concurrency,
             filters=[FilterCriteria.filter(dict(pattern)) for pattern in self._filters] or None,
         )
-        function.add_event_source(SqsEventSource(self._queue, **properties))
+        target.resources.alias.add_event_source(SqsEventSource(self._queue, **properties))
         concurrency, reserved = properties["max_concurrency"], target.reserved_concurrency
         if reserved is not None and concurrency > reserved:
             fault = (

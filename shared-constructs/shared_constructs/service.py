@@ -25,7 +25,7 @@ from aws_cdk import (
 from aws_cdk.aws_cognito import IUserPool, UserPool
 from aws_cdk.aws_events import EventBus, IEventBus
 from aws_cdk.aws_iam import CfnRole
-from aws_cdk.aws_lambda import ILayerVersion, LayerVersion
+from aws_cdk.aws_lambda import ILayerVersion, LayerVersion, Runtime
 from aws_cdk.aws_logs import ILogGroup, LogGroup
 from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_ssm import StringParameter
@@ -40,6 +40,7 @@ from service_topology import (
     role_path,
 )
 
+from shared_constructs.bundling import Target
 from shared_constructs.discovery import Discoverable
 from shared_constructs.feature_flags import FEATURE_FLAGS
 from shared_constructs.stage import ServiceSettings, Stage, StageError, resolve
@@ -169,6 +170,16 @@ class ServiceApp(App):
         if not isinstance(overrides, dict):
             raise StageError(f"context 'stages' must map stage names to their settings, got {overrides!r}")
         return {name: resolve(name, given, settings) for name, given in overrides.items()}
+
+
+def python_runtime(target: Target) -> Runtime:
+    """The managed runtime of a target.
+
+    The CDK's own constant: making another of the same name adds to the runtimes that all layers run on by default, and so
+    changes what the versions of functions are called.
+    """
+    runtime: Runtime = getattr(Runtime, f"PYTHON_{target.python.replace('.', '_')}")
+    return runtime
 
 
 def _is_guarded(app: ServiceApp) -> bool:
@@ -343,8 +354,13 @@ class ServiceStack(Stack):
     @cached_property
     def runtime_layer(self) -> ILayerVersion:
         """The platform's shared runtime layer, pinned by major version: the packages that handlers may import."""
-        return LayerVersion.from_layer_version_arn(
-            self, "RuntimeLayer", self.import_parameter(PLATFORM, "runtime-layer-arn")
+        return LayerVersion.from_layer_version_attributes(
+            self,
+            "RuntimeLayer",
+            layer_version_arn=self.import_parameter(PLATFORM, "runtime-layer-arn"),
+            # Not every runtime that the CDK knows: a version's logical id says what its layers run on, so that each new
+            # CDK would publish every function again, which Lambda refuses for one that has not changed.
+            compatible_runtimes=[python_runtime(Target.of(self.stage))],
         )
 
     def _misplaced_resources(self) -> list[str]:

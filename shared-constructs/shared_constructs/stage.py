@@ -27,6 +27,18 @@ _RETENTION = {
 }
 
 
+Rollout = Literal[
+    "ALL_AT_ONCE",
+    "CANARY_10_PERCENT_5_MINUTES",
+    "CANARY_10_PERCENT_15_MINUTES",
+    "LINEAR_10_PERCENT_EVERY_1_MINUTE",
+    "LINEAR_10_PERCENT_EVERY_3_MINUTES",
+]
+"""How a new version takes over, by the CDK's names of CodeDeploy's configurations: at once, a tenth first and all the rest after those minutes, or
+a further tenth every so many minutes
+(https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html)."""
+
+
 class StageError(ValueError):
     """An unknown stage, an unknown setting or a value that a setting does not allow."""
 
@@ -80,6 +92,10 @@ class Stage(BaseModel):
         ge=2,
         le=1000,
         description="Batches of one queue handled at once; SQS event sources allow 2 to 1000.",
+    )
+    rollout: Rollout = Field(
+        default="CANARY_10_PERCENT_5_MINUTES",
+        description="How a new version of a function, or of a workflow that callers wait for, takes over.",
     )
     throttle_rate: int = Field(default=200, ge=1, le=10_000, description="Requests per second of one API.")
     throttle_burst: int = Field(
@@ -265,6 +281,7 @@ _THROWAWAY: dict[str, Any] = {
     "retain_data": False,
     "deletion_protection": False,
     "alarms": False,
+    "rollout": "ALL_AT_ONCE",
     "log_level": "DEBUG",
     "log_sample_rate": 0.0,
     "workflow_log_level": "ALL",

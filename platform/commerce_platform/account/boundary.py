@@ -57,12 +57,15 @@ NAMED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("stateMachine:{}*", "execution:{}*", "express:{}*"),
     ),
-    "lambda": (("InvokeFunction",), ("function:{}*",)),
+    "lambda": (
+        ("GetAlias", "GetProvisionedConcurrencyConfig", "InvokeFunction", "UpdateAlias"),
+        ("function:{}*",),
+    ),
 }
 """Service of AWS → actions, and the resources that have names which begin as the stack's does."""
 
 ANYWHERE = (
-    *("cloudwatch:PutMetricData", "dynamodb:ListStreams"),
+    *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData", "dynamodb:ListStreams"),
     *("logs:CreateLogDelivery", "logs:CreateLogStream", "logs:DeleteLogDelivery", "logs:DescribeLogGroups"),
     *("logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutLogEvents"),
     *("logs:PutResourcePolicy", "logs:UpdateLogDelivery"),

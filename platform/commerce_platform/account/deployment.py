@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from service_topology import GitHub
 
 ISSUER = "token.actions.githubusercontent.com"
-PASSED_TO = ("apigateway", "events", "lambda", "pipes", "scheduler", "states")
+PASSED_TO = ("apigateway", "codedeploy", "events", "lambda", "pipes", "scheduler", "states")
 """The services of AWS that act in a role of ours."""
 QUALIFIER = "hnb659fds"
 """Of the CDK's bootstrap stack: the default one."""
 
 NAMED = {
     "cloudwatch": ("alarm:{}*",),
+    "codedeploy": ("application:{}*", "deploymentgroup:{}*"),
     "dynamodb": ("table/{}*",),
     "events": ("rule/commerce-{stage}/{}*", "rule/{}*"),
     "lambda": ("function:{}*", "layer:{}*", "layer:{}*:*"),
@@ -55,6 +56,7 @@ TAGGED = {
 
 UNLIMITED = (
     *("apigateway:GET", "cloudwatch:DescribeAlarms", "lambda:ListLayers", "lambda:ListLayerVersions"),
+    "codedeploy:GetDeploymentConfig",  # those that CodeDeploy brings
     *("lambda:GetLayerVersion", "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups"),
     *(
         "logs:DescribeResourcePolicies",

@@ -33,6 +33,7 @@ from shared_constructs.direct_api.models import RequestModels
 from shared_constructs.direct_api.shapes import ModelError
 from shared_constructs.direct_api.throttling import MethodSettings, Throttle
 from shared_constructs.direct_api.web_acl import MIN_SOURCE_LIMIT, WebAcl
+from shared_constructs.function import ServiceFunction
 from shared_constructs.queries import FAILED_REQUESTS, saved
 from shared_constructs.service import ServiceStack
 from shared_constructs.validation import check_at_synth
@@ -238,8 +239,13 @@ class DirectApi(Construct):
         return alarm_above(
             self,
             "ServerErrorAlarm",
-            # The average of zeros and ones, one for each request: the share that failed.
-            metric=rest_api.deployment_stage.metric_server_error(period=PERIOD, statistic="Average"),
+            # The average of zeros and ones, one for each request: the share that failed. Its dimensions are literal:
+            # the rollout of a function that the API's routes call waits for this alarm, and the stage for the routes.
+            metric=rest_api.metric_server_error(
+                period=PERIOD,
+                statistic="Average",
+                dimensions_map={"ApiName": rest_api.rest_api_name, "Stage": STAGE_NAME},
+            ),
             threshold=MAX_ERROR_RATE,
             lasting=REPEATED,
             means=f"{self._service_stack.service}: callers are answered 5xx; orders, carts or lists fail for them.",
@@ -318,6 +324,8 @@ class DirectApi(Construct):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The method's options, and what it promises beyond them; a function's router promises for itself."""
         if isinstance(operation, InvokeFunction):
+            if isinstance(operation.function, ServiceFunction):
+                operation.function.roll_back_on(*self.resources.alarms)
             return methods.of_function(operation, path), {}
         integration = operation.integration()
         methods.check_parameters(integration, path, auth)

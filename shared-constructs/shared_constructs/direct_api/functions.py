@@ -26,7 +26,5 @@ class InvokeFunction:
 
     @property
     def target(self) -> lambda_.IFunction:
-        """The CDK function."""
-        return (
-            self.function.resources.function if isinstance(self.function, ServiceFunction) else self.function
-        )
+        """What API Gateway calls: the alias of a `ServiceFunction`."""
+        return self.function.resources.alias if isinstance(self.function, ServiceFunction) else self.function

@@ -246,7 +246,7 @@ def _common(stage: Stage, password: dict[str, Any]) -> dict[str, Any]:
 def _complete(pool: UserPool, trigger: ServiceFunction, scope: str, description: str) -> None:
     """Give a pool its trigger, its scope and whoever sends its mails."""
     pool.add_trigger(
-        UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG, trigger.resources.function, LambdaVersion.V2_0
+        UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG, trigger.resources.alias, LambdaVersion.V2_0
     )
     server, _, name = scope.partition("/")
     pool.add_resource_server(

@@ -152,7 +152,8 @@ def test_scopes_are_decided_by_the_pools_own_trigger_on_access_tokens(data, who,
     assert pool["UserPoolTier"] == "ESSENTIALS"
     trigger = pool["LambdaConfig"]["PreTokenGenerationConfig"]
     assert trigger["LambdaVersion"] == "V2_0"
-    function = data[trigger["LambdaArn"]["Fn::GetAtt"][0]]["Properties"]
+    alias = data[trigger["LambdaArn"]["Ref"]]["Properties"]
+    function = data[alias["FunctionName"]["Ref"]]["Properties"]
     assert function["Handler"].endswith(f".customize_{who}_token")
     server = of_pool(data, who, "AWS::Cognito::UserPoolResourceServer")
     assert server["Identifier"] == "commerce"

@@ -7,6 +7,7 @@ from aws_cdk import Duration, Size
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_lambda import LayerVersion
 from service_testing import synthesize
+from service_testing.templates import listed
 from shared_constructs import (
     NO_DEPENDENCIES,
     DependencyLayer,
@@ -35,7 +36,11 @@ def package(tmp_path, monkeypatch):
     return runtime
 
 
-def template(stage="dev", count=1, **arguments):
+def template(*args, **arguments):
+    return resources(*args, **arguments).values()
+
+
+def resources(stage="dev", count=1, context=None, **arguments):
     given = {
         "package": "shop_functions",
         "include": (".",),
@@ -47,7 +52,8 @@ def template(stage="dev", count=1, **arguments):
         for number in range(count):
             ServiceFunction(stack, f"Work{number}", **(given | arguments))
 
-    return synthesize(build, service="shop", stage=stage)[f"commerce-{stage}-shop"]["Resources"].values()
+    stacks = synthesize(build, service="shop", stage=stage, context=context)
+    return stacks[f"commerce-{stage}-shop"]["Resources"]
 
 
 def of_type(resources, resource_type):
@@ -61,15 +67,94 @@ def the_function(*args, **arguments):
 
 def test_errors_and_throttles_that_do_not_pass_raise_an_alarm():
     alarms = of_type(template("prod"), "AWS::CloudWatch::Alarm")
-    assert [(alarm["MetricName"], alarm["Statistic"]) for alarm in alarms] == [
+    steady = [alarm for alarm in alarms if "MetricName" in alarm]
+    assert [(alarm["MetricName"], alarm["Statistic"]) for alarm in steady] == [
         ("Errors", "Sum"),
         ("Throttles", "Sum"),
     ]
-    for alarm in alarms:
+    for alarm in steady:
         assert (alarm["Threshold"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (0, 3, 15)
         assert len(alarm["AlarmActions"]) == 1
     customized = template(customize={"alarms": {"threshold": 5}})
     assert {alarm["Threshold"] for alarm in of_type(customized, "AWS::CloudWatch::Alarm")} == {5}
+
+
+def version_of(*args, **arguments):
+    [version] = [
+        name for name, each in resources(*args, **arguments).items() if each["Type"] == "AWS::Lambda::Version"
+    ]
+    return version
+
+
+def test_a_version_is_published_when_the_function_changes_and_only_then(package):
+    assert version_of("prod") == version_of("prod")
+    assert version_of("prod") == version_of("prod", reserved_concurrency=5)
+    assert version_of("prod") != version_of("prod", memory_mb=2048)
+    assert version_of("prod") != version_of("prod", environment={"TABLE": "other"})
+    before = version_of("prod")
+    (package / "handler.py").write_text(f"{HANDLER}\n# mended\n")
+    assert version_of("prod") != before
+
+
+def test_a_new_version_of_the_platforms_layer_makes_a_new_version_of_the_function():
+    [version] = of_type(template("prod"), "AWS::Lambda::Version")
+    [layer] = the_function("prod")["Layers"]
+    assert version["Description"] == layer
+    [alone] = of_type(template("prod", dependencies=NO_DEPENDENCIES), "AWS::Lambda::Version")
+    assert alone.keys() == {"FunctionName"}
+
+
+@pytest.mark.parametrize(
+    ("rollout", "configuration"),
+    [
+        ("CANARY_10_PERCENT_15_MINUTES", "LambdaCanary10Percent15Minutes"),
+        ("LINEAR_10_PERCENT_EVERY_1_MINUTE", "LambdaLinear10PercentEvery1Minute"),
+    ],
+)
+def test_a_new_version_takes_over_as_the_stage_says_and_gives_way_when_it_fails(rollout, configuration):
+    context = {"stages": {"dev": {"rollout": rollout}}}
+    made = resources(context=context, count=2)
+    groups = of_type(made.values(), "AWS::CodeDeploy::DeploymentGroup")
+    assert [each["DeploymentConfigName"] for each in groups] == [f"CodeDeployDefault.{configuration}"] * 2
+    assert len(of_type(made.values(), "AWS::CodeDeploy::Application")) == 1
+    for group in groups:
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+        [watched] = group["AlarmConfiguration"]["Alarms"]
+        alarm = made[watched["Name"]["Ref"]]["Properties"]
+        versions = [
+            dimension["Value"]["Fn::GetAtt"][0]
+            for each in alarm["Metrics"]
+            if "MetricStat" in each
+            for dimension in each["MetricStat"]["Metric"]["Dimensions"]
+            if dimension["Name"] == "ExecutedVersion"
+        ]
+        assert {made[each]["Type"] for each in versions} == {"AWS::Lambda::Version"}
+
+
+def test_codedeploy_may_move_the_aliases_of_its_stack_and_nothing_else():
+    made = resources("prod", count=2)
+    [role] = [name for name in made if name.startswith("CodeDeployRole") and "Policy" not in name]
+    statements = [
+        statement
+        for each in of_type(made.values(), "AWS::IAM::Policy")
+        if each["Roles"] == [{"Ref": role}]
+        for statement in each["PolicyDocument"]["Statement"]
+    ]
+    assert "ManagedPolicyArns" not in made[role]["Properties"]
+    assert {action for each in statements for action in listed(each["Action"])} == {
+        "cloudwatch:DescribeAlarms",
+        "lambda:GetAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:UpdateAlias",
+    }
+    moved = [each for each in statements if "lambda:UpdateAlias" in each["Action"]]
+    assert "*" not in [resource for each in moved for resource in listed(each["Resource"])]
+
+
+def test_where_the_stage_deploys_at_once_there_is_no_codedeploy_and_the_alias_is_called_all_the_same():
+    made = template("dev")
+    assert [each["Name"] for each in of_type(made, "AWS::Lambda::Alias")] == ["live"]
+    assert of_type(made, "AWS::CodeDeploy::DeploymentGroup") == []
 
 
 @pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
@@ -113,11 +198,13 @@ def test_it_cannot_pretend_to_be_another_service():
 
 @pytest.mark.parametrize("stage", ["local", "prod"])
 def test_its_role_may_write_its_own_logs_and_traces_where_the_stage_traces(stage):
-    resources = template(stage)
-    [role] = of_type(resources, "AWS::IAM::Role")
-    assert "ManagedPolicyArns" not in role
+    made = resources(stage)
+    [role] = [name for name in made if name.startswith("Work0Role") and "Policy" not in name]
+    assert "ManagedPolicyArns" not in made[role]["Properties"]
     granted = {}
-    for policy in of_type(resources, "AWS::IAM::Policy"):
+    for policy in of_type(made.values(), "AWS::IAM::Policy"):
+        if policy["Roles"] != [{"Ref": role}]:
+            continue
         for statement in policy["PolicyDocument"]["Statement"]:
             granted[tuple(statement["Action"])] = statement["Resource"]
     logs = granted.pop(("logs:CreateLogStream", "logs:PutLogEvents"))

@@ -60,9 +60,11 @@ SERVICE = {
     },
     "AWS::Lambda::EventSourceMapping": {
         "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
-        "FunctionName": {"Ref": "Function"},
+        "FunctionName": {"Ref": "Alias"},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     },
+    "AWS::Lambda::Alias": {"FunctionName": {"Ref": "Function"}, "Name": "live"},
+    "AWS::Lambda::Permission": {"FunctionName": {"Ref": "Alias"}},
     "AWS::Pipes::Pipe": {
         "SourceParameters": {
             "DynamoDBStreamParameters": {
@@ -134,10 +136,12 @@ def template():
     for name, scope in (("Operators", "commerce/operate"), ("Fulfilment", "commerce/operate")):
         scoped = copy.deepcopy(operators) | {"AuthorizationScopes": [scope]}
         resources[name] = {"Type": "AWS::ApiGateway::Method", "Properties": scoped}
+    gradual = {"UpdatePolicy": {"CodeDeployLambdaAliasUpdate": {}}}
+    changed = {"Queue": kept, "Dlq": kept, "Alias": gradual}
     parameters = {"EventLog": {"Default": "/commerce/prod/platform/event-log-name/v1"}}
     return {
         "Parameters": parameters,
-        "Resources": resources | {name: resources[name] | kept for name in ("Queue", "Dlq")},
+        "Resources": resources | {name: resources[name] | more for name, more in changed.items()},
     }
 
 
@@ -161,6 +165,16 @@ ALARMS = "every_alarm_says_who_does_what_first_and_where_to_look"
 STATEMENT = "Policy.PolicyDocument.Statement.0"
 STREAM = "Pipe.SourceParameters.DynamoDBStreamParameters"
 BREACHES = [
+    (
+        "whoever_calls_a_function_calls_its_alias_and_a_new_version_can_be_rolled_back",
+        "EventSourceMapping.FunctionName",
+        {"Ref": "Function"},
+    ),
+    (
+        "whoever_calls_a_function_calls_its_alias_and_a_new_version_can_be_rolled_back",
+        "Alias.FunctionName",
+        {"Ref": "Another"},
+    ),
     ("no_role_has_a_wildcard_action_or_a_policy_of_aws", f"{STATEMENT}.Action", "events:*"),
     ("no_role_has_a_wildcard_action_or_a_policy_of_aws", "Role.ManagedPolicyArns", ["arn"]),
     ("every_action_is_granted_on_named_resources_where_aws_can_name_them", f"{STATEMENT}.Resource", "*"),
