@@ -119,6 +119,7 @@ class FunctionRollout(Construct):
             )
             for name in ("errors", "invocations")
         }
+        function = self.node.path.split("/")[-2]
         return alarm_above(
             self,
             "Alarm",
@@ -130,7 +131,7 @@ class FunctionRollout(Construct):
             ),
             threshold=MAX_FAILURES,
             lasting=FAILING,
-            means=f"{self.node.path.split("/")[-2]}: the new version fails; if it is being deployed, it is rolled back.",
+            means=f"{function}: the new version fails; if it is being deployed, it is rolled back.",
             first="find the exception in its log group, by the version in its stream's name.",
             runbook="failing-version",
             query=saved(self, FAILED_INVOCATIONS, log_group),
