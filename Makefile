@@ -49,7 +49,7 @@ CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 ACCOUNTS = $(call given,TOPOLOGY,topology)
 
-.PHONY: help setup up down status logs demo order trace smoke bench token synth diff review deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench cost token synth diff review deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -94,6 +94,19 @@ bench: setup ## Measure what an order takes, beside a chain of functions (ORDERS
 	@unset AWS_ENDPOINT_URL; export LOG_LEVEL=WARNING COMMERCE_METERING=1 COMMERCE_LOCAL_DIR=.cache/bench/$$$$; \
 	trap 'exit 130' INT TERM HUP; trap '$(CLI) down >/dev/null; rm -rf "$$COMMERCE_LOCAL_DIR"' EXIT; \
 	$(CLI) up --port 0 $(MEASURED:%=--service %) && $(SHOP) bench $(RUNS)
+
+# A stage's templates and those of the chain, named in a file.
+templates_of = { $(CLI) synth --stage $(1) && $(CLI) synth --stage $(1) --service bench/synchronous_chain; } >.cache/cost/templates.$(1)
+COSTED := product inventory order payment cart bench/synchronous_chain
+
+cost: setup ## What a stage costs a month and an order, and what changes would do (STAGE=prod ORDERS=320000 ASSUME= FREE_TIER=1 JSON= PAGE= COUNT=1)
+	@mkdir -p .cache/cost && $(call templates_of,local)
+	@$(if $(COUNT),unset AWS_ENDPOINT_URL; export LOG_LEVEL=WARNING COMMERCE_METERING=1 COMMERCE_LOCAL_DIR=.cache/cost/$$$$; \
+	trap 'exit 130' INT TERM HUP; trap '$(CLI) down >/dev/null; rm -rf "$$COMMERCE_LOCAL_DIR"' EXIT; \
+	$(CLI) up --port 0 $(COSTED:%=--service %) && $(SHOP) cost-count --templates .cache/cost/templates.local $(call given,TIMES,times))
+	@$(call templates_of,$(or $(STAGE),prod))
+	@$(SHOP) cost --stage $(or $(STAGE),prod) --templates .cache/cost/templates.$(or $(STAGE),prod) --standing .cache/cost/templates.local \
+	  $(call given,ORDERS,orders) $(call given,ASSUME,assume) $(if $(FREE_TIER),--free-tier) $(call given,JSON,json) $(call given,PAGE,page)
 
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
 	@$(SHOP) token $(CUSTOMER) $(call given,GROUP,group)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from commerce_platform.cli.errors import CliError
-from commerce_platform.cli.review import Change, Flag, checked_out, compare, markdown
+from commerce_platform.cli.review import Change, Flag, States, checked_out, compare, cost, markdown
 from commerce_platform.cli.workspace import Workspace
 
 WORKSPACE = Workspace.here()
@@ -146,6 +147,43 @@ def test_a_comment_says_which_label_is_missing():
     assert "every template is the same" in markdown([], "prod", "main", [])
 
 
+def test_a_comment_says_what_it_costs():
+    found = [Change("stack", "[-] Table", ())]
+    assert "| order | +$3.00 |" in markdown(found, "prod", "main", [], cost="| order | +$3.00 |")
+    assert "| order | +$3.00 |" in markdown([], "prod", "main", [], cost="| order | +$3.00 |")
+
+
+def standing(**resources):
+    return {"commerce-prod-order": {"Resources": resources}}
+
+
+def test_what_a_change_costs_a_month_is_told_by_service():
+    dashboard = {"Type": "AWS::CloudWatch::Dashboard", "Properties": {}}
+    before = standing(Role=role())
+    told = cost(WORKSPACE, States(before, standing(Role=role(), Dashboard=dashboard)), "prod")
+    assert re.search(r"\| order \| \$0\.0000\d+ \| = \| \$3\.00 \| \+\$3\.00 \|", told)
+    assert "| order |" not in cost(WORKSPACE, States(before, before), "prod")
+
+
+def test_what_a_change_costs_an_order_is_told_from_what_was_counted():
+    """The saga as an Express workflow instead of a Standard one."""
+    counted = json.loads((WORKSPACE.root / "docs/cost/counts.json").read_text())["journeys"]["confirmed"]
+    ((name, _),) = [(key, used) for key, used in counted.items() if "standardTransitions" in used]
+
+    def lifecycle(kind):
+        flow = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"StateMachineType": kind}}
+        return standing(**{name.rpartition("/")[2]: flow})
+
+    told = cost(WORKSPACE, States(lifecycle("EXPRESS"), lifecycle("STANDARD")), "prod")
+    assert "| order | $0.0001" in told
+    assert "| +$0.00" in told
+
+
+def test_a_former_state_without_counts_is_compared_all_the_same(repository):
+    told = cost(WORKSPACE, States(standing(), standing(), repository), "prod")
+    assert "| together |" in told
+
+
 @pytest.fixture
 def repository(tmp_path):
     def git(*arguments):
@@ -196,7 +234,10 @@ def test_verbs_compare_with_templates_that_were_kept(tmp_path):
     for name in done.stdout.split():
         (tmp_path / name.rpartition("/")[2]).write_text((WORKSPACE.root / name).read_text())
     options = ("--service", "order", "--stage", "dev", "--against", str(tmp_path))
-    assert "Nothing would change in dev" in run(tmp_path, "review", *options).stdout
+    same = run(tmp_path, "review", *options).stdout
+    assert "Nothing would change in dev" in same
+    assert "#### Cost of a month" in same
+    assert "| together |" in (WORKSPACE.root / ".cache/review/review.md").read_text()
     (kept,) = tmp_path.glob("*-data.template.json")
     former = json.loads(kept.read_text())
     for resource in former["Resources"].values():

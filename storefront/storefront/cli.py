@@ -111,6 +111,68 @@ def smoke(
 
 
 @cli.command()
+def cost(
+    templates: Annotated[
+        Path,
+        typer.Option(help="A file that names the stage's templates, one a line, as make synth prints them."),
+    ],
+    stage: Annotated[str, typer.Option(help="Whose they are.")] = "prod",
+    orders: Annotated[float, typer.Option(min=1, help="A month.")] = 320_000,
+    *,
+    assume: Annotated[str, typer.Option(help="Other assumptions for once: visit=20 cold_starts=0.")] = "",
+    standing: Annotated[
+        Path | None,
+        typer.Option(help="The same of the stage that was counted on, to say how old the counts are."),
+    ] = None,
+    into: Annotated[Path | None, typer.Option("--json", help="A file for everything, as JSON.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A page with the marks, to write the tables into.")
+    ] = None,
+    free_tier: Annotated[bool, typer.Option(help="Take off what is free each month.")] = False,
+    check: Annotated[bool, typer.Option(help="Say only what is above the budget, or too old.")] = False,
+) -> None:
+    """What a stage costs a month and an order, by service and resource; fails above the budget."""
+    from storefront.cost import verb  # noqa: PLC0415 - loads what draws, which nothing else needs
+
+    document = verb.made(verb.Asked(templates, stage, orders, assume, standing), is_free_tier=free_tier)
+    if into:
+        verb.keep(document, into)
+    if page:
+        verb.write(document, page)
+    verb.show(document, output, is_brief=check)
+    if faults := verb.faults(document):
+        raise StorefrontError("\n".join(faults), "\n".join(sorted({*faults.values()})))
+
+
+@cli.command()
+def cost_count(
+    templates: Annotated[
+        Path, typer.Option(help="A file that names the local stage's templates, one a line.")
+    ],
+    times: Annotated[int, typer.Option(min=1, max=100, help="How often each journey is made.")] = 10,
+) -> None:
+    """Count what customers' journeys use of each resource, on a local cloud that counts, and keep it."""
+    from storefront.cost import verb  # noqa: PLC0415 - as above
+
+    verb.count(Commerce.running(), templates, times, output)
+
+
+@cli.command()
+def cost_change(
+    before: Annotated[
+        Path, typer.Option(help="A folder: templates.json by stack, counts.json if there is one.")
+    ],
+    after: Annotated[Path, typer.Option(help="The same of now.")],
+    stage: Annotated[str, typer.Option(help="Whose templates they are.")] = "prod",
+    orders: Annotated[float, typer.Option(min=1, help="A month.")] = 320_000,
+) -> None:
+    """What a change would do to the bill, as Markdown."""
+    from storefront.cost import change  # noqa: PLC0415 - as above
+
+    sys.stdout.write(change.markdown(change.between(before, after, stage, orders)))
+
+
+@cli.command()
 def bench_page(
     page: Annotated[Path, typer.Argument(help="The page; its data are in the folder of its name.")],
 ) -> None:

@@ -117,7 +117,7 @@ def test_the_stages_are_as_their_table_says():
 
 
 def test_prices_are_those_that_the_benchmark_uses():
-    prices = tomllib.loads((ROOT / "storefront/storefront/bench/prices.toml").read_text()).values()
+    prices = tomllib.loads((ROOT / "storefront/storefront/prices.toml").read_text()).values()
     per_million = [price["usd"] * 1e6 for price in prices if isinstance(price, dict)]
     said = [
         (page.name, price)

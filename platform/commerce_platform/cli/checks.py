@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from commerce_platform.cli import cdk, process
 from commerce_platform.cli.errors import CliError
-from commerce_platform.cli.workspace import NEVER_DEPLOYED, STAGES, digest, files
+from commerce_platform.cli.workspace import LOCAL, NEVER_DEPLOYED, STAGES, digest, files
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -173,6 +173,25 @@ class Lint(Checker):
         name = f"secrets {self.project.name}" if self.project else "secrets"
         return await self.once(name, content, lambda: self.tool("secrets", *command))
 
+    async def cost(self) -> str:
+        """An order and a month of production cost no more than their budget, by counts that are not too old."""
+        kept = self.memory / "cost"
+        kept.mkdir(parents=True, exist_ok=True)
+        options: list[str | Path] = []
+        for option, stage in (("--templates", "prod"), ("--standing", LOCAL)):
+            try:
+                folders = [
+                    folder
+                    for app in self.workspace.apps
+                    for folder in await cdk.synthesize_stages(self.workspace, app, [stage])
+                ]
+            except CliError as error:
+                return error.problem
+            found = sorted(path for folder in folders for path in folder.glob("*.template.json"))
+            (kept / stage).write_text("".join(f"{path}\n" for path in found))
+            options += [option, kept / stage]
+        return await self.tool("cost", sys.executable, "-m", "storefront", "cost", "--check", *options)
+
     async def templates(self, app: App) -> str:
         """Every stage's: synthesized with cdk-nag and the CDK's own validation, then cfn-lint and our checks."""
         try:
@@ -240,6 +259,7 @@ async def everything(workspace: Workspace, service: str | None, board: Board) ->
     # The slowest first.
     checks: dict[str, Awaitable[str]] = {"types": lint.types()}
     checks |= {f"{app.name} templates": lint.templates(app) for app in apps}
+    checks |= {} if project else {"cost": lint.cost()}
     checks |= {"style": lint.style(), "boundaries": lint.boundaries(), "committed files": lint.committed()}
     checks |= {"pipelines": lint.pipelines(), "secrets": lint.secrets()}
     await run_all(checks, board, "make format repairs style where it can.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from service_topology import Place
 
-    from commerce_platform.cli.review import Change
+    from commerce_platform.cli.review import Change, States
     from commerce_platform.cli.workspace import App
 
 INTERRUPTED = 130
@@ -201,10 +201,12 @@ def review_changes(
     if unknown := set(allowed) - set(review.LABELS):
         known = "; ".join(f"{label}: {meaning}" for label, meaning in review.LABELS.items())
         raise CliError(f"No label is called {', '.join(sorted(unknown))}.", f"ALLOW takes {known}.")
-    found = _changes(workspace, service, stage, against)
+    states, found = _changes(workspace, service, stage, against)
+    cost = review.cost(workspace, states, stage)
+    output.print(cost, markup=False, soft_wrap=True)
     comment = workspace.root / review.CACHE / "review.md"
     comment.parent.mkdir(parents=True, exist_ok=True)
-    comment.write_text(review.markdown(found, stage, against, allowed))
+    comment.write_text(review.markdown(found, stage, against, allowed, cost=cost))
     output.print(f"As a comment: {comment.relative_to(workspace.root)}", soft_wrap=True)
     if refused := sorted({flag.label for change in found for flag in change.flags} - set(allowed)):
         raise CliError(
@@ -213,11 +215,14 @@ def review_changes(
         )
 
 
-def _changes(workspace: Workspace, service: str | None, stage: str, against: str) -> list[Change]:
+def _changes(
+    workspace: Workspace, service: str | None, stage: str, against: str
+) -> tuple[States, list[Change]]:
     from commerce_platform.cli import review  # noqa: PLC0415 - needed here alone
 
     with Board(errors) as board:
-        found = _complete(review.changes(workspace, service, stage, against, board))
+        states = _complete(review.states(workspace, service, stage, against, board))
+        found = review.compare(workspace, states.before, states.after)
     for change in found:
         output.rule(change.stack)
         output.print(Text.from_ansi(change.text), soft_wrap=True)
@@ -228,7 +233,7 @@ def _changes(workspace: Workspace, service: str | None, stage: str, against: str
         output.print(
             f"Nothing would change in {stage}: every template is as it was at {against}.", soft_wrap=True
         )
-    return found
+    return states, found
 
 
 @cli.command()

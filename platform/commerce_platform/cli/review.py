@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ Template = dict[str, Any]
 
 COMPARE = Path(__file__).with_name("review.mjs")
 CACHE = Path(".cache") / "review"
+COUNTED = Path("docs") / "cost" / "counts.json"
+"""What an order was seen to use, as the storefront keeps it."""
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 LOSES = {
@@ -87,10 +90,23 @@ class Change:
     flags: tuple[Flag, ...]
 
 
-async def changes(
-    workspace: Workspace, service: str | None, stage: str, against: str, board: Board
-) -> list[Change]:
-    """How the stacks of one app or of all would change.
+@dataclass(frozen=True)
+class States:
+    """Templates of before and of now, by stack.
+
+    Attributes:
+        before: Before.
+        after: Now.
+        former: The repository as it was; None beside a folder of templates.
+    """
+
+    before: Mapping[str, Template]
+    after: Mapping[str, Template]
+    former: Workspace | None = None
+
+
+async def states(workspace: Workspace, service: str | None, stage: str, against: str, board: Board) -> States:
+    """The templates of one app or of all, as they were and as they are.
 
     Args:
         workspace: Where the apps are now.
@@ -108,13 +124,48 @@ async def changes(
     if await asyncio.to_thread(kept.is_dir):
         before = _read([kept])
         wanted = tuple(app.stack_prefix(stage) for app in chosen)
-        before = {stack: each for stack, each in before.items() if stack in after or stack.startswith(wanted)}
-    else:
-        with board.step(against, "reading that commit", "read"):
-            former = checked_out(workspace, against)
-        apps = [app for app in former.apps if service is None or app.name in {one.name for one in chosen}]
-        before = await _templates(former, apps, stage, board, of=against)
-    return compare(workspace, before, after)
+        return States(
+            {stack: each for stack, each in before.items() if stack in after or stack.startswith(wanted)},
+            after,
+        )
+    with board.step(against, "reading that commit", "read"):
+        former = checked_out(workspace, against)
+    apps = [app for app in former.apps if service is None or app.name in {one.name for one in chosen}]
+    return States(await _templates(former, apps, stage, board, of=against), after, former)
+
+
+def cost(workspace: Workspace, found: States, stage: str) -> str:
+    """What the change would do to the bill, as a section of a comment.
+
+    Args:
+        workspace: Where the apps are now.
+        found: Templates of before and of now.
+        stage: Whose they are.
+
+    Raises:
+        CliError: It could not be calculated; has what was printed.
+    """
+    folder = workspace.root / CACHE / "cost"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, each, root in (
+        ("before", found.before, found.former and found.former.root),
+        ("after", found.after, workspace.root),
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "templates.json").write_text(json.dumps(each))
+        if root and (counts := root / COUNTED).exists():
+            shutil.copy(counts, folder / name / "counts.json")
+    sides = [f"--{name}={folder / name}" for name in ("before", "after")]
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "storefront", "cost-change", *sides, f"--stage={stage}"],
+        cwd=workspace.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CliError(f"The change in cost could not be calculated:\n{done.stderr}")
+    return done.stdout
 
 
 def compare(
@@ -267,7 +318,9 @@ def _read(folders: Iterable[Path]) -> dict[str, Template]:
     }
 
 
-def markdown(found: Sequence[Change], stage: str, against: str, allowed: Iterable[str]) -> str:
+def markdown(
+    found: Sequence[Change], stage: str, against: str, allowed: Iterable[str], *, cost: str = ""
+) -> str:
     """A review's findings as a comment on a pull request.
 
     Args:
@@ -275,16 +328,18 @@ def markdown(found: Sequence[Change], stage: str, against: str, allowed: Iterabl
         stage: The stage that was compared.
         against: What it was compared with.
         allowed: The labels that are given.
+        cost: What they do to the bill; nothing is said of it without.
     """
     granted = set(allowed)
     lines = [f"### What this would change in `{stage}`, against `{against}`", ""]
     if not found:
-        return "\n".join([*lines, "Nothing: every template is the same.", ""])
+        return "\n".join([*lines, "Nothing: every template is the same.", "", cost])
     for flag in (flag for change in found for flag in change.flags):
         first, _, rest = flag.what.partition("\n")
         mark = "allowed by its label" if flag.label in granted else f"needs the label `{flag.label}`"
         lines.append(f"- **{flag.label}** ({mark}): `{flag.stack}`: {first}")
         lines += ["", *_fenced(SGR.sub("", rest)), ""] if rest else []
+    lines += ["", cost] if cost else []
     for change in found:
         lines += ["", f"<details><summary><code>{change.stack}</code></summary>", ""]
         lines += [*_fenced(SGR.sub("", change.text)), "", "</details>"]

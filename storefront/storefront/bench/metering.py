@@ -84,6 +84,11 @@ class Metering:
         counts: dict[str, float] = self._ask().get(account, {})
         return counts
 
+    def by_resource(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What each resource has used since the start, by account."""
+        found: dict[str, dict[str, dict[str, float]]] = self._ask("/resources")
+        return found
+
     def settle(self, seconds: float) -> bool:
         """Wait until nothing has gone on for a second, which disturbs less than looking at every order.
 

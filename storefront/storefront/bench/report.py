@@ -11,8 +11,8 @@ from rich.table import Table
 
 from storefront.bench import plots
 from storefront.bench.kept import SIDES, chosen, largest, weighed
-from storefront.bench.prices import MILLION, price_list
 from storefront.client import StorefrontError
+from storefront.prices import MILLION, price_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

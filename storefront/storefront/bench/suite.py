@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from storefront.bench.measured import highest
 from storefront.bench.metering import Metering
-from storefront.bench.prices import price_list
 from storefront.bench.sides import CHAIN, SLOW, Chain, Load, Platform, arrive, prepare
 from storefront.client import ORDERING, Customer, StorefrontError
+from storefront.prices import price_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

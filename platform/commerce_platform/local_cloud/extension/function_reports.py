@@ -42,6 +42,7 @@ WHOLE_PROCESSOR_MB = 1769
 
 Json = dict[str, Any]
 
+# Passages of the worker's script, and what measures there; the last one is what `function_errors` has put in.
 _SCRIPT = (
     (
         "\n    init = json.loads(sys.stdin.readline())\n",
@@ -64,8 +65,6 @@ _SCRIPT = (
         '"type": type(e).__name__, "usage": [_ms_since(_ms_start), _ms_init, _ms_most_mb()],',
     ),
 )
-"""Passages of the worker's script, and what measures there; the last one is what `function_errors` has put in."""
-
 _MEASURES = """
 import resource as _ms_resource, sys as _ms_sys, time as _ms_time
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 UNPRICED = frozenset({"dynamodbWrites", "dynamodbReads", "sqsMessages"})
 """Counted to be looked at; what is paid are their units and requests."""
+TO_LOOK_AT = frozenset(
+    {
+        *("workflowRuns", "statesEntered", "workflowMs", "storedBytes"),
+        *("functionCpuMs", "functionWaitedMs", "functionStarts", "functionStartMs"),
+        *("pipeRecords", "eventBytes", "errorLogBytes"),
+    }
+)
+"""What other settings would cost depends on it; the local cloud counts it by resource."""
 MILLION = 1_000_000
 
 
@@ -29,6 +37,7 @@ class Price:
         source: Address of the page or list.
         published: Date of the price list; unknown of a page.
         verified: Whether it was found for this region.
+        free: How many are free each month, for good and in each account; in no figure unless somebody asks.
     """
 
     service: str
@@ -37,6 +46,7 @@ class Price:
     source: str
     published: date | None = None
     verified: bool = True
+    free: float = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class PriceList:
         """
         by_service: dict[str, float] = {}
         for name, count in quantities.items():
-            if name not in UNPRICED:
+            if name not in UNPRICED | TO_LOOK_AT:
                 price = self.prices[name]
                 by_service[price.service] = by_service.get(price.service, 0.0) + count * price.usd
         return dict(sorted(by_service.items(), key=lambda entry: -entry[1]))
