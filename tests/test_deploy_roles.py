@@ -105,7 +105,9 @@ class Account:
         return [
             self.text(each["Properties"]["PolicyDocument"])
             for each in self.resources.values()
-            if each["Type"] == "AWS::IAM::Policy" and {"Ref": logical_id} in each["Properties"]["Roles"]
+            # What is more than an inline policy may be, the CDK puts into a managed one.
+            if each["Type"] in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
+            and {"Ref": logical_id} in each["Properties"].get("Roles", ())
         ]
 
     def boundary(self, service: str) -> Any:
