@@ -115,7 +115,7 @@ class Account:
             each["Properties"]["PolicyDocument"]
             for each in self.resources.values()
             if each["Type"] == "AWS::IAM::ManagedPolicy"
-            and each["Properties"]["ManagedPolicyName"] == f"commerce-{STAGE}-{service}-boundary"
+            and each["Properties"].get("ManagedPolicyName") == f"commerce-{STAGE}-{service}-boundary"
         ]
         return self.text(found)
 
