@@ -375,8 +375,14 @@ def _from_workflow(route: _Route) -> Iterator[tuple[int, str]]:
     """Every status that the workflow behind a route can answer with: `problem` and `statusCode` of its states' output."""
     request = _joined(route.integration["RequestTemplates"][JSON])
     resources = route.template["Resources"]
+    aliased = {
+        resource["Properties"]["DeploymentPreference"]["StateMachineVersionArn"]["Ref"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::StepFunctions::StateMachineAlias" and f"{{{name}}}" in request
+    }
+    machines = {resources[version]["Properties"]["StateMachineArn"]["Ref"] for version in aliased}
     for name, resource in resources.items():
-        if resource["Type"] == "AWS::StepFunctions::StateMachine" and f"{{{name}}}" in request:
+        if resource["Type"] == "AWS::StepFunctions::StateMachine" and name in machines:
             for part in walk(json.loads(_joined(resource["Properties"]["DefinitionString"]))):
                 problem = part.get("problem")
                 told = (problem.get("status"), problem.get("detail")) if isinstance(problem, dict) else None

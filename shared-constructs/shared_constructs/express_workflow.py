@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
@@ -34,6 +35,7 @@ from shared_constructs.permissions import (
     statements_for,
 )
 from shared_constructs.queries import FAILED_EXECUTIONS, saved
+from shared_constructs.rollout import WorkflowRollout
 from shared_constructs.service import ServiceStack
 from shared_constructs.table import ServiceTable
 from shared_constructs.validation import check_at_synth
@@ -297,6 +299,14 @@ class ExpressWorkflow(Workflow):
     _TYPE = StateMachineType.EXPRESS
     _DEFAULT_TIMEOUT = DEFAULT_TIMEOUT
     timeout: Duration
+
+    @cached_property
+    def rollout(self) -> WorkflowRollout:
+        """The alias `live` and the versions it moves between, as the stage's `rollout` says; made for who waits for it.
+
+        An API that waits for the workflow starts the alias and gives it its alarm. Pipes start the workflow itself.
+        """
+        return WorkflowRollout(self, "Rollout", state_machine=self.resources.state_machine)
 
 
 def _acknowledge_executions(role: Role, statement: PolicyStatement) -> None:

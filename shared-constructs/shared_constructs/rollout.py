@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
+from aws_cdk import CfnDeletionPolicy
 from aws_cdk.aws_cloudwatch import MathExpression, Metric
 from aws_cdk.aws_codedeploy import (
     AutoRollbackConfig,
@@ -12,6 +14,7 @@ from aws_cdk.aws_codedeploy import (
     LambdaDeploymentGroup,
 )
 from aws_cdk.aws_iam import Policy, PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_stepfunctions import CfnStateMachineAlias, CfnStateMachineVersion
 from constructs import Construct
 
 from shared_constructs.alarms import PERIOD, Lasting, alarm_above
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from aws_cdk.aws_cloudwatch import Alarm, IAlarm
     from aws_cdk.aws_lambda import Alias
     from aws_cdk.aws_logs import ILogGroup
+    from aws_cdk.aws_stepfunctions import StateMachine
 
 ALIAS: Final = "live"
 """The name of every alias: what is called. Never `$LATEST`, which is what is being deployed."""
@@ -40,6 +44,11 @@ FAILING: Final = Lasting(periods=2, of=5)
 LOOKING_AT_ALARMS: Final = frozenset({"cloudwatch:DescribeAlarms"})
 """Granted on `*`, as AWS does it itself
 (https://docs.aws.amazon.com/codedeploy/latest/userguide/monitoring-create-alarms-grant-permissions.html)."""
+
+
+_GRADUAL: Final = re.compile(
+    r"(?P<kind>CANARY|LINEAR)_(?P<percent>\d+)_PERCENT_(EVERY_)?(?P<minutes>\d+)_MINUTES?"
+)
 
 
 class FunctionRollout(Construct):
@@ -136,6 +145,55 @@ class FunctionRollout(Construct):
             runbook="failing-version",
             query=saved(self, FAILED_INVOCATIONS, log_group),
             customized=customized,
+        )
+
+
+class WorkflowRollout(Construct):
+    """Publishes each revision of a workflow as a version, and has CloudFormation shift the alias `live` to it.
+
+    Only for workflows that callers wait for. Nobody waits for the others: a pipe keeps what fails, and an execution of a
+    Standard workflow ends by the definition that it began with, so that a new one meets only what begins after it.
+
+    Args:
+        scope: The workflow.
+        construct_id: Its id there.
+        state_machine: What is published.
+
+    Attributes:
+        alias: As the CDK knows it; its `ref` is the ARN that callers start.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, state_machine: StateMachine) -> None:
+        super().__init__(scope, construct_id)
+        self._watched: list[IAlarm] = []
+        self._version = CfnStateMachineVersion(
+            self,
+            "Version",
+            state_machine_arn=state_machine.state_machine_arn,
+            # Another one with each change of the definition, the role or the logs, which replaces the version.
+            state_machine_revision_id=state_machine.state_machine_revision_id,
+        )
+        # A version that callers have just left is kept, since an alias moves with a delay:
+        # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html. There can be 1,000.
+        self._version.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+        self._version.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE  # with the state machine
+        self.alias = CfnStateMachineAlias(self, "Alias", name=ALIAS)
+        self.watch()
+
+    def watch(self, *alarms: IAlarm) -> None:
+        """Roll back when one of these alarms goes off; naming one twice is the same as once.
+
+        Args:
+            alarms: Which do not depend on the alias.
+        """
+        self._watched += [alarm for alarm in alarms if alarm not in self._watched]
+        gradual = _GRADUAL.fullmatch(ServiceStack.of(self).stage.rollout)
+        self.alias.deployment_preference = CfnStateMachineAlias.DeploymentPreferenceProperty(
+            state_machine_version_arn=self._version.ref,
+            type=gradual["kind"] if gradual else "ALL_AT_ONCE",
+            percentage=int(gradual["percent"]) if gradual else None,
+            interval=int(gradual["minutes"]) if gradual else None,
+            alarms=[alarm.alarm_name for alarm in self._watched] or None if gradual else None,
         )
 
 

@@ -94,3 +94,51 @@ def test_requests_and_messages_reach_the_version_behind_the_alias_after_each_dep
         assert told.receive() == [f"{what} message"]
     versions = functions.list_versions_by_function(FunctionName=alias.rpartition(":")[0])["Versions"]
     assert [each["Version"] for each in versions] == ["$LATEST", "2"]
+
+
+def test_a_synchronous_execution_of_an_alias_runs_the_version_that_was_deployed(cloud):
+    def deploy(result):
+        definition = {
+            "QueryLanguage": "JSONata",
+            "StartAt": "Say",
+            "States": {"Say": {"Type": "Pass", "Output": result, "End": True}},
+        }
+        resources = {
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "RoleArn": cloud.role,
+                    "StateMachineType": "EXPRESS",
+                    "DefinitionString": json.dumps(definition),
+                },
+            },
+            "Version": {
+                "Type": "AWS::StepFunctions::StateMachineVersion",
+                "UpdateReplacePolicy": "Retain",
+                "DeletionPolicy": "Delete",
+                "Properties": {
+                    "StateMachineArn": {"Ref": "Machine"},
+                    "StateMachineRevisionId": {"Fn::GetAtt": ["Machine", "StateMachineRevisionId"]},
+                },
+            },
+            "Alias": {
+                "Type": "AWS::StepFunctions::StateMachineAlias",
+                "Properties": {
+                    "Name": "live",
+                    "DeploymentPreference": {
+                        "StateMachineVersionArn": {"Ref": "Version"},
+                        "Type": "CANARY",
+                        "Percentage": 10,
+                        "Interval": 5,
+                        "Alarms": ["any"],
+                    },
+                },
+            },
+        }
+        return cloud.deploy(resources, Outputs={"Alias": {"Value": {"Ref": "Alias"}}})["Alias"]
+
+    machines = cloud.client("stepfunctions")
+    for result in ("first", "second"):
+        alias = deploy(result)
+        assert json.loads(machines.start_sync_execution(stateMachineArn=alias)["output"]) == result
+    assert alias.endswith(":live")

@@ -31,6 +31,7 @@ from shared_constructs.direct_api.functions import InvokeFunction
 from shared_constructs.direct_api.gateway_responses import add_gateway_responses
 from shared_constructs.direct_api.models import RequestModels
 from shared_constructs.direct_api.shapes import ModelError
+from shared_constructs.direct_api.step_functions import StartWorkflow
 from shared_constructs.direct_api.throttling import MethodSettings, Throttle
 from shared_constructs.direct_api.web_acl import MIN_SOURCE_LIMIT, WebAcl
 from shared_constructs.function import ServiceFunction
@@ -327,6 +328,8 @@ class DirectApi(Construct):
             if isinstance(operation.function, ServiceFunction):
                 operation.function.roll_back_on(*self.resources.alarms)
             return methods.of_function(operation, path), {}
+        if isinstance(operation, StartWorkflow) and operation.rollout:
+            operation.rollout.watch(*self.resources.alarms)
         integration = operation.integration()
         methods.check_parameters(integration, path, auth)
         for statement in integration.permissions:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from shared_constructs.direct_api.values import Document, Part, Text
+    from shared_constructs.rollout import WorkflowRollout
 
 _TITLES: Final = {str(each.value): each.phrase for each in HTTPStatus if each >= HTTPStatus.BAD_REQUEST}
 
@@ -94,14 +95,20 @@ class StartWorkflow:
         if not self.wait and self.output:
             raise ValueError("output needs wait=True: nobody waits for what is only started; give response")
 
+    @property
+    def rollout(self) -> WorkflowRollout | None:
+        """How a new version takes over of a workflow of ours that callers wait for; None of any other."""
+        return self.workflow.rollout if self.wait and isinstance(self.workflow, ExpressWorkflow) else None
+
     def integration(self) -> MethodIntegration:
         """Write the templates."""
         machine = self.workflow
         if isinstance(machine, ExpressWorkflow | StandardWorkflow):
             machine = machine.resources.state_machine
+        started = self.rollout.alias.ref if self.rollout else machine.state_machine_arn
         request, answer, failure = Bindings(self.request), Bindings.of_answer(), Bindings.of_answer()
         action = "StartSyncExecution" if self.wait else "StartExecution"
-        arn = json_string(machine.state_machine_arn)
+        arn = json_string(started)
         name = f'"name":"{request.string(self.execution_name, JSON)}",' if self.execution_name else ""
         status = self.status or (200 if self.wait else 202)
         # The same name again is the same request again.
@@ -115,6 +122,8 @@ class StartWorkflow:
             status=status,
             response=self._response(),
             expected_error=("ExecutionAlreadyExists", repeated) if self.execution_name else None,
+            # Of the state machine, when an alias is started, too:
+            # https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html
             permissions=[statement(f"states:{action}", machine.state_machine_arn)],
             request=request,
             answer=answer,

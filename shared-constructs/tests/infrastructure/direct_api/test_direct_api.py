@@ -11,7 +11,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
 from pydantic import BaseModel, Field, field_validator
 from service_testing import synthesize
-from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind, StageName
+from shared_constructs import ExpressWorkflow, ServiceApp, ServiceStack, ServiceTable, StackKind, StageName
 from shared_constructs.direct_api import (
     IAM,
     PUBLIC,
@@ -541,3 +541,50 @@ def test_the_sort_condition_is_on_the_sort_key(given):
             Query(table=given.table, index="gsi1", partition="p", response=Thing, sort=equals("name", "x")),
             auth=PUBLIC,
         )
+
+
+def with_workflow(app, *, wait):
+    stack = ServiceStack(app, kind=StackKind.STATELESS)
+    say = {"QueryLanguage": "JSONata", "StartAt": "Say", "States": {"Say": {"Type": "Succeed"}}}
+    api = DirectApi(stack, "Api", description="Says it.")
+    start = StartWorkflow(workflow=ExpressWorkflow(stack, "Say", definition=say), input={}, wait=wait)
+    for route in ("/one", "/two"):
+        api.route("POST", route, start, auth=PUBLIC)
+
+
+def workflow_resources(stage, *, wait=True, rollout=None):
+    context = {"stages": {stage: {"rollout": rollout}}} if rollout else None
+    (template,) = synthesize(lambda app: with_workflow(app, wait=wait), stage=stage, context=context).values()
+    return template["Resources"]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "preference"),
+    [
+        ("ALL_AT_ONCE", {"Type": "ALL_AT_ONCE"}),
+        ("CANARY_10_PERCENT_15_MINUTES", {"Type": "CANARY", "Percentage": 10, "Interval": 15}),
+        ("LINEAR_10_PERCENT_EVERY_1_MINUTE", {"Type": "LINEAR", "Percentage": 10, "Interval": 1}),
+    ],
+)
+def test_a_workflow_that_callers_wait_for_is_called_by_an_alias_that_moves_as_the_stage_says(
+    rollout, preference
+):
+    resources = workflow_resources("prod", rollout=rollout)
+    ((name, alias),) = [
+        each for each in resources.items() if each[1]["Type"] == "AWS::StepFunctions::StateMachineAlias"
+    ]
+    moved = alias["Properties"]["DeploymentPreference"]
+    version = resources[moved.pop("StateMachineVersionArn")["Ref"]]
+    assert version["UpdateReplacePolicy"] == "Retain"
+    assert version["Properties"]["StateMachineRevisionId"]["Fn::GetAtt"][1] == "StateMachineRevisionId"
+    watched = [resources[each["Ref"]]["Properties"]["MetricName"] for each in moved.pop("Alarms", ())]
+    assert watched == ([] if rollout == "ALL_AT_ONCE" else ["5XXError"])
+    assert moved == preference
+    calls = [each for each in resources.values() if each["Type"] == "AWS::ApiGateway::Method"]
+    assert len(calls) == 2
+    assert all(f'{{"Ref": "{name}"}}' in json.dumps(each["Properties"]["Integration"]) for each in calls)
+
+
+def test_a_workflow_that_nobody_waits_for_has_no_alias():
+    types = {each["Type"] for each in workflow_resources("prod", wait=False).values()}
+    assert "AWS::StepFunctions::StateMachineAlias" not in types
