@@ -98,7 +98,7 @@ def allow_unlimited(role: Role, actions: frozenset[str], *, reason: str) -> None
             if isinstance(policy, CfnPolicy)
             for statement in role.stack.resolve(policy.policy_document)["Statement"]
             if statement["Effect"] == "Allow" and "*" in _several(statement["Resource"])
-            for action in _several(statement["Action"])
+            for action in map(str, _several(statement["Action"]))
         }
         if not (refused := sorted(unlimited - actions)):
             return []
