@@ -49,7 +49,7 @@ CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 ACCOUNTS = $(call given,TOPOLOGY,topology)
 
-.PHONY: help setup up down status logs demo order trace smoke bench cost token synth diff review deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench cost tune token synth diff review deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -107,6 +107,11 @@ cost: setup ## What a stage costs a month and an order, and what changes would d
 	@$(call templates_of,$(or $(STAGE),prod))
 	@$(SHOP) cost --stage $(or $(STAGE),prod) --templates .cache/cost/templates.$(or $(STAGE),prod) --standing .cache/cost/templates.local \
 	  $(call given,ORDERS,orders) $(call given,ASSUME,assume) $(if $(FREE_TIER),--free-tier) $(call given,JSON,json) $(call given,PAGE,page)
+
+tune: $(TOOLS) $(NODE) ## Try a deployed function with several sizes of memory (SERVICE= FUNCTION= STAGE=local MEMORY=128,512 TIMES=20 STRATEGY=balanced PAYLOAD=)
+	@mkdir -p .cache/cost && $(CLI) synth $(WHERE) >.cache/cost/tuned
+	@$(SHOP) tune --service '$(SERVICE)' --templates .cache/cost/tuned $(call given,STAGE,stage) $(call given,FUNCTION,function) \
+	  $(call given,MEMORY,memory) $(call given,TIMES,times) $(call given,STRATEGY,strategy) $(call given,PAYLOAD,payload) $(call given,YES,yes)
 
 token: $(TOOLS) ## Print an access token, creating the user (USER=alice [GROUP=operators])
 	@$(SHOP) token $(CUSTOMER) $(call given,GROUP,group)

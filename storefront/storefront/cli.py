@@ -173,6 +173,29 @@ def cost_change(
 
 
 @cli.command()
+def tune(
+    service: Annotated[str, typer.Option(help="Whose function: cart-service.")],
+    templates: Annotated[Path, typer.Option(help="A file that names its templates, one a line.")],
+    *,
+    stage: Annotated[str, typer.Option(help="Where it is deployed.")] = LOCAL,
+    function: Annotated[str, typer.Option(help="Its construct: Carts/Writes.")] = "",
+    payload: Annotated[
+        Path | None, typer.Option(help="A file with the event; the recorded one without.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Sizes to try, MB.")] = "128,256,512,1024,1769,3008",
+    times: Annotated[int, typer.Option(min=1, max=1000, help="Invocations with each size.")] = 20,
+    strategy: Annotated[str, typer.Option(help="balanced, cost or speed.")] = "balanced",
+    yes: Annotated[str, typer.Option(help="The stage's name once more, where customers are.")] = "",
+) -> None:
+    """Try a deployed function with several sizes of memory, and say which is best."""
+    from storefront.tuning import measuring, verb  # noqa: PLC0415 - loads what draws, which nothing else needs
+
+    asked = verb.Asked(service, stage, templates, function, payload, times, strategy, yes)
+    drawn = verb.tune(asked, measuring.parsed(memory), output, Path("docs/cost"))
+    output.print(f"Kept, drawn: {drawn}")
+
+
+@cli.command()
 def bench_page(
     page: Annotated[Path, typer.Argument(help="The page; its data are in the folder of its name.")],
 ) -> None:

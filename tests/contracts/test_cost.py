@@ -6,6 +6,7 @@ from pathlib import Path
 
 from storefront.cost import plots, report
 from storefront.cost.counts import Counts
+from storefront.tuning import shown
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, KEPT = DOCS / "explanations" / "cost.md", DOCS / "cost"
@@ -18,6 +19,13 @@ def test_the_page_and_its_drawings_are_those_of_the_kept_figures():
     drawings = {f"{name}.svg": drawing for name, drawing in plots.drawings(document).items()}
     assert {name: (KEPT / name).read_text() for name in drawings} == drawings
     assert {*drawings} <= {*re.findall(r"\]\(\.\./cost/([^)]+\.svg)\)", text)}
+
+
+def test_what_was_tuned_is_drawn_as_it_is_kept():
+    for kept in KEPT.glob("tuning-*.json"):
+        assert kept.with_suffix(".svg").read_text() == shown.drawing(json.loads(kept.read_text()))
+    drawn = {*re.findall(r"\]\(\.\./cost/(tuning-[^)]+\.svg)\)", PAGE.read_text())}
+    assert drawn == {file.name for file in KEPT.glob("tuning-*.svg")}
 
 
 def test_the_page_is_of_what_was_counted_last():

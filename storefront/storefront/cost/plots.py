@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pygal
@@ -12,6 +13,8 @@ Json = dict[str, Any]
 
 SHOWN = 8
 """Services of AWS with a colour of their own."""
+USERS = "Cognito"
+"""Ten times the rest."""
 
 
 def drawings(document: Json) -> dict[str, str]:
@@ -21,11 +24,13 @@ def drawings(document: Json) -> dict[str, str]:
 
 
 def services(document: Json) -> str:
-    """The month of each of our services, by AWS's."""
-    drawing = chart(pygal.HorizontalStackedBar, "services", "A month by service (US dollars)")
+    """The month of each of our services, by AWS's; without users, beside whom nothing else would show."""
+    drawing = chart(
+        pygal.HorizontalStackedBar, "services", "A month by service, Cognito's users left out (US dollars)"
+    )
     names = [group["name"][0] for group in document["services"]]
     drawing.x_labels = names
-    dearest = [group["name"][0] for group in document["aws"]]
+    dearest = [group["name"][0] for group in document["aws"] if group["name"][0] != USERS]
     for aws in dearest[:SHOWN]:
         drawing.add(aws, [_sum(document, name, {aws}) for name in names])
     if rest := {*dearest[SHOWN:]}:
@@ -54,6 +59,9 @@ def before(document: Json) -> str:
     for costs in sides.values():
         for name, usd in costs.items():
             totals[name] = totals.get(name, 0.0) + usd
-    for name in sorted(totals, key=lambda name: -totals[name]):
+    dearest = sorted(totals, key=lambda name: -totals[name])
+    for name in dearest[:SHOWN]:
         drawing.add(name, [round(costs.get(name, 0.0) * 1e6, 4) for costs in sides.values()])
+    rest = [math.fsum(costs.get(name, 0.0) for name in dearest[SHOWN:]) for costs in sides.values()]
+    drawing.add("others", [round(usd * 1e6, 4) for usd in rest])
     return drawn(drawing)
