@@ -81,8 +81,8 @@ order: $(TOOLS) ## Place an order and draw its timeline (PAY=tok_visa SKU= QTY=1
 trace: $(TOOLS) ## Show everything that happened to an order or anything else with an id, in order of time (ORDER= or ID=)
 	@$(CLI) trace $(call given,ORDER,id) $(call given,ID,id)
 
-smoke: $(TOOLS) ## Ask a deployed stage for everything it must refuse and take orders through it (STAGE=local CHECK=)
-	@$(SHOP) smoke $(call given,STAGE,stage) $(call given,CHECK,check)
+smoke: $(TOOLS) ## Ask a deployed stage for everything it must refuse and take orders through it (STAGE=local CHECK= TOPOLOGY=)
+	@$(SHOP) smoke $(call given,STAGE,stage) $(call given,CHECK,check) $(ACCOUNTS)
 
 # What an order goes through, and the chain that it is compared with.
 MEASURED := product inventory order payment bench/synchronous_chain

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 STAGE, REGION = "prod", "eu-west-1"
 GUARDED = """
 [github]
+workspace = "acme/commerce"
 repository = "acme/{service}-service"
 
 [stages.prod.user_pool]
@@ -65,26 +66,29 @@ class Account:
         self.topology = folder / "topology.toml"
         self.topology.write_text((ROOT / "topologies" / "per-stage.toml").read_text() + GUARDED)
         context = {"topology": str(self.topology), **SENDER}
-        stacks = synthesize(
+        self.stacks = synthesize(
             build, service="platform", settings=PlatformSettings, stage=STAGE, context=context
         )
-        self.resources = stacks[f"commerce-{STAGE}-platform"]["Resources"]
+        self.resources = {
+            key: each for template in self.stacks.values() for key, each in template["Resources"].items()
+        }
         self.account = str(Topology.load(self.topology).place(STAGE, "platform").account)
 
     def text(self, value: Any) -> Any:
         """A value of the template as it is once deployed."""
         match value:
-            case {"Ref": "AWS::Partition"}:
-                return "aws"
+            case {"Ref": name}:
+                known = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": self.account}
+                return known.get(name) or f"arn:aws:iam::{self.account}:policy/{self.managed_name(name)}"
             case {"Fn::Join": [separator, parts]}:
                 return separator.join(self.text(part) for part in parts)
             case {"Fn::GetAtt": [name, "Arn"]}:
                 known = self.resources[name]["Properties"]
                 return f"arn:aws:iam::{self.account}:role/{known.get('RoleName', name)}"
             case dict():
-                return {key: self.text(each) for key, each in value.items()}
+                value = {key: self.text(each) for key, each in value.items()}
             case list():
-                return [self.text(each) for each in value]
+                value = [self.text(each) for each in value]
         return value
 
     def role(self, name: str) -> dict[str, Any]:
@@ -110,20 +114,31 @@ class Account:
             and {"Ref": logical_id} in each["Properties"].get("Roles", ())
         ]
 
+    def managed_name(self, logical_id: str) -> str:
+        return str(self.text(self.resources[logical_id]["Properties"]["ManagedPolicyName"]))
+
+    def managed(self) -> dict[str, Any]:
+        """Every managed policy by its name."""
+        return {
+            self.managed_name(key): self.text(each["Properties"]["PolicyDocument"])
+            for key, each in self.resources.items()
+            if each["Type"] == "AWS::IAM::ManagedPolicy" and "ManagedPolicyName" in each["Properties"]
+        }
+
     def boundary(self, service: str) -> Any:
-        [found] = [
-            each["Properties"]["PolicyDocument"]
-            for each in self.resources.values()
-            if each["Type"] == "AWS::IAM::ManagedPolicy"
-            and each["Properties"].get("ManagedPolicyName") == f"commerce-{STAGE}-{service}-boundary"
-        ]
-        return self.text(found)
+        """Of a service, or the common one."""
+        name = f"commerce-{STAGE}-{service}-boundary" if service else f"commerce-{STAGE}-boundary-{REGION}"
+        return self.managed()[name]
+
+    def pipelines_boundary(self) -> Any:
+        return self.managed()[f"commerce-{STAGE}-pipelines-boundary-{REGION}"]
 
     def arn(self, aws: str, resource: str) -> str:
         return f"arn:aws:{aws}:{REGION}:{self.account}:{resource}"
 
     def may(self, role: str, action: str, resource: str, **context: str) -> dict[str, Any]:
-        return {"layers": [self.policies(role)], "action": action, "resource": resource, "context": context}
+        layers = [self.policies(role), [self.pipelines_boundary()]]
+        return {"layers": layers, "action": action, "resource": resource, "context": context}
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +157,10 @@ def allowed(questions: dict[str, dict[str, Any]]) -> list[str]:
 def test_only_the_environment_of_the_services_own_repository_may_act_as_its_pipeline(
     account: Account,
 ) -> None:
-    [trust] = account.role("commerce-prod-cart-deploy")["AssumeRolePolicyDocument"]["Statement"]
+    trust, workspace = account.role("commerce-prod-cart-deploy")["AssumeRolePolicyDocument"]["Statement"]
+    assert account.text(workspace["Principal"]) == {
+        "AWS": f"arn:aws:iam::{account.account}:role/commerce-prod-deploy"
+    }
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert trust["Condition"] == {
         "StringEquals": {
@@ -312,6 +330,69 @@ def test_cloudformation_makes_no_role_without_the_services_boundary_and_changes_
     assert allowed(denied) == []
 
 
+def test_the_workspaces_pipeline_may_become_each_role_that_deploys_and_nothing_else(account: Account) -> None:
+    [trust] = account.role("commerce-prod-deploy")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"] == (
+        "repo:acme/commerce:environment:prod"
+    )
+    role, iam = "commerce-prod-deploy", f"arn:aws:iam::{account.account}:role"
+
+    def may(action: str, resource: str) -> dict[str, Any]:
+        return account.may(role, action, resource)
+
+    services = ("platform", "cart", "inventory", "order", "payment", "product")
+    due = {each: may("sts:AssumeRole", f"{iam}/commerce-prod-{each}-deploy") for each in services} | {
+        "where things are": may(
+            "ssm:GetParametersByPath", account.arn("ssm", "parameter/commerce/prod/order/api-url/v1")
+        )
+    }
+    denied = {
+        "another stage's": may("sts:AssumeRole", f"{iam}/commerce-dev-cart-deploy"),
+        "CloudFormation's": may("sts:AssumeRole", f"{iam}/commerce-prod-cart-cloudformation"),
+        "the CDK's": may("sts:AssumeRole", f"{iam}/cdk-hnb659fds-deploy-role-{account.account}-{REGION}"),
+        "a stack by itself": may(
+            "cloudformation:ExecuteChangeSet", account.arn("cloudformation", "stack/commerce-prod-cart/0a1b")
+        ),
+        "users of production": may(
+            "cognito-idp:AdminSetUserPassword", account.arn("cognito-idp", "userpool/x")
+        ),
+    }
+    assert allowed(due) == list(due)
+    assert allowed(denied) == []
+    for each in services:
+        trusted = account.role(f"commerce-prod-{each}-deploy")["AssumeRolePolicyDocument"]["Statement"]
+        assert f"{iam}/commerce-prod-deploy" in [account.text(one["Principal"]).get("AWS") for one in trusted]
+
+
+def test_the_platform_is_deployed_by_the_workspaces_pipeline_alone_and_nothing_else_with_it(
+    account: Account,
+) -> None:
+    role, passing = "commerce-prod-platform-deploy", {"iam:PassedToService": "cloudformation.amazonaws.com"}
+    assert len(account.role(role)["AssumeRolePolicyDocument"]["Statement"]) == 1
+    administrator = (
+        f"arn:aws:iam::{account.account}:role/cdk-hnb659fds-cfn-exec-role-{account.account}-{REGION}"
+    )
+
+    def stack(name: str) -> dict[str, Any]:
+        arn = account.arn("cloudformation", f"stack/{name}/0a1b")
+        return account.may(role, "cloudformation:ExecuteChangeSet", arn)
+
+    due = {
+        "its stack": stack("commerce-prod-platform"),
+        "its data": stack("commerce-prod-platform-data"),
+        "the CDK's role to CloudFormation": account.may(role, "iam:PassRole", administrator, **passing),
+    }
+    denied = {
+        "a service": stack("commerce-prod-cart"),
+        "another stage": stack("commerce-dev-platform"),
+        "the CDK's stack": stack("CDKToolkit"),
+        "a role by itself": account.may(role, "iam:CreateRole", f"arn:aws:iam::{account.account}:role/x"),
+        "that role by itself": account.may(role, "sts:AssumeRole", administrator),
+    }
+    assert allowed(due) == list(due)
+    assert allowed(denied) == []
+
+
 # --- The boundary -------------------------------------------------------------------------------------------------------
 
 NAMES = {
@@ -388,10 +469,88 @@ def test_every_role_of_every_service_has_its_services_boundary_and_path(account,
             assert f":iam::{account.account}:policy/commerce-prod-{service}-boundary" in boundary
 
 
-def test_a_boundary_is_in_the_way_of_nothing_that_a_role_needs(account, services):
+def test_every_role_of_the_platform_and_of_those_who_deploy_has_a_boundary(account):
+    platform = f"commerce-prod-platform-boundary-{REGION}"
+    pipelines = f"commerce-prod-pipelines-boundary-{REGION}"
+    for role in roles(account.stacks):
+        boundary = str(account.text(role["PermissionsBoundary"])).partition(":policy/")[2]
+        assert boundary == (pipelines if "RoleName" in role else platform)
+    assert {platform, pipelines} <= account.managed().keys()
+
+
+def test_a_boundary_fits_into_a_managed_policy(account):
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    assert {
+        name: len(json.dumps(each, separators=(",", ":"))) <= 6144 for name, each in account.managed().items()
+    } == dict.fromkeys(account.managed(), True)
+
+
+def test_the_platforms_boundary_is_in_the_way_of_nothing_that_its_roles_need(account):
+    boundary = account.managed()[f"commerce-prod-platform-boundary-{REGION}"]
+    own = [role for role in roles(account.stacks) if "RoleName" not in role]
+    needed = granted({"own": {"Resources": only_of(account, own)}})
+    assert needed
+    function = account.arn("lambda", NAMES["lambda"].format("platform"))
+    questions = {
+        action: {
+            "layers": [[boundary]],
+            "action": action,
+            "resource": function if action.startswith("lambda:") else "*",
+            "context": {},
+        }
+        for action in sorted(needed)
+    }
+    assert allowed(questions) == list(questions)
+    forwarding = {
+        stage: {
+            "layers": [[boundary]],
+            "action": "events:PutEvents",
+            "resource": f"arn:aws:events:eu-central-1:555555555555:event-bus/commerce-{stage}",
+            "context": {},
+        }
+        for stage in ("prod", "dev")
+    }
+    assert allowed(forwarding) == ["prod"]
+    beyond = {
+        action: {"layers": [[boundary]], "action": action, "resource": "*", "context": {}}
+        for action in ("iam:CreateRole", "dynamodb:GetItem", "sts:AssumeRole", "cognito-idp:AdminGetUser")
+    }
+    assert allowed(beyond) == []
+
+
+def only_of(account, own):
+    """The resources of these roles: they themselves and their policies."""
+    names = {key for key, each in account.resources.items() if each.get("Properties") in own}
+    return {
+        key: each
+        for key, each in account.resources.items()
+        if key in names
+        or (
+            each["Type"] == "AWS::IAM::Policy"
+            and any(role.get("Ref") in names for role in each["Properties"]["Roles"])
+        )
+    }
+
+
+@pytest.mark.parametrize("is_common", [False, True])
+def test_a_boundary_is_in_the_way_of_nothing_that_a_role_needs(account, services, is_common):
     for service, stacks in services.items():
-        questions = {action: within(account, service, action, service) for action in sorted(granted(stacks))}
+        boundary = "" if is_common else service
+        questions = {action: within(account, boundary, action, service) for action in sorted(granted(stacks))}
         assert allowed(questions) == list(questions)
+
+
+def test_where_no_topology_lists_services_every_role_has_the_common_boundary_which_tells_stages_apart(
+    account,
+):
+    stacks = synthesize(import_module("product_service.stack").build, service="product", stage=STAGE)
+    found = [role["PermissionsBoundary"] for role in roles(stacks)]
+    assert found
+    assert {account.text(each).partition(":policy/")[2] for each in found} == {"commerce-prod-boundary"}
+    asked = within(account, "", "dynamodb:PutItem", "cart")
+    elsewhere = {**asked, "resource": asked["resource"].replace("-prod-", "-dev-")}
+    platform = {**asked, "action": "cognito-idp:AdminCreateUser"}
+    assert ask([asked, elsewhere, platform]) == [True, False, False]
 
 
 def test_a_boundary_keeps_a_service_from_what_is_anothers_whatever_its_policies_say(account, services):

@@ -94,16 +94,26 @@ class Users(NamedTuple):
 
 
 class GitHub(_Model):
-    """Where the pipelines of the services run that may deploy them.
+    """Where the pipelines run that may deploy the services, and the platform.
 
     Attributes:
-        repository: `acme/commerce` for all of them, or `acme/{service}-service` for one each.
+        repository: Whose pipelines deploy one service each: `acme/{service}-service`, or `acme/commerce` for all of them.
+        workspace: The repository whose pipeline deploys everything, the platform included.
     """
 
-    repository: str = Field(pattern=r"^[\w.-]+/[\w.{}-]+$")
+    repository: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.{}-]+$")
+    workspace: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
 
-    def of(self, service: str) -> str:
-        """The repository that deploys a service."""
+    @model_validator(mode="after")
+    def _somebody_is_named(self) -> Self:
+        if not self.repository and not self.workspace:
+            raise ValueError("name a repository, a workspace, or both")
+        return self
+
+    def of(self, service: str) -> str | None:
+        """The repository that deploys a service and nothing else; None where only the workspace does."""
+        if service == PLATFORM or not self.repository:
+            return None
         return self.repository.replace("{service}", service)
 
 
@@ -211,6 +221,10 @@ class Topology(_Model):
             if len(places := self.places(name)) > 1 and any(None in place for place in places):
                 raise TopologyError(f"{name}: with several places, each has an account and a region")
             self._check_prefixes(name)
+        if self.github and not self.services:
+            raise TopologyError(
+                "github needs services: the account stack makes a role to deploy each of them with"
+            )
         return self
 
     def _check_prefixes(self, stage: StageName) -> None:
@@ -239,22 +253,29 @@ class Topology(_Model):
         return (PLATFORM, *sorted(set(self.services or ()) - {PLATFORM}))
 
     def is_guarded(self, service: str) -> bool:
-        """Whether the account stack makes a permissions boundary for a service: for each that is listed."""
+        """Whether the account stack makes a permissions boundary for a service alone: for each that is listed."""
         return service != PLATFORM and service in (self.services or ())
 
     def is_deployed_by_pipeline(self, stage: str, service: str) -> bool:
-        """Whether the account stack makes roles to deploy a service with: on AWS, where `github` says whose."""
-        return bool(self.github) and stage != StageName.LOCAL and self.is_guarded(service)
+        """Whether the account stack makes roles to deploy a service with: on AWS, where `github` says whose.
+
+        The platform itself has one where a workspace's pipeline deploys it.
+        """
+        if not self.github or stage == StageName.LOCAL:
+            return False
+        return bool(self.github.workspace) if service == PLATFORM else self.is_guarded(service)
 
     def first_of_account(self, place: Place) -> tuple[StageName, Place]:
-        """Which stage and place of an account make what the account has once; IAM knows no regions.
+        """Which stage and place of an account make the provider of GitHub's tokens, which it has once.
 
         Raises:
             TopologyError: Nobody lives there.
         """
         for stage in (each for each in StageName if each in self.stages and each != StageName.LOCAL):
             for found, residents in self.places(stage).items():
-                if found.account == place.account and any(map(self.is_guarded, residents)):
+                # The platform has stacks in every place.
+                is_deployed = (self.is_deployed_by_pipeline(stage, each) for each in (PLATFORM, *residents))
+                if found.account == place.account and any(is_deployed):
                     return stage, found
         raise TopologyError(f"nobody lives in account {place.account}")
 
@@ -305,6 +326,21 @@ def role_path(stage: str, service: str) -> str:
 def boundary_name(stage: str, service: str) -> str:
     """The managed policy that is the permissions boundary of a service's roles."""
     return f"commerce-{stage}-{service}-boundary"
+
+
+def common_boundary_name(stage: str, place: Place) -> str:
+    """The boundary of roles of services that no topology lists; one per region, because IAM knows none."""
+    return "-".join(filter(None, (f"commerce-{stage}-boundary", place.region)))
+
+
+def platform_boundary_name(stage: str, place: Place) -> str:
+    """The boundary of the platform's own roles, likewise."""
+    return "-".join(filter(None, (boundary_name(stage, PLATFORM), place.region)))
+
+
+def workspace_role_name(stage: str) -> str:
+    """The role of the pipeline that deploys everything."""
+    return f"commerce-{stage}-deploy"
 
 
 def deploy_role_name(stage: str, service: str) -> str:

@@ -35,8 +35,10 @@ from service_topology import (
     StageName,
     Topology,
     boundary_name,
+    common_boundary_name,
     deploy_role_name,
     execution_role_name,
+    platform_boundary_name,
     role_path,
 )
 
@@ -100,8 +102,8 @@ class ServiceApp(App):
     It reads the CDK context: `stage` (`cdk synth -c stage=prod`; `local` when absent), `stages`, what this
     service overrides per stage, of the library's settings (`Stage`) and of its own (`ServiceSettings`), and `topology`,
     the path of the file that says in which account and region each service lives (`service_topology.Topology`). Without
-    one the stacks belong to whichever account deploys them. Where the topology lists the service, every role has the
-    permissions boundary that the account stack makes for it. Synthesis never needs credentials. Everything in the app is
+    one the stacks belong to whichever account deploys them. Every role has a permissions boundary that the account stack
+    makes: the service's own where the topology lists it, else the one of all services. Synthesis never needs credentials. Everything in the app is
     tagged `commerce:service` and `commerce:stage`.
 
     Synthesis runs the CDK's own template validator and cdk-nag's AwsSolutions rules and fails with what they find,
@@ -186,6 +188,15 @@ def _is_guarded(app: ServiceApp) -> bool:
     return app.topology is not None and app.topology.is_guarded(app.service)
 
 
+def _boundary(app: ServiceApp, place: Place) -> str:
+    """The name of the managed policy that the account stack makes for the roles of this app."""
+    if _is_guarded(app):
+        return boundary_name(app.stage.name, app.service)
+    if app.service == PLATFORM:
+        return platform_boundary_name(app.stage.name, place)
+    return common_boundary_name(app.stage.name, place)
+
+
 @jsii.implements(IAspect)
 class _RolePath:
     def __init__(self, path: str) -> None:
@@ -207,7 +218,10 @@ def _synthesizer(app: ServiceApp) -> DefaultStackSynthesizer | None:
         deploy_role_arn=deploy_role,
         file_asset_publishing_role_arn=deploy_role,
         lookup_role_arn=deploy_role,
-        cloud_formation_execution_role=role + execution_role_name(stage, service),
+        # The platform makes roles and boundaries: CloudFormation acts in the CDK's own role for it, an administrator's.
+        cloud_formation_execution_role=None
+        if service == PLATFORM
+        else role + execution_role_name(stage, service),
         bucket_prefix=f"{service}/",
     )
 
@@ -245,9 +259,7 @@ class ServiceStack(Stack):
             or f"{app.service} service, {kind.name.lower()} resources, {app.stage.name}",
             env=Environment(account=self.place.account, region=self.place.region),
             synthesizer=_synthesizer(app),
-            permissions_boundary=PermissionsBoundary.from_name(boundary_name(app.stage.name, app.service))
-            if _is_guarded(app)
-            else None,
+            permissions_boundary=PermissionsBoundary.from_name(_boundary(app, self.place)),
             termination_protection=stateful and app.stage.deletion_protection,
         )
         self.kind = kind

@@ -96,13 +96,23 @@ def smoke(
     published: Annotated[
         Path, typer.Option(help="The folder below which services publish their APIs.")
     ] = Path(),
+    topology: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TOPOLOGY", help="Who lives in which account: a name in topologies, or a file; on AWS."
+        ),
+    ] = None,
 ) -> None:
     """Ask every published route of a stage for what it must refuse, and take orders to each of their ends."""
     from storefront import smoke as test  # noqa: PLC0415 - loads a validator, which nothing else needs
     from storefront.smoke import visit  # noqa: PLC0415
 
     checks = test.selected(check or (test.OF_ONE_SERVICE if service else ()), stage)
-    commerce = Commerce.running() if stage == LOCAL else Commerce.deployed(stage)
+    commerce = (
+        Commerce.running()
+        if stage == LOCAL
+        else Commerce.deployed(stage, root=published, topology=topology, services=service or ())
+    )
     commerce.require(service or ())
     routes = visit.published(commerce, published, service)
     seen = visit.Visit(commerce, routes, signs_in=stage not in test.UNTOUCHED)

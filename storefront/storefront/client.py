@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -61,11 +61,13 @@ class Commerce:
         endpoints: Where everything is, as the endpoints file has it.
         folder: The endpoints file's folder.
         patience: For how many seconds a request is sent again that was refused for what passes by itself.
+        session: Of boto3, in the account with the users; on AWS only.
     """
 
     endpoints: Mapping[str, Any]
     folder: Path = Path()
     patience: float = HEARD_SECONDS
+    session: Any = None
 
     @classmethod
     def running(cls, *, patience: float = HEARD_SECONDS) -> Commerce:
@@ -81,41 +83,45 @@ class Commerce:
         return cls(json.loads(file.read_text()), file.parent, patience)
 
     @classmethod
-    def deployed(cls, stage: str) -> Commerce:
-        """A stage in the account and region of the caller's AWS credentials, as its stacks publish it (SSM).
+    def deployed(
+        cls, stage: str, *, root: Path = Path(), topology: str | None = None, services: Collection[str] = ()
+    ) -> Commerce:
+        """A stage on AWS, as its stacks publish it (SSM) in each account and region that the topology names.
+
+        Args:
+            stage: Of AWS.
+            root: The folder that has `topologies`.
+            topology: One of them, or a path; without it the stage is in the account and region of the caller's credentials.
+            services: Only these, and the users; all without any.
 
         Raises:
-            StorefrontError: There are no credentials or no region, or nothing of the stage is published there.
+            StorefrontError: There are no credentials or no region for a place, or nothing of the stage is published.
         """
-        import boto3  # noqa: PLC0415 - as in `aws`
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from storefront import places  # noqa: PLC0415 - as in `aws`
 
-        path = f"/commerce/{stage}/"
         try:
-            ssm = boto3.client("ssm")
-            pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
-            found = [parameter for page in pages for parameter in page["Parameters"]]
-        except (BotoCoreError, ClientError) as error:
-            advice = "Needed: credentials and a region, AWS_PROFILE or `aws configure`."
-            raise StorefrontError(f"What {stage} publishes cannot be read: {error}", advice) from error
-        # /commerce/<stage>/<service>/<name>/v<version>
-        by_name = {tuple(each["Name"].split("/")[3:5]): each["Value"] for each in found}
-        services = {
+            known = places.topology(root, topology)
+            sessions = list(places.sessions(known, stage, services))
+            everywhere = [places.published(session, stage) for session in sessions]
+        except places.PlaceError as error:
+            raise StorefrontError(error.problem, error.advice) from error
+        found = {
             service: {"apiUrl": value.rstrip("/")}
-            for (service, name), value in by_name.items()
+            for published in everywhere
+            for (service, name), value in published.items()
             if name == "api-url"
         }
-        if not services:
-            region = ssm.meta.region_name
-            raise StorefrontError(f"No service publishes {path}*/api-url in this account, region {region}.")
+        if not found:
+            where = ", ".join(str(session.region_name) for session in sessions)
+            raise StorefrontError(f"No service publishes /commerce/{stage}/*/api-url in {where}.")
         names = {
             "userPoolId": "user-pool-id",
             "clientId": "user-pool-client-id",
             "operatorPoolId": "operator-pool-id",
             "operatorClientId": "operator-pool-client-id",
         }
-        auth = {key: by_name.get(("platform", name), "") for key, name in names.items()}
-        return cls({"stage": stage, "services": services, "auth": auth})
+        auth = {key: everywhere[0].get(("platform", name), "") for key, name in names.items()}
+        return cls({"stage": stage, "services": found, "auth": auth}, session=sessions[0])
 
     @property
     def is_local(self) -> bool:
@@ -151,7 +157,7 @@ class Commerce:
         from botocore.config import Config  # noqa: PLC0415
 
         if not self.is_local:
-            return boto3.client(service)  # type: ignore[call-overload]  # any service
+            return (self.session or boto3).client(service)
         account = self.account(of)
         # The credentials of a user are for a cloud that the user named.
         mine = os.environ if "AWS_ENDPOINT_URL" in os.environ else {}
@@ -183,13 +189,18 @@ class Commerce:
             raise StorefrontError(
                 f"There is no group {group!r}.", f"GROUP is one of: {OPERATORS}; or nothing."
             )
-        from storefront.sign_in import SignInError, access_token  # noqa: PLC0415 - a reader needs no token
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a reader needs no token
+
+        from storefront.sign_in import SignInError, access_token  # noqa: PLC0415 - likewise
 
         pool, client = (self.endpoints["auth"][name] for name in POOLS[group])
         try:
             return access_token(self._cognito, pool, client, user)
-        except SignInError as error:
-            raise StorefrontError(str(error)) from error
+        except (SignInError, BotoCoreError, ClientError) as error:
+            advice = (
+                "" if self.is_local else "Users are in the platform's own account: say which with TOPOLOGY=."
+            )
+            raise StorefrontError(f"{user} cannot be signed in: {error}", advice) from error
 
 
 class Caller:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service_topology import PLATFORM
 from shared_constructs import ServiceApp, ServiceStack, StackKind
 
 from commerce_platform.account.alarm_topic import AlarmTopic
 from commerce_platform.account.api_logging import ApiGatewayLogging
 from commerce_platform.account.audit import EventAudit, MonthlyBudget
-from commerce_platform.account.boundary import Boundaries
+from commerce_platform.account.boundary import Boundaries, PlatformBoundary
 from commerce_platform.account.bus import Bus
 from commerce_platform.account.deployment import DeployRoles
 from commerce_platform.account.forwarding import Flow, Forwarding, consumption, flows
@@ -44,6 +45,7 @@ class PlatformData(ServiceStack):
         arriving: Sequence[Flow] = (),
     ) -> None:
         super().__init__(app, kind=StackKind.STATEFUL, place=place)
+        PlatformBoundary(self, "Boundary")
         if self.stage.alarms:
             self.alarm_topic = AlarmTopic(
                 self, "Alarms"
@@ -85,13 +87,16 @@ class Platform(ServiceStack):
             MonthlyBudget(self, "Budget")
         if leaving:
             Forwarding(self, "Forwarding", leaving=leaving)
-        if app.topology and (guarded := [each for each in residents if app.topology.is_guarded(each)]):
-            Boundaries(self, "Boundaries", services=guarded)
-            self._deploy_roles(app.topology, guarded)
+        guarded = [each for each in residents if app.topology and app.topology.is_guarded(each)]
+        Boundaries(self, "Boundaries", services=guarded)
+        if app.topology:
+            self._deploy_roles(app.topology, guarded, is_first=is_first)
 
-    def _deploy_roles(self, topology: Topology, residents: Sequence[str]) -> None:
+    def _deploy_roles(self, topology: Topology, residents: Sequence[str], *, is_first: bool) -> None:
+        """What deploys the platform and everything is there once per account, where it is first."""
         stage = self.stage.name
-        deployed = [each for each in residents if topology.is_deployed_by_pipeline(stage, each)]
+        everybody = (PLATFORM, *residents) if is_first else residents
+        deployed = [each for each in everybody if topology.is_deployed_by_pipeline(stage, each)]
         if topology.github and deployed:
             DeployRoles(
                 self,

@@ -166,6 +166,74 @@ def test_nothing_is_bought_in_production():
         selected(["nope"], "dev")
 
 
+TWO_ACCOUNTS = """
+services = ["order", "cart"]
+regions = ["eu-west-1", "eu-central-1"]
+[accounts]
+shop = "123456789012"
+carts = "222222222222"
+[stages.dev]
+account = "shop"
+region = "eu-west-1"
+services.cart = { account = "carts", region = "eu-central-1" }
+"""
+
+
+@pytest.fixture
+def two_accounts(monkeypatch, tmp_path):
+    """An order service where the credentials are, a cart service in an account that a profile is for."""
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        config = tmp_path / "config"
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        (tmp_path / "topologies").mkdir()
+        (tmp_path / "topologies" / "two.toml").write_text(TWO_ACCOUNTS)
+        role = boto3.client("sts").assume_role(
+            RoleArn="arn:aws:iam::222222222222:role/look", RoleSessionName="test"
+        )
+        keys = role["Credentials"]
+        config.write_text(
+            f"[profile carts]\naws_access_key_id={keys['AccessKeyId']}\n"
+            f"aws_secret_access_key={keys['SecretAccessKey']}\naws_session_token={keys['SessionToken']}\n"
+        )
+        published = {
+            None: {"order/api-url": "https://o/live", "platform/user-pool-id": "here"},
+            "carts": {"cart/api-url": "https://c/live", "platform/user-pool-id": "elsewhere"},
+        }
+        for profile, values in published.items():
+            region = "eu-central-1" if profile else "eu-west-1"
+            ssm = boto3.Session(profile_name=profile, region_name=region).client("ssm")
+            for name, value in values.items():
+                ssm.put_parameter(Name=f"/commerce/dev/{name}/v1", Value=value, Type="String")
+        yield config
+
+
+def test_a_stage_of_several_accounts_is_found_in_each_as_the_topology_says(two_accounts, tmp_path):
+    commerce = Commerce.deployed("dev", root=tmp_path, topology="two")
+    assert commerce.endpoints["services"] == {
+        "order": {"apiUrl": "https://o/live"},
+        "cart": {"apiUrl": "https://c/live"},
+    }
+    assert commerce.endpoints["auth"]["userPoolId"] == "here"
+    assert commerce.aws("sts").get_caller_identity()["Account"] == "123456789012"
+    assert set(Commerce.deployed("dev").endpoints["services"]) == {"order"}
+    two_accounts.write_text("")
+    assert set(
+        Commerce.deployed("dev", root=tmp_path, topology="two", services=["order"]).endpoints["services"]
+    ) == {"order"}
+
+
+def test_an_account_without_credentials_is_named_with_the_profile_that_it_needs(two_accounts, tmp_path):
+    two_accounts.write_text("")
+    with pytest.raises(
+        StorefrontError, match="look at carts, account 222222222222: the credentials are of 12345"
+    ) as refused:
+        Commerce.deployed("dev", root=tmp_path, topology="two")
+    assert "--profile carts" in refused.value.advice
+    with pytest.raises(StorefrontError, match="No topology is called 'three'"):
+        Commerce.deployed("dev", root=tmp_path, topology="three")
+
+
 @mock_aws
 def test_a_stage_is_found_by_what_its_stacks_publish(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")

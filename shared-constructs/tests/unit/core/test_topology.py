@@ -86,9 +86,32 @@ region = "eu-west-1"
 [stages.local]
 account = "shop"
 region = "eu-west-1"
+[github]
+repository = "acme/{{service}}-service"
 """)
     assert topology.first_of_account(SHOP) == ("dev", SHOP)
     assert topology.first_of_account(CARTS) == ("prod", CARTS)
+
+
+def test_a_workspaces_pipeline_deploys_the_platform_too_and_a_services_that_service_only(load):
+    ours = load(f'{PER_SERVICE}\n[github]\nworkspace = "acme/commerce"')
+    assert [ours.is_deployed_by_pipeline("prod", each) for each in ("platform", "cart")] == [True, True]
+    assert ours.github
+    assert ours.github.of("cart") is None
+    theirs = load(f'{PER_SERVICE}\n[github]\nrepository = "acme/{{service}}-service"')
+    assert [theirs.is_deployed_by_pipeline("prod", each) for each in ("platform", "cart")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{PER_SERVICE}\n[github]", "name a repository, a workspace, or both"),
+        ('stages = { prod = {} }\ngithub = { workspace = "acme/commerce" }', "github needs services"),
+    ],
+)
+def test_pipelines_of_nobody_or_for_nobody_are_refused(load, text, message):
+    with pytest.raises(TopologyError, match=message):
+        load(text)
 
 
 def test_who_is_listed_is_guarded_and_who_has_a_repository_is_deployed_by_it(load):
