@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -159,11 +160,35 @@ def _type(setting: Setting, flow: Resource, changed: Callable[..., WhatIf]) -> I
         return
     now = flow.properties.get("StateMachineType", "STANDARD")
     other = "EXPRESS" if now == "STANDARD" else "STANDARD"
-    but = ""
-    if other == "EXPRESS" and WAITS in text(flow.properties.get("DefinitionString", "")):
-        but = "cannot be: it waits for answers, which Express does not"
+    but = _obstacle(setting, flow, other)
     what = f"{flow.service} {flow.name}: {now.title()} → {other.title()}"
     yield changed("type", what, with_property(setting, flow.key, StateMachineType=other), but)
+
+
+def _obstacle(setting: Setting, flow: Resource, other: str) -> str:
+    """Why a workflow cannot be of the other type.
+
+    Sources: https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html and
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/pipes-enrichment.html
+    """
+    if other == "EXPRESS":
+        waits = WAITS in text(flow.properties.get("DefinitionString", ""))
+        return "cannot be: it waits for answers, which Express does not" if waits else ""
+    for pipe in setting.stage.of_type(PIPE, service=flow.service):
+        if reference(pipe.properties.get("Enrichment")) == flow.id:
+            return "cannot be: what enriches a pipe's records is Express"
+        if reference(pipe.properties.get("Target")) == flow.id:
+            return "a pipe would not wait for its end, and not know that it failed"
+    names = {flow.id} | {
+        alias.id
+        for alias in setting.stage.of_type("AWS::StepFunctions::StateMachineAlias", service=flow.service)
+        if alias.id.startswith(flow.id.partition("StateMachine")[0])
+    }
+    for method in setting.stage.of_type("AWS::ApiGateway::Method", service=flow.service):
+        integration = json.dumps(method.properties.get("Integration", {}))
+        if "StartSyncExecution" in integration and any(f'"{name}"' in integration for name in names):
+            return "cannot be: a caller waits for its answer"
+    return ""
 
 
 def _logging(setting: Setting, level: str) -> Setting:

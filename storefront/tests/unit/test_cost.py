@@ -163,10 +163,16 @@ def test_logs_are_kept_as_long_as_the_template_says():
 
 
 def test_a_web_acl_inspects_the_requests_of_its_service_alone():
-    stage = of(Acl=resource("AWS::WAFv2::WebACL"), Api=resource("AWS::ApiGateway::RestApi"))
+    api = resource("AWS::ApiGateway::RestApi")
+    stacks = {
+        "commerce-prod-order": {"Resources": {"Acl": resource("AWS::WAFv2::WebACL"), "Api": api}},
+        "commerce-prod-cart": {"Resources": {"Api": api}},
+    }
+    stage = templates.of(stacks, "prod")
     made = setting(stage, Api={"apiRequests": 3.0})
     made = replace(made, used={**made.used, "cart/Api": {"apiRequests": 9.0}})
-    assert made.order(stage.resources[0]) == {"inspectedRequests": 3.0}
+    (acl,) = stage.of_type("AWS::WAFv2::WebACL")
+    assert made.order(acl) == {"inspectedRequests": 3.0}
 
 
 def test_what_an_order_leaves_in_a_table_is_paid_for_months_and_once_more_if_it_can_be_recovered():
@@ -322,6 +328,32 @@ def test_the_other_type_of_workflow_is_priced_and_what_cannot_be_is_said():
     express = PRICES["expressRuns"] + 6.25 * PRICES["expressGbMs"]
     assert found.usd == pytest.approx(1e6 * (express - 4 * PRICES["standardTransitions"]))
     assert "cannot be" in found.but
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ({"Pipe": resource("AWS::Pipes::Pipe", Enrichment={"Ref": "Flow"})}, "enriches a pipe's records"),
+        ({"Pipe": resource("AWS::Pipes::Pipe", Target={"Ref": "Flow"})}, "would not wait"),
+        (
+            {
+                "Method": resource(
+                    "AWS::ApiGateway::Method",
+                    Integration={
+                        "Uri": "…:states:action/StartSyncExecution",
+                        "RequestTemplates": {"Ref": "Flow"},
+                    },
+                )
+            },
+            "a caller waits",
+        ),
+        ({}, ""),
+    ],
+)
+def test_what_an_express_workflow_is_needed_for_is_said(beside, told):
+    stage = of(Flow=resource("AWS::StepFunctions::StateMachine", StateMachineType="EXPRESS"), **beside)
+    found = one(whatif.all_of(setting(stage, Flow=FLOW), 1e6), "type")
+    assert told in found.but if told else not found.but
 
 
 # The document, and what a change does -----------------------------------------------------------------------------
