@@ -131,7 +131,8 @@ def _of_aws(reading: Reading) -> Iterator[Flow]:
     for _, rule in reading.rules():
         pattern = rule.get("EventPattern", {})
         for source in pattern.get("source", ()):
-            if not source.startswith(SOURCE):
+            # A condition ({"prefix": …}) names nobody's events: it is who keeps everything.
+            if isinstance(source, str) and not source.startswith(SOURCE):
                 for part in reading.mentioned(pattern.get("detail", {})):
                     for detail_type in pattern.get("detail-type", ()):
                         yield Flow(source=part.id, target=_event(source, detail_type).part, what="causes")
