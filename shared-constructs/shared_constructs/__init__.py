@@ -19,6 +19,7 @@ from shared_constructs.projection import Projection
 from shared_constructs.queue_consumer import Batching, QueueConsumer, Subscription
 from shared_constructs.service import ServiceApp, ServiceStack, StackKind
 from shared_constructs.stage import ServiceSettings, Stage, StageError
+from shared_constructs.synthetic_check import SyntheticCheck
 from shared_constructs.table import ServiceTable
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "StandardWorkflow",
     "StreamRetry",
     "Subscription",
+    "SyntheticCheck",
 ]

@@ -97,6 +97,12 @@ class Stage(BaseModel):
         default="CANARY_10_PERCENT_5_MINUTES",
         description="How a new version of a function, or of a workflow that callers wait for, takes over.",
     )
+    synthetic_check_minutes: int | None = Field(
+        default=1,
+        ge=1,
+        le=60,
+        description="How often each API is asked from outside (`SyntheticCheck`); none for not at all.",
+    )
     throttle_rate: int = Field(default=200, ge=1, le=10_000, description="Requests per second of one API.")
     throttle_burst: int = Field(
         default=400, ge=1, le=5_000, description="Requests of one API at one instant."
@@ -282,6 +288,7 @@ _THROWAWAY: dict[str, Any] = {
     "deletion_protection": False,
     "alarms": False,
     "rollout": "ALL_AT_ONCE",
+    "synthetic_check_minutes": None,
     "log_level": "DEBUG",
     "log_sample_rate": 0.0,
     "workflow_log_level": "ALL",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from constructs import Construct
-from shared_constructs import ServiceFunction, ServiceStack
+from shared_constructs import ServiceFunction, ServiceStack, SyntheticCheck
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -68,6 +68,7 @@ class CartApi(Construct):
         api.route("PUT", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
         api.route("DELETE", "/me/cart/items/{sku}", write, auth=CUSTOMERS)
         api.route("POST", "/me/cart/merge", write, auth=CUSTOMERS)
+        SyntheticCheck(self, "Check", api=api, path="/carts/nobodys")
 
 
 def _read(carts: ServiceTable, prefix: str, owner: Any) -> GetItem:

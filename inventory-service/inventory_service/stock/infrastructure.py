@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from aws_cdk import Duration
 from constructs import Construct
-from shared_constructs import QueueConsumer, ServiceFunction, ServiceTable, Subscription
+from shared_constructs import QueueConsumer, ServiceFunction, ServiceTable, Subscription, SyntheticCheck
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -98,3 +98,4 @@ class StockApi(Construct):
             auth=OPERATORS,
             name="setThreshold",
         )
+        SyntheticCheck(self, "Check", api=api, path="/stock/NEVER-SOLD", expected=404)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from constructs import Construct
-from shared_constructs import ExpressWorkflow, ServiceTable
+from shared_constructs import ExpressWorkflow, ServiceTable, SyntheticCheck
 from shared_constructs.direct_api import (
     DirectApi,
     GetItem,
@@ -133,6 +133,8 @@ class OrderApi(Construct):
             _fulfil(orders),
             auth=OPERATORS,
         )
+        # No route of it is public.
+        SyntheticCheck(self, "Check", api=self.api, path="/orders", expected=401)
 
 
 def _cancel(orders: ServiceTable) -> UpdateItem:

@@ -17,6 +17,7 @@ from shared_constructs import (
     ServiceFunction,
     ServiceStack,
     Subscription,
+    SyntheticCheck,
 )
 from shared_constructs.direct_api import (
     PUBLIC,
@@ -174,3 +175,5 @@ class PaymentApi(Construct):
             name="receiveWebhook",
             throttle=Throttle(rate=webhooks, burst=2 * webhooks),
         )
+        # No route of it can be read without a token.
+        SyntheticCheck(self, "Check", api=self.api, path="/payments/none", expected=401)

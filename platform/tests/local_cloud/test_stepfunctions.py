@@ -688,3 +688,50 @@ def test_a_workflow_describes_an_execution_and_catches_that_there_is_none(cloud)
     }
     assert cloud.run(states, known) == "SUCCEEDED"
     assert cloud.run(states, f"{known}-other") == "none"
+
+
+def test_a_workflow_asks_an_api_and_learns_its_status(cloud):
+    gateway = cloud.client("apigateway")
+    api = gateway.create_rest_api(name="asked")["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    for path, status in (("well", "200"), ("gone", "404")):
+        method = {
+            "restApiId": api,
+            "resourceId": gateway.create_resource(restApiId=api, parentId=root, pathPart=path)["id"],
+            "httpMethod": "GET",
+        }
+        gateway.put_method(**method, authorizationType="NONE")
+        gateway.put_integration(
+            **method, type="MOCK", requestTemplates={"application/json": f'{{"statusCode": {status}}}'}
+        )
+        gateway.put_method_response(**method, statusCode=status)
+        gateway.put_integration_response(
+            **method, statusCode=status, responseTemplates={"application/json": '{"said": true}'}
+        )
+    gateway.create_deployment(restApiId=api, stageName="live")
+
+    def ask(path):
+        return {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::apigateway:invoke",
+            "Arguments": {
+                "ApiEndpoint": f"{api}.execute-api.eu-west-1.amazonaws.com",
+                "Method": "GET",
+                "Stage": "live",
+                "Path": path,
+                "AuthType": "NO_AUTH",
+            },
+            "Output": {"status": "{% $states.result.StatusCode %}"},
+            "Catch": [{"ErrorEquals": ["ApiGateway.404"], "Next": "Gone"}],
+            "End": True,
+        }
+
+    gone = {"Type": "Pass", "Output": "gone", "End": True}
+    for path, expected in (("/well", {"status": 200}), ("/gone", "gone")):
+        definition = {
+            "QueryLanguage": "JSONata",
+            "StartAt": "Ask",
+            "States": {"Ask": ask(path), "Gone": gone},
+        }
+        machine = cloud.state_machine(definition, name=path[1:])
+        assert json.loads(cloud.execute(machine)["output"]) == expected

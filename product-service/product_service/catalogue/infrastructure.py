@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from constructs import Construct
-from shared_constructs import ServiceTable
+from shared_constructs import ServiceTable, SyntheticCheck
 from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
@@ -92,3 +92,4 @@ class CatalogueApi(Construct):
             ),
             auth=OPERATORS,
         )
+        SyntheticCheck(self, "Check", api=self.api, path="/products")

@@ -16,6 +16,7 @@ Replaces, in `services/stepfunctions.py`:
   measured by the clock of a busy machine (3050); `Assign` sees variables that it has just assigned (2982);
 - a history's texts are written at each state (1434); an execution of one Pass state, as each enrichment of a pipe
   is, and a Map of one item hold up or start threads for nothing (2620);
+- `apigateway:invoke` is absent and answers with its own input (5535);
 - `events:putEvents` succeeds with failed entries (5512); SDK errors lack `Exception` (4112); SQS's batches are lost on
   their way through its old query protocol (4028).
 """
@@ -25,14 +26,17 @@ from __future__ import annotations
 import json
 import marshal
 import math
+import os
 import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from contextvars import Context, ContextVar, copy_context
 from functools import lru_cache, partial
 from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import (
@@ -55,6 +59,7 @@ from commerce_platform.local_cloud.extension.guard import Guard, edit
 from commerce_platform.local_cloud.extension.overheads import now_iso
 from commerce_platform.local_cloud.histories import History, told, told_again
 from commerce_platform.local_cloud.threads import PooledThread
+from commerce_platform.local_cloud.turns import turns
 from commerce_platform.local_cloud.workflows import CallbackSignal, Overdue, Scope, Stopped
 
 GUARDS = (
@@ -149,6 +154,7 @@ def apply() -> None:
     stepfunctions._error_matches = _error_matches
     stepfunctions._invoke_events_put_events = _put_events
     stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"] = _put_events
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::apigateway:invoke"] = _ask_api
     stepfunctions._AWS_SDK_SERVICE_MAP["sqs"] = {"target_prefix": "AmazonSQS", "protocol": "json"}
     prefix_sdk_error = stepfunctions._prefix_sdk_error
 
@@ -908,6 +914,29 @@ def _send_task_heartbeat(data: Json) -> Response:
 
 
 # --- Integrations ------------------------------------------------------------------------------------------------
+
+
+def _ask_api(_resource: str, given: Json) -> Json:
+    """Send a request to an API of ours (https://docs.aws.amazon.com/step-functions/latest/dg/connect-api-gateway.html)."""
+    api = given["ApiEndpoint"].partition(".")[0]
+    path = f"/_aws/execute-api/{api}/{given['Stage']}{given.get('Path', '/')}"
+    connection = HTTPConnection("127.0.0.1", int(os.environ.get("GATEWAY_PORT", "4566")))
+    with turns.waiting(), closing(connection):
+        connection.request(given["Method"], path)
+        response = connection.getresponse()
+        text = response.read().decode()
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        raise stepfunctions._ExecutionError(f"ApiGateway.{response.status}", text)
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = text
+    return {
+        "StatusCode": response.status,
+        "StatusText": response.reason,
+        "Headers": {name: [value] for name, value in response.getheaders()},
+        "ResponseBody": body,
+    }
 
 
 def _put_events(_resource: str, given: Json) -> Json:
