@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -269,6 +269,26 @@ class Caller:
         answer = self.send(method, service, path, body=body)
         return accepted(answer, f"{method} {answer.url}")
 
+    def pages(self, service: str, path: str, *, limit: int = 100) -> Iterator[Json]:
+        """Every item of a list, page after page.
+
+        Args:
+            service: The service's name.
+            path: The route of the list.
+            limit: How many to ask for at once.
+        """
+        query = {"limit": str(limit)}
+        while True:
+            page = accepted(self.send("GET", service, path, query=query), f"GET {path}")
+            yield from page["items"]
+            if "nextCursor" not in page:
+                return
+            query["cursor"] = page["nextCursor"]
+
+    def catalogue(self) -> list[Json]:
+        """Every product that is on sale."""
+        return list(self.pages("product", "/products"))
+
 
 class Customer(Caller):
     """What a customer does and sees.
@@ -324,14 +344,7 @@ class Customer(Caller):
         Args:
             limit: How many to ask for at once.
         """
-        found: list[Json] = []
-        query = {"limit": str(limit)}
-        while True:
-            page = accepted(self.send("GET", "order", "/orders", query=query), "GET /orders")
-            found += page["items"]
-            if "nextCursor" not in page:
-                return found
-            query["cursor"] = page["nextCursor"]
+        return list(self.pages("order", "/orders", limit=limit))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,13 @@ def test_every_product_can_be_bought_on_the_first_day():
 
 
 @pytest.fixture
-def sent(monkeypatch):
+def on_sale():
+    """The products that there are already."""
+    return {}
+
+
+@pytest.fixture
+def sent(monkeypatch, on_sale):
     """What an operator sends, in a shop of two products."""
     requests = []
 
@@ -31,10 +37,14 @@ def sent(monkeypatch):
         def __init__(self, *_):
             pass
 
+        def catalogue(self):
+            return [{"sku": sku, "version": 7, **product} for sku, product in on_sale.items()]
+
         def offer(self, sku, product):
             if product["price"] < 0:
                 raise StorefrontError("price is below 0")
             requests.append((sku, product))
+            on_sale[sku] = product
 
         def deliver(self, sku, quantity, receipt):
             requests.append((sku, quantity, receipt))
@@ -48,25 +58,51 @@ def shop(monkeypatch, tmp_path):
     file = tmp_path / "goods.json"
     monkeypatch.setattr(opening, "GOODS", file)
 
-    def opened(*, url="http://one", price=1):
-        file.write_text(json.dumps([{"sku": "A", "price": price, "pieces": 3}]))
-        open_shop(Commerce({"services": {"product": {"apiUrl": url}}}, tmp_path), Console(quiet=True))
+    def opened(*, price=1, **services):
+        goods = [{"sku": "A", "price": price, "pieces": 3}, {"sku": "B", "price": 5, "pieces": 3}]
+        file.write_text(json.dumps(goods))
+        urls = {name: {"apiUrl": url} for name, url in ({"product": "one"} | services).items()}
+        open_shop(Commerce({"services": urls}, tmp_path), Console(quiet=True))
 
     return opened
 
 
 def test_each_product_is_put_with_its_opening_stock(shop, sent):
     shop()
-    assert sent == [("A", {"price": 1}), ("A", 3, "opening-stock")]
+    offers = [("A", {"price": 1}), ("B", {"price": 5})]
+    deliveries = [("A", 3, "opening-stock"), ("B", 3, "opening-stock")]
+    assert [sent.count(each) for each in offers + deliveries] == [1, 1, 1, 1]
+    assert len(sent) == 4
 
 
-def test_goods_are_loaded_again_only_behind_a_new_api_or_after_an_edit(shop, sent):
-    loads = []
-    for options in ({}, {}, {"url": "http://two"}, {"url": "http://two", "price": 2}):
-        sent.clear()
-        shop(**options)
-        loads.append(len(sent))
-    assert loads == [2, 0, 2, 2]
+@pytest.mark.parametrize(
+    ("then", "offered"),
+    [
+        ({}, []),
+        ({"loyalty": "new"}, []),
+        ({"price": 2}, [("A", {"price": 2})]),
+        ({"order": "new"}, [("A", {"price": 9}), ("B", {"price": 5})]),
+        ({"order": "new", "price": 2}, [("A", {"price": 2}), ("B", {"price": 5})]),
+    ],
+    ids=["nothing new", "another service", "edited here", "one that hears of products", "both"],
+)
+def test_what_was_changed_through_the_api_is_kept(shop, sent, on_sale, then, offered):
+    shop()
+    on_sale["A"] = {"price": 9}
+    sent.clear()
+    shop(**then)
+    assert sorted(each for each in sent if len(each) == 2) == offered
+    sent.clear()
+    shop(**then)
+    assert sent == []
+
+
+def test_a_new_cloud_gets_everything(shop, sent, on_sale):
+    shop()
+    on_sale.clear()
+    sent.clear()
+    shop(product="two")
+    assert len(sent) == 4
 
 
 @pytest.mark.usefixtures("sent")
