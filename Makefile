@@ -63,8 +63,8 @@ up: setup ## Start the local cloud, deploy every service, load the catalogue, ru
 	@$(CLI) up $(call given,PORT,port) $(ACCOUNTS)
 	@$(SHOP) demo
 
-down: $(TOOLS) ## Stop the local cloud
-	@$(CLI) down
+down: $(TOOLS) ## Stop the local cloud (PORT= of any folder's)
+	@$(CLI) down $(call given,PORT,port)
 
 status: $(TOOLS) ## Show what runs, what is deployed and whether it is current
 	@$(CLI) status
@@ -188,7 +188,7 @@ lock: .venv/bin/uv ## Resolve every *.in and package.json again into hashed lock
 	done
 	@npm install --package-lock-only
 
-clean: ## Stop the local cloud and remove what was generated (ALL=1: the environments too)
+clean: ## Stop every local cloud of this folder and remove what was generated (ALL=1: the environments too)
 	@if [ -x .venv/bin/python ]; then $(CLI) down || true; fi
 	@rm -rf .local .cache site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@rm -rf */cdk.out */build */dist */.pytest_cache */.hypothesis

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shlex
 import sys
@@ -147,6 +148,23 @@ def content(folder: Path) -> str:
             if not any(parent.name.startswith("asset.") for parent in path.parents):
                 whole.update(path.name.encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()
+
+
+def against(folder: Path, clouds: Sequence[Cloud]) -> str:
+    """Digest of the values that an assembly's templates read from SSM when they are deployed.
+
+    Args:
+        folder: The assembly.
+        clouds: The accounts that it is deployed to.
+    """
+    names = {
+        parameter["Default"]
+        for path in folder.glob("*.template.json")
+        for parameter in json.loads(path.read_text()).get("Parameters", {}).values()
+        if parameter["Type"].startswith("AWS::SSM::Parameter::Value")
+    }
+    values = [cloud.values(names) for cloud in clouds]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 async def bootstrap(workspace: Workspace, cloud: Cloud) -> None:

@@ -14,7 +14,7 @@ from commerce_platform.cli.process import tool_environment
 from commerce_platform.cli.workspace import LOCAL, PLATFORM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -36,6 +36,30 @@ IDENTITY = f"/commerce/{LOCAL}/cloud/identity/v1"
 everything that was deployed."""
 
 PUBLIC_API_URL = re.compile(r"https://(?P<id>[^./]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)/?$")
+
+
+FAILED = re.compile(r"FAILED|ROLLBACK")
+"""In the status of a stack whose last deployment did not succeed."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation has it.
+
+    Attributes:
+        name: Its name.
+        status: Its status.
+        version: What is another after every deployment.
+    """
+
+    name: str
+    status: str
+    version: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether its last deployment did not succeed."""
+        return bool(FAILED.search(self.status))
 
 
 @dataclass(frozen=True)
@@ -186,6 +210,33 @@ class Cloud:
                 _, _, _, service, name, _version = parameter["Name"].split("/")
                 found[service, name] = parameter["Value"]
         return found
+
+    def values(self, names: Iterable[str]) -> dict[str, str]:
+        """Values of SSM parameters, those that there are, by name."""
+        wanted = sorted(names)
+        found: dict[str, str] = {}
+        # GetParameters takes ten names: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+        for first in range(0, len(wanted), 10):
+            answer = self.ssm.get_parameters(Names=wanted[first : first + 10])
+            found |= {each["Name"]: each["Value"] for each in answer["Parameters"]}
+        return found
+
+    def stacks(self, prefix: str) -> list[Stack]:
+        """The stacks of an app that there are in this account.
+
+        Args:
+            prefix: `App.stack_prefix`; a stateful stack has `-data` after it.
+        """
+        return [
+            Stack(
+                each["StackName"],
+                each["StackStatus"],
+                f"{each['StackId']} {each.get('LastUpdatedTime', each['CreationTime']).isoformat()}",
+            )
+            for page in self.cloudformation.get_paginator("describe_stacks").paginate()
+            for each in page["Stacks"]
+            if each["StackName"] in (prefix, f"{prefix}-data") and each["StackStatus"] != "DELETE_COMPLETE"
+        ]
 
     def reachable(self, api_url: str) -> str:
         """An API's URL as a plain `curl` reaches it, without a trailing slash.

@@ -10,18 +10,18 @@ import socket
 import subprocess
 import time
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from commerce_platform.cli import process
+from commerce_platform.cli import process, servers
 from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from commerce_platform.cli.workspace import Workspace
-
 MODULE = "commerce_platform.local_cloud"
+KIND = "cloud"
 DEFAULT_PORT = 4566
 START_SECONDS = 60.0
 """The server answers after about 1.5 s; a cold disk and a busy machine are given this long."""
@@ -54,10 +54,6 @@ class Instance:
         return MODULE in process.command_line(self.pid)
 
 
-def _record(workspace: Workspace) -> Path:
-    return workspace.local / "instance.json"
-
-
 def log_file(workspace: Workspace) -> Path:
     """Where the server's output goes."""
     return workspace.local / "logs" / "local-cloud.log"
@@ -65,13 +61,12 @@ def log_file(workspace: Workspace) -> Path:
 
 def running(workspace: Workspace) -> Instance | None:
     """The server of this instance, if it runs. A stale record (crash, reboot) is removed."""
-    record = _record(workspace)
+    record = servers.record(workspace, KIND)
+    said = servers.read(record) or {}
     try:
-        instance = Instance(**json.loads(record.read_text()))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError):
-        record.unlink()
+        instance = Instance(**{field.name: said[field.name] for field in fields(Instance)})
+    except KeyError:
+        record.unlink(missing_ok=True)
         return None
     if instance.alive:
         return instance
@@ -109,6 +104,15 @@ def free_port() -> int:
         return port
 
 
+def on_port(port: int) -> Path | None:
+    """The folder of the instance that serves on a port, whichever repository it was started from."""
+    for root, local in servers.instances():
+        instance = running(Workspace(root, local))
+        if instance and instance.port == port:
+            return local
+    return None
+
+
 def require_free(port: int) -> None:
     """Check the port before anything is started.
 
@@ -117,15 +121,16 @@ def require_free(port: int) -> None:
     """
     if is_free(port):
         return
-    report = health(port)
-    what = (
-        f"another local cloud (MiniStack {report.get('version', 'of unknown version')}) that this folder did not start"
-        if report
-        else "another program"
-    )
+    report, local = health(port), on_port(port)
+    if local:
+        what, stop_it = f"the local cloud of {local}", f"stop that one: make down PORT={port}"
+    elif report:
+        what = f"another local cloud (MiniStack {report.get('version', 'of unknown version')}) that was not started by make"
+        stop_it = f"stop what listens there (lsof -i :{port} names it)"
+    else:
+        what, stop_it = "another program", f"stop what listens there (lsof -i :{port} names it)"
     raise CliError(
-        f"Port {port} is in use by {what}.",
-        f"Choose another port: make up PORT={port + 1}, or stop what listens there (lsof -i :{port} names it).",
+        f"Port {port} is in use by {what}.", f"Choose another port: make up PORT={port + 1}, or {stop_it}."
     )
 
 
@@ -172,7 +177,7 @@ async def start(workspace: Workspace, port: int | None) -> Instance:
         process.end_group(child.pid)
         child.wait()
         raise
-    _record(workspace).write_text(json.dumps(asdict(instance), indent=2) + "\n")
+    servers.write(workspace, KIND, asdict(instance))
     return instance
 
 
@@ -207,7 +212,11 @@ def stop(workspace: Workspace) -> Instance | None:
         process.end_group(instance.pid)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(instance.pid, os.WNOHANG)
-    for leftover in (_record(workspace), workspace.endpoints_file, workspace.local / "state.json"):
+    for leftover in (
+        servers.record(workspace, KIND),
+        workspace.endpoints_file,
+        workspace.local / "state.json",
+    ):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(workspace.local / "tmp", ignore_errors=True)
     return instance

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from commerce_platform.cli import cdk, emulator, site, standing, topologies
+from commerce_platform.cli import cdk, emulator, servers, site, standing, topologies
 from commerce_platform.cli.board import Board
 from commerce_platform.cli.cloud import Cloud, accounts, endpoints, write_endpoints
 from commerce_platform.cli.errors import CliError
@@ -67,26 +67,44 @@ def up(port: Port = None, service: Services = None, topology: Topology = None) -
     apps = _with_platform(workspace, [workspace.app(name) for name in service or ()] or workspace.apps)
     if not apps:
         raise CliError("There is no app to deploy: no folder has a cdk.json and an app.py.")
-    with Board(output) as board:
-        cloud = _complete(standing.stand_up(workspace, board, apps, port))
-    workspace = topologies.chosen(Workspace.here(), None)
-    if not service:
-        site.start(workspace, anywhere=port == 0)
-    write_endpoints(workspace, cloud, site.address(workspace))
+    with servers.alone(workspace, output):
+        with Board(output) as board:
+            cloud = _complete(standing.stand_up(workspace, board, apps, port))
+        workspace = topologies.chosen(Workspace.here(), None)
+        if not service:
+            site.start(workspace, anywhere=port == 0)
+        write_endpoints(workspace, cloud, site.address(workspace))
     output.print(f"Everything is up after {time.monotonic() - began:.0f} s. Stop it with: make down")
 
 
 @cli.command()
-def down() -> None:
+def down(
+    port: Annotated[
+        int | None, typer.Option(help="Stop the one that serves there, of whichever folder.")
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Stop every one of this repository.")] = False,
+) -> None:
     """Stop the local cloud, and the site beside it. What was in the cloud is gone."""
-    workspace = Workspace.here()
-    site.stop(workspace)
-    stopped = emulator.stop(workspace)
-    topologies.forget(workspace)
-    if stopped:
-        output.print(f"The local cloud on port {stopped.port} is stopped.")
+    here = Workspace.here()
+    if port is not None:
+        local = emulator.on_port(port)
+        if not local:
+            raise CliError(f"No local cloud that make has started serves on port {port}.")
+        chosen = [Workspace(here.root, local)]
+    elif every:
+        chosen = [Workspace(here.root, local) for root, local in servers.instances() if root == here.root]
     else:
-        output.print("The local cloud was not running.")
+        chosen = [here]
+    for workspace in chosen:
+        with servers.alone(workspace, output):
+            site.stop(workspace)
+            stopped = emulator.stop(workspace)
+            topologies.forget(workspace)
+        if stopped:
+            output.print(f"The local cloud on port {stopped.port} is stopped.")
+        elif not every:
+            output.print("The local cloud was not running.")
 
 
 @cli.command()
@@ -113,15 +131,12 @@ def status() -> None:
     services = endpoints(workspace, cloud)["services"]
     for app in workspace.apps:
         known = state.apps.get(app.name)
-        if not known:
-            output.print(f"{app.name:<20} [red]not deployed: make up[/]")
-            continue
-        at = time.strftime("%H:%M:%S", time.localtime(known.at))
-        is_current = known.inputs == workspace.inputs(app, LOCAL)
-        condition = "[green]current       [/]" if is_current else "[yellow]stale: make up[/]"
+        at = time.strftime("%H:%M:%S", time.localtime(known.at)) if known else "--:--:--"
+        said, colour = standing.condition(workspace, app, cloud, known)
         account = cloud.at(topologies.place(workspace, app, LOCAL)).account
         url = services.get(app.service, {}).get("apiUrl", "")
-        output.print(f"{app.name:<20} {at}  {condition}  {account}  {url}".rstrip(), soft_wrap=True)
+        line = f"{app.name:<20} {at}  [{colour}]{said:<14}[/]  {account}  {url}"
+        output.print(line.rstrip(), soft_wrap=True)
 
 
 @cli.command()
@@ -251,10 +266,11 @@ def deploy(service: Service = None, stage: Stage = LOCAL, topology: Topology = N
             if app.name == PLATFORM:
                 _tell_users(workspace, app, stage)
         return
-    with Board(output) as board:
-        cloud = _complete(standing.stand_up(workspace, board, _with_platform(workspace, apps)))
-    workspace = topologies.chosen(Workspace.here(), None)
-    write_endpoints(workspace, cloud, site.address(workspace))
+    with servers.alone(workspace, output):
+        with Board(output) as board:
+            cloud = _complete(standing.stand_up(workspace, board, _with_platform(workspace, apps)))
+        workspace = topologies.chosen(Workspace.here(), None)
+        write_endpoints(workspace, cloud, site.address(workspace))
 
 
 @cli.command()
@@ -263,16 +279,43 @@ def destroy(service: Service = None, stage: Stage = LOCAL, topology: Topology = 
     workspace = topologies.chosen(Workspace.here(), topology, stage)
     apps = workspace.select(service)
     homes = _homes(workspace, apps, stage)
+    _refuse_to_undermine(workspace, apps, stage)
     _synthesize(workspace, apps, stage)
     for app in reversed(apps):
-        _cdk(workspace, app, stage, "destroy", homes[app], *(["--force"] if stage == LOCAL else []))
-        if stage == LOCAL:
+        if stage != LOCAL:
+            _cdk(workspace, app, stage, "destroy", homes[app])
+            continue
+        with servers.alone(workspace, output):
+            _cdk(workspace, app, stage, "destroy", homes[app], "--force")
             cloud = standing.require_current(workspace)
             own, *_ = accounts(workspace, cloud)
             state = State.load(workspace, own.identity())
             state.apps.pop(app.name, None)
             state.save(workspace)
             write_endpoints(workspace, cloud, site.address(workspace))
+
+
+def _refuse_to_undermine(workspace: Workspace, apps: Sequence[App], stage: str) -> None:
+    """Let nobody delete the platform while services stand on it: EventBridge keeps a bus that has rules.
+
+    Raises:
+        CliError: Some do; names them.
+    """
+    if PLATFORM not in {app.name for app in apps}:
+        return
+    clouds = (
+        list(accounts(workspace, standing.require_current(workspace)))
+        if stage == LOCAL
+        else [Cloud.of_the_caller()]
+    )
+    others = [app for app in workspace.apps if app not in apps]
+    left = [app.name for app in others if any(cloud.stacks(app.stack_prefix(stage)) for cloud in clouds)]
+    if left:
+        everything = "make destroy" + ("" if stage == LOCAL else f" STAGE={stage}")
+        raise CliError(
+            f"{', '.join(left)} stand on the platform: its bus has their rules, its users are their callers.",
+            f"Delete them first, or everything: {everything}",
+        )
 
 
 @cli.command()

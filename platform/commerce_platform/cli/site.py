@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from commerce_platform.cli import cdk, process
+from commerce_platform.cli import cdk, process, servers
 from commerce_platform.cli.emulator import free_port, is_free, tail
 from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.workspace import LOCAL, NEVER_DEPLOYED, digest, files
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from commerce_platform.cli.workspace import App, Workspace
 
 DEFAULT_PORT = 8000
+KIND = "site"
 START_SECONDS = 5.0
 """Its server answers after 0.5 s. On a busy machine nobody waits longer: it will answer when it is opened."""
 
@@ -163,19 +163,15 @@ class Instance:
         return f"docs-serve --port {self.port}" in process.command_line(self.pid)
 
 
-def _record(workspace: Workspace) -> Path:
-    return workspace.local / "site.json"
-
-
 def running(workspace: Workspace) -> Instance | None:
     """The server beside this instance of the local cloud, if it runs. A stale record is removed."""
-    try:
-        instance = Instance(**json.loads(_record(workspace).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
-    if instance.alive:
-        return instance
-    _record(workspace).unlink()
+    record = servers.record(workspace, KIND)
+    said = servers.read(record) or {}
+    if {"pid", "port"} <= said.keys():
+        instance = Instance(said["pid"], said["port"])
+        if instance.alive:
+            return instance
+    record.unlink(missing_ok=True)
     return None
 
 
@@ -211,7 +207,7 @@ def start(workspace: Workspace, *, anywhere: bool = False) -> Instance:
             start_new_session=True,
         )
     instance = Instance(child.pid, port)
-    _record(workspace).write_text(json.dumps(asdict(instance), indent=2) + "\n")
+    servers.write(workspace, KIND, asdict(instance))
     deadline = time.monotonic() + START_SECONDS
     while is_free(port) and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -224,7 +220,7 @@ def stop(workspace: Workspace) -> None:
         process.end_group(instance.pid)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(instance.pid, os.WNOHANG)
-        _record(workspace).unlink(missing_ok=True)
+        servers.record(workspace, KIND).unlink(missing_ok=True)
 
 
 def require_free(port: int) -> None:

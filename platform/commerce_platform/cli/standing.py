@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from commerce_platform.cli import cdk, emulator, topologies
@@ -21,9 +21,19 @@ if TYPE_CHECKING:
     from service_topology import Place
 
     from commerce_platform.cli.board import Board
+    from commerce_platform.cli.emulator import Instance
     from commerce_platform.cli.workspace import App, Workspace
 
 CLOUD = "local cloud"
+
+
+def versions(app: App, clouds: Sequence[Cloud]) -> dict[str, str]:
+    """An app's stacks as the accounts hold them → what changes with each deployment, whoever does it."""
+    return {
+        f"{cloud.account} {stack.name}": stack.version
+        for cloud in clouds
+        for stack in cloud.stacks(app.stack_prefix(LOCAL))
+    }
 
 
 def current(workspace: Workspace) -> Cloud | None:
@@ -46,6 +56,44 @@ def require_current(workspace: Workspace) -> Cloud:
     return cloud
 
 
+def condition(workspace: Workspace, app: App, cloud: Cloud, known: Deployed | None) -> tuple[str, str]:
+    """How an app stands, by what the cloud holds and what this folder knows of it, with a colour.
+
+    Args:
+        workspace: Where the app is.
+        app: Which app.
+        cloud: The cloud that runs.
+        known: Its last deployment from here.
+    """
+    own = workspace.place(LOCAL, app.service)
+    homes = tuple(workspace.places(LOCAL)) if app.name == PLATFORM else (own,)
+    clouds = [cloud.at(home) for home in homes]
+    stacks = [stack for each in clouds for stack in each.stacks(app.stack_prefix(LOCAL))]
+    if failed := [f"{stack.name} {stack.status}" for stack in stacks if stack.failed]:
+        said, colour = f"failed ({', '.join(failed)})", "red"
+    elif not stacks:
+        said, colour = "not deployed", "red"
+    elif not known:
+        said, colour = "not finished", "yellow"
+    elif known.stacks != versions(app, clouds):
+        said, colour = "deployed by somebody else", "yellow"
+    elif known.inputs != workspace.inputs(app, LOCAL):
+        said, colour = "stale", "yellow"
+    elif known.against != cdk.against(workspace.assembly(app, LOCAL), clouds):
+        said, colour = "what it stands on has changed", "yellow"
+    else:
+        return "current", "green"
+    return f"{said}: make up", colour
+
+
+def _lost(workspace: Workspace, instance: Instance) -> str:
+    """Why a server that runs is of no use any more."""
+    if instance.code != workspace.emulator_code:
+        return "its own code has changed"
+    # Its functions' code and its logs are there.
+    return "" if (workspace.local / "tmp").exists() else "its folder was removed"
+
+
 async def ensure(workspace: Workspace, board: Board, port: int | None) -> tuple[Cloud, bool]:
     """The cloud to deploy to, started if need be.
 
@@ -64,8 +112,8 @@ async def ensure(workspace: Workspace, board: Board, port: int | None) -> tuple[
             f"The local cloud runs on port {instance.port} already.",
             f"Move it: make down && make up PORT={port}",
         )
-    if instance and instance.code != workspace.emulator_code:
-        board.say(CLOUD, "its own code has changed: starting it again, empty", style="yellow")
+    if instance and (lost := _lost(workspace, instance)):
+        board.say(CLOUD, f"{lost}: starting it again, empty", style="yellow")
         port = instance.port
         await asyncio.to_thread(emulator.stop, workspace)
         instance = None
@@ -162,23 +210,27 @@ class Rollout:
         """Deploy, unless the cloud has exactly this."""
         inputs = self.workspace.inputs(app, LOCAL)
         content = await asyncio.to_thread(cdk.content, assembly)
+        own = self.workspace.place(LOCAL, app.service)
+        homes = tuple(self.workspace.places(LOCAL)) if app.name == PLATFORM else (own,)
+        clouds = [cloud.at(home) for home in homes]
+        against = await asyncio.to_thread(cdk.against, assembly, clouds)
+        stacks = await asyncio.to_thread(versions, app, clouds)
         known = state.apps.get(app.name)
-        if known and known.content == content:
+        if known and (known.content, known.against, known.stacks) == (content, against, stacks):
             self.board.say(app.name, "unchanged")
-            state.apps[app.name] = Deployed(inputs, content, known.at)
+            state.apps[app.name] = replace(known, inputs=inputs)
         else:
             # What a failed or interrupted deployment leaves is neither the old state nor the new one.
             state.apps.pop(app.name, None)
             state.save(self.workspace)
-            own = self.workspace.place(LOCAL, app.service)
-            homes = self.workspace.places(LOCAL) if app.name == PLATFORM else (own,)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for home in homes:
                         tasks.create_task(self.deploy_to(app, cloud.at(home), home))
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
-            state.apps[app.name] = Deployed(inputs, content, time.time())
+            stacks = await asyncio.to_thread(versions, app, clouds)
+            state.apps[app.name] = Deployed(inputs, content, against, stacks, time.time())
         state.save(self.workspace)
 
     async def deploy_to(self, app: App, account: Cloud, home: Place) -> None:

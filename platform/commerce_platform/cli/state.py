@@ -17,11 +17,15 @@ class Deployed:
     Attributes:
         inputs: Digest of what its assembly was made of.
         content: Digest of the assembly.
+        against: Digest of what other apps had published that it reads when it is deployed (`cdk.against`).
+        stacks: Its stacks → the version that this deployment made (`standing.versions`).
         at: When, in seconds since the epoch.
     """
 
     inputs: str
     content: str
+    against: str
+    stacks: dict[str, str]
     at: float
 
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import io
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from commerce_platform.cli import emulator
+from commerce_platform.cli import emulator, servers, standing
+from commerce_platform.cli.board import Board
 from commerce_platform.cli.errors import CliError
+from rich.console import Console
 
 
 @contextmanager
@@ -43,9 +46,8 @@ class OtherMiniStack(BaseHTTPRequestHandler):
 
 
 def record(workspace, pid):
-    workspace.local.mkdir(parents=True, exist_ok=True)
     instance = emulator.Instance(pid, 4999, "digest", 0.0)
-    (workspace.local / "instance.json").write_text(json.dumps(instance.__dict__))
+    servers.write(workspace, emulator.KIND, instance.__dict__)
 
 
 def written(path):
@@ -99,6 +101,57 @@ def test_a_port_that_something_else_holds_is_refused_too(monkeypatch):
         emulator.require_free(port)
 
 
+@pytest.fixture
+def started(workspace, monkeypatch):
+    """A server that belongs to an instance, as far as its command line tells."""
+    fake_emulator(workspace, HEALTHY)
+    monkeypatch.setattr(emulator, "MODULE", "python -m commerce_platform.local_cloud")
+    instance = asyncio.run(emulator.start(workspace, 0))
+    yield instance
+    emulator.stop(workspace)
+
+
+def test_a_server_is_found_again_after_its_folder_was_removed(workspace, started):
+    shutil.rmtree(workspace.local)
+    assert emulator.running(workspace) == started
+    assert emulator.on_port(started.port) == workspace.local.resolve()
+    with pytest.raises(CliError) as refused:
+        emulator.require_free(started.port)
+    assert str(workspace.local) in refused.value.problem
+    assert f"make down PORT={started.port}" in refused.value.advice
+    assert emulator.stop(workspace) == started
+    assert emulator.on_port(started.port) is None
+    emulator.require_free(started.port)
+
+
+def test_a_server_whose_folder_was_removed_is_started_again_where_it_was(workspace, started):
+    shutil.rmtree(workspace.local)
+    said = io.StringIO()
+    with Board(Console(file=said)) as board:
+        cloud, is_new = asyncio.run(standing.ensure(workspace, board, None))
+    assert (cloud.endpoint, is_new) == (started.endpoint, True)
+    assert "its folder was removed: starting it again, empty" in said.getvalue()
+    assert emulator.running(workspace).pid != started.pid
+
+
+def test_who_changes_an_instance_second_says_so_and_waits(workspace):
+    said, order = io.StringIO(), []
+
+    def second():
+        with servers.alone(workspace, Console(file=said, width=200)):
+            order.append("second")
+
+    with servers.alone(workspace, Console(file=io.StringIO())):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        while "waiting for it" not in said.getvalue():
+            time.sleep(0.01)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    assert f"process {os.getpid()}" in said.getvalue()
+
+
 def test_a_free_port_is_accepted():
     emulator.require_free(emulator.free_port())
 
@@ -106,7 +159,7 @@ def test_a_free_port_is_accepted():
 def test_a_process_id_that_belongs_to_another_program_by_now_is_stale(workspace):
     record(workspace, os.getpid())
     assert emulator.running(workspace) is None
-    assert not (workspace.local / "instance.json").exists()
+    assert list(servers.instances()) == []
 
 
 def test_a_process_that_has_ended_is_stale(workspace):
@@ -118,8 +171,8 @@ def test_a_process_that_has_ended_is_stale(workspace):
 
 @pytest.mark.parametrize("content", ["", "not json", '{"pid": 1}'])
 def test_an_unreadable_record_is_no_instance(workspace, content):
-    workspace.local.mkdir()
-    (workspace.local / "instance.json").write_text(content)
+    record(workspace, os.getpid())
+    servers.record(workspace, emulator.KIND).write_text(content)
     assert emulator.running(workspace) is None
 
 
@@ -161,7 +214,7 @@ def test_interrupting_the_start_leaves_no_process(workspace):
     asyncio.run(interrupted())
     with pytest.raises(ProcessLookupError):
         os.kill(int((workspace.local / "pid").read_text()), 0)
-    assert not (workspace.local / "instance.json").exists()
+    assert list(servers.instances()) == []
 
 
 def test_a_missing_environment_says_how_to_make_it(workspace):
@@ -184,6 +237,7 @@ def test_no_credential_of_the_user_reaches_the_functions(workspace, monkeypatch)
 
 def test_stopping_what_does_not_run_removes_what_it_left(workspace):
     record(workspace, os.getpid())
+    workspace.local.mkdir()
     workspace.endpoints_file.write_text("{}")
     assert emulator.stop(workspace) is None
     assert not workspace.endpoints_file.exists()

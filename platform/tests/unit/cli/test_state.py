@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from commerce_platform.cli.state import Deployed, State
 
-CART = Deployed(inputs="in", content="out", at=1.0)
+CART = Deployed(inputs="in", content="out", against="that", stacks={"cart": "1"}, at=1.0)
 
 
 def test_what_was_deployed_is_remembered(workspace):
