@@ -1,8 +1,17 @@
 """The cart service: a table of carts and known products, the projection that fills the latter, the API, and what was bought."""
 
-from shared_constructs import ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import (
+    BusinessMetrics,
+    ServiceApp,
+    ServiceDashboard,
+    ServiceLevels,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+)
 
 from cart_service.api.infrastructure import CartApi
+from cart_service.metrics import COUNTED
 from cart_service.orders.infrastructure import Orders
 from cart_service.products.infrastructure import Products
 
@@ -26,6 +35,9 @@ class CartService(ServiceStack):
         api = CartApi(self, "Carts", carts=table)
         # In the API's scope, from which the ids of what is deployed were made.
         Orders(api, "Orders", writes=api.writes)
+        BusinessMetrics(self, "Metrics", counted=COUNTED)
+        ServiceLevels(self, "Levels")
+        ServiceDashboard(self, "Dashboard")
 
 
 def build(app: ServiceApp) -> None:

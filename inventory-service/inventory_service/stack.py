@@ -1,9 +1,20 @@
 """The inventory service: a table, one consumer that moves stock, an API and the feed of its changes."""
 
-from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import (
+    BusinessMetrics,
+    ChangeFeed,
+    EventSchemas,
+    ServiceApp,
+    ServiceDashboard,
+    ServiceLevels,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+)
 
 from inventory_service.contracts import published
 from inventory_service.events import EVENTS
+from inventory_service.metrics import COUNTED, METRICS
 from inventory_service.stock.infrastructure import StockApi, StockConsumer
 
 
@@ -26,6 +37,9 @@ class InventoryService(ServiceStack):
         StockApi(self, "Stock", stock=stock, consumer=consumer)
         ChangeFeed(self, "Changes", table=stock, events=EVENTS)
         EventSchemas(self, "Contracts", published=published)
+        BusinessMetrics(self, "Metrics", metrics=METRICS, counted=COUNTED)
+        ServiceLevels(self, "Levels")
+        ServiceDashboard(self, "Dashboard")
 
 
 def build(app: ServiceApp) -> None:

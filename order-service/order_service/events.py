@@ -13,7 +13,10 @@ EVENTS = (
         OrderConfirmed,
         aggregate_id="orderId",
         when=became("status", "CONFIRMED"),
-        data={"items": Stored("lines")},
+        data={
+            "items": Stored("lines"),
+            "timeToConfirmMs": "$toMillis($new.updatedAt) - $toMillis($new.createdAt)",
+        },
     ),
     DomainEvent(OrderFulfilled, aggregate_id="orderId", when=became("status", "FULFILLED")),
     DomainEvent(OrderCancelled, aggregate_id="orderId", when=became("status", "CANCELLED")),

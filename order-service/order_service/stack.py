@@ -1,6 +1,16 @@
 """The order service: orders are placed by one workflow and led through the saga by another. No function."""
 
-from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import (
+    BusinessMetrics,
+    ChangeFeed,
+    EventSchemas,
+    ServiceApp,
+    ServiceDashboard,
+    ServiceLevels,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+)
 from shared_constructs.direct_api import attributes_of
 
 from order_service.api.infrastructure import OrderApi
@@ -9,6 +19,7 @@ from order_service.catalogue.infrastructure import Catalogue
 from order_service.contracts import published
 from order_service.events import EVENTS
 from order_service.lifecycle.infrastructure import Lifecycle
+from order_service.metrics import METRICS, confirmed_in_time
 from order_service.placing.infrastructure import PlaceOrder
 from order_service.recovery.infrastructure import Recovery
 
@@ -45,6 +56,9 @@ class OrderService(ServiceStack):
             lifecycle=lifecycle,
             republish=changes.resources.republish,
         )
+        metrics = BusinessMetrics(self, "Metrics", metrics=METRICS)
+        ServiceLevels(self, "Levels", objectives=[confirmed_in_time(metrics)])
+        ServiceDashboard(self, "Dashboard")
 
 
 def build(app: ServiceApp) -> None:

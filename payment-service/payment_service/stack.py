@@ -1,9 +1,20 @@
 """The payment service: a table and a secret, two consumers that move money, an API and the feed of changes."""
 
-from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import (
+    BusinessMetrics,
+    ChangeFeed,
+    EventSchemas,
+    ServiceApp,
+    ServiceDashboard,
+    ServiceLevels,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+)
 
 from payment_service.contracts import published
 from payment_service.events import EVENTS
+from payment_service.metrics import COUNTED, METRICS
 from payment_service.payments.infrastructure import Consumers, PaymentApi, ProviderSecret
 
 
@@ -27,6 +38,9 @@ class PaymentService(ServiceStack):
         PaymentApi(self, "Payments", payments=payments, consumers=consumers)
         ChangeFeed(self, "Changes", table=payments, events=EVENTS)
         EventSchemas(self, "Contracts", published=published)
+        BusinessMetrics(self, "Metrics", metrics=METRICS, counted=COUNTED)
+        ServiceLevels(self, "Levels")
+        ServiceDashboard(self, "Dashboard")
 
 
 def build(app: ServiceApp) -> None:

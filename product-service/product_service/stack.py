@@ -1,6 +1,15 @@
 """The product service: a table, an API in front of it and the feed of its changes. No function."""
 
-from shared_constructs import ChangeFeed, EventSchemas, ServiceApp, ServiceStack, ServiceTable, StackKind
+from shared_constructs import (
+    ChangeFeed,
+    EventSchemas,
+    ServiceApp,
+    ServiceDashboard,
+    ServiceLevels,
+    ServiceStack,
+    ServiceTable,
+    StackKind,
+)
 from shared_constructs.direct_api import attributes_of
 
 from product_service.catalogue.infrastructure import CatalogueApi
@@ -27,6 +36,8 @@ class ProductService(ServiceStack):
         CatalogueApi(self, "Catalogue", products=products)
         ChangeFeed(self, "Changes", table=products, events=EVENTS)
         EventSchemas(self, "Contracts", published=published)
+        ServiceLevels(self, "Levels")
+        ServiceDashboard(self, "Dashboard")
 
 
 def build(app: ServiceApp) -> None:

@@ -56,6 +56,14 @@ CALLERS: Final = (
 )
 """What calls a function, or lets somebody call it."""
 
+SHOWN: Final = (
+    "AWS::Lambda::Function",
+    "AWS::Pipes::Pipe",
+    "AWS::SQS::Queue",
+    "AWS::StepFunctions::StateMachine",
+)
+"""What a service's dashboard has by name; an API's metrics have the API's own."""
+
 WATCHED: Final = {
     "AWS::ApiGateway::Stage": {"5XXError"},
     "AWS::Lambda::Function": {"Errors", "Throttles"},
@@ -179,6 +187,26 @@ class ServiceRules:
             assert list(faults(template)) == []
             for alarm in of_type(template, "AWS::CloudWatch::Alarm"):
                 assert alarm["TreatMissingData"] == "notBreaching" or "Nobody" in alarm["AlarmDescription"]
+
+    def test_the_dashboard_shows_whatever_there_is(self, template: Template) -> None:
+        [dashboard] = of_type(template, "AWS::CloudWatch::Dashboard")
+        body = json.dumps(dashboard["DashboardBody"])
+        for resource_type in SHOWN:
+            for name in _by_id(template, resource_type):
+                assert f'"{name}"' in body, f"{name} is not on the dashboard"
+
+    def test_every_api_is_promised_to_answer_and_in_time(self, template: Template) -> None:
+        told = json.dumps(
+            [each["AlarmRule"] for each in of_type(template, "AWS::CloudWatch::CompositeAlarm")]
+        )
+        promised = {
+            metric["MetricStat"]["Metric"]["MetricName"]
+            for name, alarm in _by_id(template, "AWS::CloudWatch::Alarm").items()
+            for metric in alarm.get("Metrics", [])
+            if "MetricStat" in metric and f'"{name}"' in told
+        }
+        apis = _by_id(template, "AWS::ApiGateway::Stage")
+        assert ({"5XXError", "Latency"} if apis else set()) <= promised
 
     def test_somebody_is_told_of_whatever_runs_and_fails(self, template: Template) -> None:
         watched = list(_watched(template))

@@ -2,7 +2,9 @@
 
 from service_topology import StageName
 
+from shared_constructs.business_metrics import BusinessMetric, BusinessMetrics
 from shared_constructs.change_feed import ChangeFeed, DomainEvent, StreamRetry
+from shared_constructs.dashboard import ServiceDashboard
 from shared_constructs.direct_api import DirectApi
 from shared_constructs.event_request import Aggregate, EventRequest
 from shared_constructs.event_schemas import EventSchemas
@@ -18,6 +20,7 @@ from shared_constructs.function import (
 from shared_constructs.projection import Projection
 from shared_constructs.queue_consumer import Batching, QueueConsumer, Subscription
 from shared_constructs.service import ServiceApp, ServiceStack, StackKind
+from shared_constructs.service_levels import Objective, ServiceLevels
 from shared_constructs.stage import ServiceSettings, Stage, StageError
 from shared_constructs.synthetic_check import SyntheticCheck
 from shared_constructs.table import ServiceTable
@@ -27,6 +30,8 @@ __all__ = [
     "PLATFORM_LAYER",
     "Aggregate",
     "Batching",
+    "BusinessMetric",
+    "BusinessMetrics",
     "ChangeFeed",
     "Dependencies",
     "DependencyLayer",
@@ -35,11 +40,14 @@ __all__ = [
     "EventRequest",
     "EventSchemas",
     "ExpressWorkflow",
+    "Objective",
     "OwnLayer",
     "Projection",
     "QueueConsumer",
     "ServiceApp",
+    "ServiceDashboard",
     "ServiceFunction",
+    "ServiceLevels",
     "ServiceSettings",
     "ServiceStack",
     "ServiceTable",

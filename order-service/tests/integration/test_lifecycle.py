@@ -42,6 +42,14 @@ def test_an_order_is_reserved_paid_and_confirmed(shop):
     ]
 
 
+def test_a_confirmed_order_says_how_long_it_took(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    began, *_, confirmed = (datetime.fromisoformat(each["at"]) for each in shop.order(order_id)["timeline"])
+    took = shop.last("OrderConfirmed.v1").data["timeToConfirmMs"]
+    assert 0 <= took == pytest.approx((confirmed - began).total_seconds() * 1000, abs=50)
+
+
 def test_a_confirmed_order_enters_four_states_and_is_never_read(shop):
     order_id = shop.placed()
     calls = []

@@ -42,6 +42,7 @@ SERVICE = {
                     ("Errors", "Function"),
                     ("Throttles", "Function"),
                     ("5XXError", "Stage"),
+                    ("Latency", "Stage"),
                     ("ExecutionFailed", "Pipe"),
                     ("ExecutionsFailed", "StateMachine"),
                     ("ExecutionsTimedOut", "StateMachine"),
@@ -49,6 +50,13 @@ SERVICE = {
                 )
             ),
         ],
+    },
+    "AWS::CloudWatch::CompositeAlarm": {
+        "AlarmDescription": DESCRIPTION.format(query="commerce/prod/x/failures"),
+        "AlarmRule": {"Fn::Join": ["", ["ALARM(", {"Fn::GetAtt": ["Alarm", "Arn"]}, ")"]]},
+    },
+    "AWS::CloudWatch::Dashboard": {
+        "DashboardBody": [{"Ref": name} for name in ("Function", "Pipe", "Queue", "Dlq", "StateMachine")]
     },
     "AWS::Events::Rule": {"Targets": [{"DeadLetterConfig": {}, "RetryPolicy": {}}]},
     "AWS::Lambda::Function": {
@@ -205,6 +213,14 @@ BREACHES = [
     (ALARMS, "QueryDefinition.LogGroupNames", [{"Ref": "Queue"}]),
     (ALARMS, "QueryDefinition.LogGroupNames", [{"Ref": "Elsewhere"}]),
     (ALARMS, "QueryDefinition.LogGroupNames", []),
+    (ALARMS, "CompositeAlarm.AlarmDescription", "It burns. First: look."),
+    ("the_dashboard_shows_whatever_there_is", "Dashboard.DashboardBody.3", {"Ref": "Queue"}),
+    ("every_api_is_promised_to_answer_and_in_time", "CompositeAlarm.AlarmRule", "FALSE"),
+    (
+        "every_api_is_promised_to_answer_and_in_time",
+        "Alarm.Metrics.4.MetricStat.Metric.MetricName",
+        "Count",
+    ),
     (
         "somebody_is_told_of_whatever_runs_and_fails",
         "Alarm.Metrics.2.MetricStat.Metric.Dimensions",
