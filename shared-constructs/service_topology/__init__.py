@@ -140,6 +140,9 @@ class StageTopology(_Model):
         user_pool: The customers, whose pool the platform has made in its own account, for those who live in others.
             Not known before the platform is deployed there.
         operator_pool: The operators, likewise.
+        log_account: Name of the account from which logs, metrics and traces of all others are seen: one of the stage's, or
+            one of its own. No two stages share one.
+        log_sinks: Region → what the platform has made there for the others to link to; likewise not known at first.
     """
 
     account: str | None = None
@@ -147,6 +150,10 @@ class StageTopology(_Model):
     services: dict[str, ServicePlace] = {}
     user_pool: UserPool | None = None
     operator_pool: UserPool | None = None
+    log_account: str | None = None
+    log_sinks: dict[
+        str, Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:oam:[a-z0-9-]+:\d{12}:sink/\S+$")]
+    ] = {}
 
     @model_validator(mode="after")
     def _pools_come_together(self) -> Self:
@@ -218,9 +225,15 @@ class Topology(_Model):
                 self._check("service", service, self.known_services, name)
                 self._check_place(of_service, f"{name}, {service}")
             self._check_place(stage, name)
+            self._check("account", stage.log_account, self.accounts, name)
             if len(places := self.places(name)) > 1 and any(None in place for place in places):
                 raise TopologyError(f"{name}: with several places, each has an account and a region")
             self._check_prefixes(name)
+        logs = [stage.log_account for stage in self.stages.values() if stage.log_account]
+        if shared := {each for each in logs if logs.count(each) > 1}:
+            raise TopologyError(
+                f"{', '.join(sorted(shared))} is the log account of several stages: an account has one sink per region"
+            )
         if self.github and not self.services:
             raise TopologyError(
                 "github needs services: the account stack makes a role to deploy each of them with"
@@ -305,12 +318,20 @@ class Topology(_Model):
         return Place(self.accounts[account] if account else None, own.region or of_stage.region)
 
     def places(self, stage: str) -> dict[Place, tuple[str, ...]]:
-        """Every place of a stage → who lives there; the platform's own place first."""
+        """Every place of a stage → who lives there; the platform's own place first, a log account without residents last."""
         found: dict[Place, tuple[str, ...]] = {}
         for service in self.known_services:
             place = self.place(stage, service)
             found[place] = (*found.get(place, ()), service)
+        for place in list(found):
+            if logs := self.logs_of(stage, place):
+                found.setdefault(logs, ())
         return found
+
+    def logs_of(self, stage: str, place: Place) -> Place | None:
+        """From where what happens in a place is seen, which is in its region; None without a log account."""
+        account = self.stage(stage).log_account
+        return Place(self.accounts[account], place.region) if account else None
 
 
 def name_prefix(stage: str, service: str) -> str:

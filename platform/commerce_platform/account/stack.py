@@ -16,6 +16,7 @@ from commerce_platform.account.deployment import DeployRoles
 from commerce_platform.account.forwarding import Flow, Forwarding, consumption, flows
 from commerce_platform.account.identity.elsewhere import IdentityElsewhere
 from commerce_platform.account.identity.infrastructure import Identity
+from commerce_platform.account.observability import LogLink, LogSink
 from commerce_platform.account.runtime_layer.infrastructure import RuntimeLayer
 
 if TYPE_CHECKING:
@@ -87,10 +88,26 @@ class Platform(ServiceStack):
             MonthlyBudget(self, "Budget")
         if leaving:
             Forwarding(self, "Forwarding", leaving=leaving)
+        if app.topology:
+            self._share_logs(app.topology)
         guarded = [each for each in residents if app.topology and app.topology.is_guarded(each)]
         Boundaries(self, "Boundaries", services=guarded)
         if app.topology:
             self._deploy_roles(app.topology, guarded, is_first=is_first)
+
+    def _share_logs(self, topology: Topology) -> None:
+        """Show what is here to the stage's log account, or make what the others show theirs to."""
+        stage = self.stage.name
+        logs = topology.logs_of(stage, self.place)
+        sources = {
+            str(each.account)
+            for each in topology.places(stage)
+            if each.region == self.place.region and each.account != self.place.account
+        }
+        if logs == self.place and sources:
+            LogSink(self, "LogSink", sources=sources)
+        elif logs and logs != self.place and (sink := topology.stage(stage).log_sinks.get(str(logs.region))):
+            LogLink(self, "LogLink", sink=sink)
 
     def _deploy_roles(self, topology: Topology, residents: Sequence[str], *, is_first: bool) -> None:
         """What deploys the platform and everything is there once per account, where it is first."""

@@ -264,7 +264,7 @@ def deploy(service: Service = None, stage: Stage = LOCAL, topology: Topology = N
             approval = () if sys.stdin.isatty() else ("--require-approval", "never")
             _cdk(workspace, app, stage, "deploy", homes[app], *approval)
             if app.name == PLATFORM:
-                _tell_users(workspace, app, stage)
+                _tell_made(workspace, app, stage)
         return
     with servers.alone(workspace, output):
         with Board(output) as board:
@@ -505,15 +505,15 @@ def _cdk(
             raise CliError(f"cdk {verb} failed for {app.name}, stage {stage}.")
 
 
-def _tell_users(workspace: Workspace, app: App, stage: str) -> None:
+def _tell_made(workspace: Workspace, app: App, stage: str) -> None:
     """Say what the topology has to be told before the platform can be deployed to the other accounts."""
     if len(workspace.places(stage)) == 1 or workspace.known_topology.stage(stage).users:
         return
-    if users := topologies.users(Cloud.of_the_caller(), stage):
+    if made := topologies.made(Cloud.of_the_caller(), stage):
         output.print(
             f"Add this to {workspace.topology_file}, then deploy {app.name} to the other accounts:\n"
         )
-        output.print(users.as_toml(stage), markup=False, soft_wrap=True)
+        output.print(made, markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -189,12 +189,12 @@ class Rollout:
         """Deploy the platform to every account: to its own first, which makes the users that the others need to know."""
         home = self.workspace.place(LOCAL, app.service)
         own = cloud.at(home)
-        users = await asyncio.to_thread(topologies.users, own)
-        if not users:
+        made = await asyncio.to_thread(topologies.made, own)
+        if not made:
             await self.synthesize(app)
             await self.deploy_to(app, own, home)
-            users = await asyncio.to_thread(topologies.users, own)
-        self.workspace = topologies.keep(self.workspace, users)
+            made = await asyncio.to_thread(topologies.made, own)
+        self.workspace = topologies.keep(self.workspace, made)
         await self.deploy(app, cloud, state, await self.synthesize(app))
 
     async def synthesize(self, app: App) -> Path:

@@ -84,12 +84,12 @@ def place(workspace: Workspace, app: App, stage: str) -> Place:
         raise CliError(str(error), f"Add the service to {workspace.topology_file}.") from error
 
 
-def keep(workspace: Workspace, users: Users | None = None) -> Workspace:
+def keep(workspace: Workspace, made: str | None = None) -> Workspace:
     """Write down what the local cloud runs with, completed by what its platform has made.
 
     Args:
         workspace: With the topology that was chosen.
-        users: Of the platform's own account, once they are known.
+        made: Tables of the platform's own account, once they are known.
 
     Returns:
         The workspace with that file as its topology; as it was where nobody has chosen one.
@@ -110,7 +110,7 @@ def keep(workspace: Workspace, users: Users | None = None) -> Workspace:
         running.unlink(missing_ok=True)
         return workspace
     workspace.local.mkdir(parents=True, exist_ok=True)
-    running.write_text(f"{text}{MADE_HERE}{users.as_toml(LOCAL)}" if users else text)
+    running.write_text(f"{text}{MADE_HERE}{made}" if made else text)
     return dataclasses.replace(workspace, topology=running)
 
 
@@ -122,6 +122,20 @@ def forget(workspace: Workspace) -> None:
 
 def _without_users(file: Path) -> str:
     return file.read_text().partition(MADE_HERE)[0]
+
+
+def made(cloud: Cloud, stage: str = LOCAL) -> str | None:
+    """The tables of a topology with what the platform has made in the account of these credentials.
+
+    Returns:
+        The users, and what logs are shown to if there is such a thing; None before the platform is deployed.
+    """
+    known = users(cloud, stage)
+    if not known:
+        return None
+    sink = cloud.parameters(stage).get((PLATFORM, "log-sink-arn"))
+    logs = f'\n[stages.{stage}.log_sinks]\n{sink.split(":")[3]} = "{sink}"\n' if sink else ""
+    return f"{known.as_toml(stage)}{logs}"
 
 
 def users(cloud: Cloud, stage: str = LOCAL) -> Users | None:

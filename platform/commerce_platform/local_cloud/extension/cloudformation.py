@@ -55,6 +55,8 @@ INERT = (
     "AWS::EventSchemas::Schema",
     "AWS::IAM::OIDCProvider",
     "AWS::Logs::QueryDefinition",
+    "AWS::Oam::Link",
+    "AWS::Oam::Sink",
     "AWS::Synthetics::Canary",
     "AWS::WAFv2::WebACLAssociation",
 )

@@ -199,3 +199,55 @@ def test_production_in_an_account_needs_somebody_who_can_send_mail(tmp_path, sen
         RuntimeError, match=r"prod needs a mail sender.*SES has verified in account 222222222221"
     ):
         synthesized(tmp_path, per_service(), sender)
+
+
+SINK = "arn:aws:oam:eu-west-1:222222222221:sink/1"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The stacks of a stage whose logs are seen from the platform's account."""
+    text = per_service().replace(
+        'account = "platform"\n', 'account = "platform"\nlog_account = "platform"\n', 1
+    )
+    sinks = f'[stages.prod.log_sinks]\neu-west-1 = "{SINK}"\n'
+    return synthesized(tmp_path_factory.mktemp("shown"), text + sinks)
+
+
+def test_the_logs_metrics_and_traces_of_every_account_are_seen_from_the_log_account(shown):
+    [sink] = of_type(stack(shown, "platform"), "AWS::Oam::Sink")
+    [statement] = sink["Policy"]["Statement"]
+    assert statement["Principal"]["AWS"] == sorted(ACCOUNTS[service] for service in SERVICES)
+    for service in SERVICES:
+        [link] = of_type(stack(shown, service), "AWS::Oam::Link")
+        assert link["SinkIdentifier"] == SINK
+        assert {"AWS::Logs::LogGroup", "AWS::XRay::Trace"} <= set(link["ResourceTypes"])
+        assert (
+            statement["Condition"]["ForAllValues:StringEquals"]["oam:ResourceTypes"] == link["ResourceTypes"]
+        )
+        assert not of_type(stack(shown, service), "AWS::Oam::Sink")
+    assert not of_type(stack(shown, "platform"), "AWS::Oam::Link")
+
+
+def test_every_account_audits_its_own_events_so_that_all_of_a_stage_are_seen_from_one(shown):
+    for service in ACCOUNTS:
+        groups = {
+            each.get("LogGroupName")
+            for each in of_type(stack(shown, service, "-data"), "AWS::Logs::LogGroup")
+        }
+        assert "/aws/events/commerce-prod" in groups
+
+
+def test_a_log_account_of_its_own_has_an_account_stack_and_nobody_else(tmp_path):
+    text = per_service().replace('account = "platform"\n', 'account = "platform"\nlog_account = "logs"\n', 1)
+    stacks = synthesized(tmp_path, text.replace("[accounts]", '[accounts]\nlogs = "222222222299"'))
+    [sink] = of_type(stacks["commerce-prod-platform-222222222299-eu-west-1"], "AWS::Oam::Sink")
+    assert sink["Policy"]["Statement"][0]["Principal"]["AWS"] == sorted(ACCOUNTS.values())
+
+
+def test_a_log_account_of_two_stages_is_refused():
+    place = {"account": "a", "region": "eu-west-1", "log_account": "a"}
+    with pytest.raises(ValueError, match="a is the log account of several stages"):
+        Topology(
+            accounts={"a": "222222222221"}, regions=("eu-west-1",), stages={"prod": place, "staging": place}
+        )

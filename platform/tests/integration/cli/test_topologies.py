@@ -143,7 +143,7 @@ def test_the_local_cloud_remembers_what_it_runs_with_and_the_users_it_has_made(p
     kept = topologies.keep(topologies.chosen(placed, "several"))
     assert topologies.chosen(placed, None).places("local") == kept.places("local")
     assert len(kept.places("local")) == 2
-    kept = topologies.keep(kept, USERS)
+    kept = topologies.keep(kept, USERS.as_toml("local"))
     assert kept.known_topology.stage("local").users == USERS
     again = topologies.keep(topologies.chosen(placed, "several"))
     assert again.known_topology.stage("local").users is None
