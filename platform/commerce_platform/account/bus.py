@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnResource, Duration
+from aws_cdk import CfnResource, Duration, RemovalPolicy
 from aws_cdk.aws_events import EventBus, EventPattern, Match
 from aws_cdk.aws_eventschemas import CfnRegistry
 from aws_cdk.aws_iam import AccountPrincipal, PolicyStatement
@@ -59,7 +59,8 @@ class Bus(Construct):
             registry_name=f"commerce-{stage.name.value}",
             description="What the services publish, as each of them says it",
         )
-        registry.apply_removal_policy(stage.removal_policy)
+        # It holds nothing that services do not write again, and its name would be in the way of the next one.
+        registry.apply_removal_policy(RemovalPolicy.DESTROY)
         found = stack.export_parameter("schema-registry-name", f"commerce-{stage.name.value}")
         found.node.add_dependency(registry)
         stack.export_parameter("event-bus-arn", self.bus.event_bus_arn)
