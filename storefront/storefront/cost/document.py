@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from storefront.bench.sides import CHAIN
 from storefront.cost import whatif
 from storefront.cost.bill import Setting
+from storefront.cost.counts import WORKING
 from storefront.prices import price_list
 
 if TYPE_CHECKING:
@@ -84,7 +85,17 @@ def made(
         "budget": dict(assumptions.budget),
         "notPriced": list(bill.not_priced),
         "age": list(age.lines()),
+        "alone": alone(setting.stage, counts, age),
     }
+
+
+def alone(stage: Stage, counts: Counts, age: Age) -> list[str]:
+    """What works in this stage and stands on the local one neither then nor now: an order's use of it is not known."""
+    return [
+        resource.key
+        for resource in stage.of_type(*WORKING)
+        if resource.key not in counts.definitions and resource.key not in age.unknown
+    ]
 
 
 def _grouped(bill: Bill, *names: str) -> list[Json]:

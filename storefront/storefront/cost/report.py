@@ -159,6 +159,8 @@ def remarks(document: Json) -> Iterator[str]:
         "as they do below some orders a second, which is the dearest."
     )
     yield from document["age"]
+    if document["alone"]:
+        yield f"In {document['stage']} alone, so that an order's use of it was not counted: {', '.join(document['alone'])}."
     if document["notPriced"]:
         yield f"Not priced: {', '.join(document['notPriced'])}. Add a rule or say that it is free (storefront/cost/standing.py)."
     if document["unverified"]:

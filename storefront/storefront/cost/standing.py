@@ -24,6 +24,10 @@ SECONDS_OF_POLL = 20
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 """
+EXPRESS_STEP_GB_MS = 6.25
+"""The least that a run of an Express workflow is billed: 100 ms of 64 MB."""
+_STATE = re.compile(r'"Type": ?"(?:Task|Pass|Choice|Wait|Map|Parallel|Succeed|Fail)"')
+_API_CALL = re.compile(r":(?:apigateway|http):invoke")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _CRON = re.compile(r"cron\((\S+) (\S+) (\S+) \S+ (\S+) \S+\)")
@@ -132,8 +136,21 @@ def _alias(resource: Resource, stage: Stage, assumptions: Assumptions) -> Quanti
     return {"provisionedGbMs": wanted * memory / 1024 * assumptions["provisioned_hours"] * 3.6e6}
 
 
-def _schedule(resource: Resource, _stage: Stage, assumptions: Assumptions) -> Quantities:
-    return {"scheduledRuns": runs(resource.properties.get("ScheduleExpression", ""), assumptions)}
+def _schedule(resource: Resource, stage: Stage, assumptions: Assumptions) -> Quantities:
+    """Its invocations, and what they start: a workflow that enters each of its states once, Express for one step of time."""
+    times = runs(resource.properties.get("ScheduleExpression", ""), assumptions)
+    found = {"scheduledRuns": times}
+    target = reference(resource.properties.get("Target", {}).get("Arn"))
+    flow = stage.named(f"{resource.service}/{target}")
+    if flow is None or flow.type != "AWS::StepFunctions::StateMachine":
+        return found
+    definition = text(flow.properties.get("DefinitionString", ""))
+    if flow.properties.get("StateMachineType") == "EXPRESS":
+        found |= {"expressRuns": times, "expressGbMs": times * EXPRESS_STEP_GB_MS}
+    else:
+        found["standardTransitions"] = times * len(_STATE.findall(definition))
+    calls = len(_API_CALL.findall(definition))
+    return found | ({"apiRequests": times * calls, "inspectedRequests": times * calls} if calls else {})
 
 
 def _canary(resource: Resource, _stage: Stage, assumptions: Assumptions) -> Quantities:

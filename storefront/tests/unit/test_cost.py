@@ -98,6 +98,31 @@ def test_a_schedule_runs_so_often_a_month(expression, runs):
     assert standing.runs(expression, ASSUMED) == pytest.approx(runs)
 
 
+@pytest.mark.parametrize(
+    ("kind", "billed"),
+    [
+        ("EXPRESS", {"expressRuns": 730, "expressGbMs": 730 * 6.25}),
+        ("STANDARD", {"standardTransitions": 2 * 730}),
+    ],
+)
+def test_what_a_schedule_starts_is_billed_with_it(kind, billed):
+    states = '{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:…:states:::apigateway:invoke"},"B":{"Type":"Pass"}}}'
+    flow = resource("AWS::StepFunctions::StateMachine", StateMachineType=kind, DefinitionString=states)
+    schedule = resource(
+        "AWS::Scheduler::Schedule", ScheduleExpression="rate(1 hour)", Target={"Arn": {"Ref": "Flow"}}
+    )
+    stage = of(Schedule=schedule, Flow=flow)
+    asked = {"scheduledRuns": 730, "apiRequests": 730, "inspectedRequests": 730}
+    assert standing.month(stage.resources[0], stage, ASSUMED) == asked | billed
+
+
+def test_what_only_this_stage_has_is_said_not_to_be_counted():
+    stage = of(Pipe=resource("AWS::Pipes::Pipe"), Queue=resource("AWS::SQS::Queue"))
+    kept = Counts({}, {}, {}, {"order/Queue": "x"}, ABOUT)
+    assert document.alone(stage, kept, Age()) == ["order/Pipe"]
+    assert document.alone(stage, kept, Age(unknown=("order/Pipe",))) == []
+
+
 def test_a_type_that_nobody_has_thought_of_is_not_free():
     bill = setting(of(Cluster=resource("AWS::EKS::Cluster"), Role=resource("AWS::IAM::Role"))).bill(1)
     assert bill.not_priced == ("AWS::EKS::Cluster",)
