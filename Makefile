@@ -59,9 +59,9 @@ help: ## List what make can do
 setup: $(TOOLS) $(EMULATOR) $(DOCS) $(NODE) ## Install the locked tools: Python, emulator, site generator, Node, CDK CLI
 	@:
 
-up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566 TOPOLOGY=single)
-	@$(CLI) up $(call given,PORT,port) $(ACCOUNTS)
-	@$(SHOP) demo
+up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566 TOPOLOGY=single SERVICE=)
+	@$(CLI) up $(call given,PORT,port) $(call given,SERVICE,service) $(ACCOUNTS)
+	@$(if $(SERVICE),:,$(SHOP) demo)
 
 down: $(TOOLS) ## Stop the local cloud (PORT= of any folder's)
 	@$(CLI) down $(call given,PORT,port)

@@ -62,17 +62,24 @@ def load(source: Path | Mapping[str, Any]) -> Definition:
         source: Path of a `.json`, `.yaml` or `.yml` file, or the definition itself.
 
     Raises:
-        ValueError: The file has another suffix or does not hold an object.
+        ValueError: The file has another suffix, cannot be parsed (says where), or does not hold an object.
     """
     if isinstance(source, Mapping):
         return json.loads(json.dumps(source))  # type: ignore[no-any-return]
-    text = source.read_text(encoding="utf-8")
     if source.suffix == ".json":
-        definition = json.loads(text)
+        try:
+            definition = json.loads(source.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{source} is no JSON: {error}") from error
     elif source.suffix in {".yaml", ".yml"}:
         import yaml  # noqa: PLC0415 - only for those who write YAML
 
-        definition = yaml.safe_load(text)
+        try:
+            # From the file, so that an error tells its name with line and column.
+            with source.open(encoding="utf-8") as file:
+                definition = yaml.safe_load(file)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{source} is no YAML: {error}") from error
     else:
         raise ValueError(f"a definition is a .json, .yaml or .yml file, got {source}")
     if not isinstance(definition, dict):

@@ -9,11 +9,13 @@ from typing import Annotated
 import requests
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from storefront import demo as shop
 from storefront.client import Commerce, StorefrontError
 
 INTERRUPTED = 130
+REFUSED = 2
 LOCAL = "local"
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -218,14 +220,33 @@ def bench_page(
 def main() -> None:
     """Run a verb; errors meant for the user are printed without a traceback."""
     try:
-        cli()
+        status = cli(standalone_mode=False)
     except requests.ConnectionError as error:
         fail(StorefrontError(f"Nothing answers: {error}", "Is it up? make status"))
     except StorefrontError as error:
         fail(error)
-    except KeyboardInterrupt:
+    except TyperException as error:
+        errors.print(in_makes_words(error), style="red", markup=False, soft_wrap=True)
+        sys.exit(REFUSED)
+    except (KeyboardInterrupt, typer.Abort):
         errors.print("Interrupted.")
         sys.exit(INTERRUPTED)
+    sys.exit(status)
+
+
+def in_makes_words(error: TyperException) -> str:
+    """What is wrong with an option, which is a variable to whoever calls make.
+
+    Args:
+        error: Why the command line was refused.
+    """
+    option, message = getattr(error, "param", None), str(getattr(error, "message", error))
+    if option is None:
+        return message
+    name, least, most = option.name.upper(), getattr(option, "min", None), getattr(option, "max", None)
+    if None not in (least, most):
+        return f"{name} must be {least} to {most}."
+    return message if message.startswith(name) else f"{name}: {message}."
 
 
 def fail(error: StorefrontError) -> None:

@@ -460,6 +460,11 @@ def accepted(answer: requests.Response, what: str) -> Any:
     Raises:
         StorefrontError: It is not; says why, line by line.
     """
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise StorefrontError(
+            f"{what} failed ({answer.status_code}): {refusal(answer.text)}",
+            "Why, say the logs: make logs SINCE=5m",
+        )
     if not answer.ok:
         raise StorefrontError(f"{what} was refused ({answer.status_code}): {refusal(answer.text)}")
     return answer.json() if answer.content else None

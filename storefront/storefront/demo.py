@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
+from difflib import get_close_matches
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from rich.table import Table
 
@@ -35,6 +39,18 @@ CATALOGUE_PAGE = 50
 ON_THE_SHELF = 10
 """How many pieces the demo wants to find of what it buys."""
 ONE_ORDER_PATIENCE_SECONDS = 5.0
+UNKNOWN: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST)
+"""Answers for a sku that no product has, or could have."""
+TOKENS: Final = {
+    "tok_visa": "captured",
+    "tok_declined": "declined",
+    "tok_insufficient_funds": "declined",
+    "tok_slow": "captured after a second and a half",
+    "tok_flaky": "fails twice, then captured",
+    "tok_timeout": "never answers",
+    "tok_late": "captured after the order's time limit",
+}
+"""What the payment service's sandbox knows; it declines any other token."""
 
 
 @dataclass(frozen=True)
@@ -175,9 +191,13 @@ def place_one(
     """
     commerce.require(ORDERING)
     customer = Customer(commerce, user)
-    if sku and customer.send("GET", "product", f"/products/{sku}").status_code == HTTPStatus.NOT_FOUND:
+    _require_token(commerce, pay)
+    if sku and customer.send("GET", "product", f"/products/{quote(sku, safe='')}").status_code in UNKNOWN:
+        known = [product["sku"] for product in customer.catalogue()]
+        like = get_close_matches(sku.upper(), known, n=3, cutoff=0.5)
         raise StorefrontError(
-            f"There is no product {sku!r}.", f"What there is: curl {commerce.url('product')}/products"
+            f"There is no product {sku!r}." + (f" Like it: {', '.join(like)}." if like else ""),
+            f"What there is: curl {commerce.url('product')}/products",
         )
     bought = sku or catalogue(commerce, 1)[0]["sku"]
     order = customer.place({bought: quantity}, pay, patience=ONE_ORDER_PATIENCE_SECONDS)
@@ -187,9 +207,22 @@ def place_one(
     return order.id
 
 
+def _make() -> str:
+    """How make is called for this instance, which may not be the one in `.local`."""
+    local = os.environ.get("COMMERCE_LOCAL_DIR")
+    return f"COMMERCE_LOCAL_DIR={shlex.quote(local)} make" if local else "make"
+
+
+def _require_token(commerce: Commerce, pay: str) -> None:
+    """Refuse what is no token of the sandbox's; another provider has tokens of its own."""
+    if commerce.is_local and not pay.startswith("tok_"):
+        known = "; ".join(f"{token}: {meaning}" for token, meaning in TOKENS.items())
+        raise StorefrontError(f"There is no payment token {pay!r}.", f"PAY is one of {known}.")
+
+
 def say_what_is_next(commerce: Commerce, console: Console, *, sku: str, cart_id: str, order_id: str) -> None:
     """Where everything is, and what to try: commands that work as they stand."""
-    product, cart = commerce.url("product"), commerce.url("cart")
+    product, cart, make = commerce.url("product"), commerce.url("cart"), _make()
     where = f"{commerce.folder / 'endpoints.json'} ({commerce.endpoints['endpointUrl']})"
     console.print(f"\nEndpoints    {where}", soft_wrap=True)
     for name in commerce.endpoints["services"]:
@@ -207,10 +240,10 @@ def say_what_is_next(commerce: Commerce, console: Console, *, sku: str, cart_id:
             f"curl -X PUT {cart}/carts/{cart_id}/items/{sku} -d '{{\"quantity\": 3}}' "
             "-H 'Content-Type: application/json'"
         ),
-        f'curl {cart}/me/cart -H "Authorization: Bearer $(make token USER=alice)"',
-        f"make trace ORDER={order_id}",
-        f"make order PAY=tok_declined SKU={sku} QTY=2",
-        "make status                     what runs, and whether it is current",
-        "make logs SERVICE=cart-service  what its functions say",
+        f'curl {cart}/me/cart -H "Authorization: Bearer $({make} token USER=alice)"',
+        f"{make} trace ORDER={order_id}",
+        f"{make} order PAY=tok_declined SKU={sku} QTY=2",
+        f"{make} status                     what runs, and whether it is current",
+        f"{make} logs SERVICE=cart-service  what its functions say",
     ):
         console.print(f"  {line}", soft_wrap=True, markup=False)

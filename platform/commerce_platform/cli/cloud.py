@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.process import tool_environment
 from commerce_platform.cli.workspace import LOCAL, PLATFORM
 
@@ -34,6 +35,9 @@ REGION = "eu-west-1"
 IDENTITY = f"/commerce/{LOCAL}/cloud/identity/v1"
 """A parameter that we write into a cloud we find without it. A restarted or reset cloud has lost it, and with it
 everything that was deployed."""
+
+ENDPOINT = re.compile(r"https?://[^/\s]+/?")
+"""A URL that AWS's tools take for an endpoint."""
 
 PUBLIC_API_URL = re.compile(r"https://(?P<id>[^./]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)/?$")
 
@@ -79,8 +83,17 @@ class Cloud:
 
     @classmethod
     def given(cls) -> Cloud | None:
-        """The cloud that the user has named in AWS_ENDPOINT_URL."""
+        """The cloud that the user has named in AWS_ENDPOINT_URL.
+
+        Raises:
+            CliError: That is no URL.
+        """
         endpoint = os.environ.get("AWS_ENDPOINT_URL")
+        if endpoint and not ENDPOINT.fullmatch(endpoint):
+            raise CliError(
+                f"AWS_ENDPOINT_URL is no URL: {endpoint!r}.",
+                "It looks like http://127.0.0.1:4566; for a cloud of make's own: unset AWS_ENDPOINT_URL",
+            )
         return cls(endpoint.rstrip("/"), ours=False) if endpoint else None
 
     @classmethod
@@ -133,7 +146,7 @@ class Cloud:
         from botocore.config import Config  # noqa: PLC0415
 
         if not self.endpoint:
-            return boto3.client(service)  # type: ignore[call-overload]
+            return boto3.client(service, region_name=os.environ.get("AWS_REGION"))  # type: ignore[call-overload]
         session = boto3.Session(
             aws_access_key_id=self.credentials["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.credentials["AWS_SECRET_ACCESS_KEY"],

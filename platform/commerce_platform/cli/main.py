@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.exceptions import TyperException
 
 from commerce_platform.cli import cdk, emulator, servers, site, standing, topologies
 from commerce_platform.cli.board import Board
 from commerce_platform.cli.cloud import Cloud, accounts, endpoints, write_endpoints
-from commerce_platform.cli.errors import CliError
+from commerce_platform.cli.errors import CliError, in_makes_words, of_aws
 from commerce_platform.cli.process import tool_environment
 from commerce_platform.cli.state import State
 from commerce_platform.cli.workspace import LOCAL, PLATFORM, STAGES, Workspace
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from commerce_platform.cli.workspace import App
 
 INTERRUPTED = 130
+REFUSED = 2
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 output = Console(highlight=False)
@@ -519,12 +521,19 @@ def _tell_made(workspace: Workspace, app: App, stage: str) -> None:
 def main() -> None:
     """Run a verb; errors meant for the user are printed without a traceback."""
     try:
-        cli()
-    except CliError as error:
-        errors.print(error.problem, style="red", markup=False, soft_wrap=True)
-        if error.advice:
-            errors.print(error.advice, markup=False, soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
+        status = cli(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
         errors.print("Interrupted.")
         sys.exit(INTERRUPTED)
+    except TyperException as error:
+        errors.print(in_makes_words(error), style="red", markup=False, soft_wrap=True)
+        sys.exit(REFUSED)
+    except Exception as error:
+        known = error if isinstance(error, CliError) else of_aws(error)
+        if known is None:
+            raise
+        errors.print(known.problem, style="red", markup=False, soft_wrap=True)
+        if known.advice:
+            errors.print(known.advice, markup=False, soft_wrap=True)
+        sys.exit(1)
+    sys.exit(status)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
+from storefront.client import ORDERING, Commerce, StorefrontError
+
+from storefront import demo
 
 
 def run(tmp_path, *arguments):
@@ -31,3 +37,73 @@ def test_what_needs_a_running_platform_says_how_to_start_one(tmp_path, verb):
 def test_numbers_of_orders_are_checked_before_a_cloud_is_made_for_them(tmp_path):
     assert run(tmp_path, "bench", "--check").returncode == 0
     assert "from 1 to 500" in run(tmp_path, "bench", "--check", "--orders", "none").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("order", "--qty", "0"), "QTY must be 1 to 99."),
+        (("order", "--qty", "100"), "QTY must be 1 to 99."),
+        (("order", "--qty", "some"), "QTY must be 1 to 99."),
+        (
+            ("bench", "--rate", "quick"),
+            "RATE: Input should be a valid number, unable to parse string as a number.",
+        ),
+        (("nothing",), "No such command 'nothing'."),
+    ],
+)
+def test_what_is_wrong_is_said_in_makes_words(tmp_path, arguments, said):
+    done = run(tmp_path, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said}\n")
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A shop that is asked for one product, and refuses to be asked for anything else."""
+
+    class Customer:
+        def __init__(self, *_):
+            pass
+
+        def send(self, *_):
+            return SimpleNamespace(status_code=400)
+
+        def catalogue(self):
+            return [{"sku": "TARTE-CITRON"}, {"sku": "BAGUETTE"}]
+
+    monkeypatch.setattr(demo, "Customer", Customer)
+    services = {name: {"apiUrl": f"http://{name}"} for name in ORDERING}
+    return Commerce({"endpointUrl": "http://here", "services": services}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem", "advice"),
+    [
+        ({"pay": "nope"}, "There is no payment token 'nope'.", "PAY is one of tok_visa: captured; "),
+        (
+            {"sku": "tarte"},
+            "There is no product 'tarte'. Like it: TARTE-CITRON.",
+            "What there is: curl http://product/products",
+        ),
+    ],
+)
+def test_what_cannot_be_bought_is_named_with_what_can(shop, given, problem, advice):
+    with pytest.raises(StorefrontError) as refused:
+        demo.place_one(
+            shop, Console(), **{"pay": "tok_visa", "sku": None, "quantity": 1, "user": "a"} | given
+        )
+    assert refused.value.problem == problem
+    assert refused.value.advice.startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("local", "make"), [(None, "  make trace"), ("my cloud", "  COMMERCE_LOCAL_DIR='my cloud' make trace")]
+)
+def test_what_to_try_next_is_for_this_very_instance(shop, monkeypatch, local, make):
+    monkeypatch.delenv("COMMERCE_LOCAL_DIR", raising=False)
+    if local:
+        monkeypatch.setenv("COMMERCE_LOCAL_DIR", local)
+    said = Console(file=io.StringIO(), width=200)
+    shop.endpoints["services"]["cart"] = {"apiUrl": "http://cart"}
+    demo.say_what_is_next(shop, said, sku="A", cart_id="c", order_id="o")
+    assert f"{make} ORDER=o\n" in said.file.getvalue()

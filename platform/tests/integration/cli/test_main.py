@@ -9,10 +9,9 @@ import sys
 import pytest
 
 
-def run(tmp_path, *arguments):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | {
-        "COMMERCE_LOCAL_DIR": str(tmp_path)
-    }
+def run(tmp_path, *arguments, **variables):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = kept | {"COMMERCE_LOCAL_DIR": str(tmp_path)} | variables
     command = [sys.executable, "-m", "commerce_platform.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
@@ -45,3 +44,53 @@ def test_whose_contract_is_added_must_be_said(tmp_path):
     done = run(tmp_path, "contract-add", "--service", "cart-service")
     assert done.returncode == 1
     assert "make contract-add SERVICE=loyalty-service EVENT=commerce.order/OrderConfirmed.v1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("up", "--port", "99999"), "PORT must be 0 to 65535.\n"),
+        (
+            ("synth", "--stage", "production"),
+            "STAGE is one of local, dev, staging, prod; got 'production'.\n",
+        ),
+        (("nothing",), "No such command 'nothing'.\n"),
+    ],
+)
+def test_what_is_wrong_is_said_in_makes_words(tmp_path, arguments, said):
+    done = run(tmp_path, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "problem", "advice"),
+    [
+        (("logs", "--stage", "dev"), {}, "No region is given.", "AWS_REGION=eu-west-1"),
+        (
+            ("logs", "--stage", "dev"),
+            {"AWS_REGION": "eu-west-1"},
+            "Unable to locate credentials.",
+            "AWS_PROFILE",
+        ),
+        (("status",), {"AWS_ENDPOINT_URL": "nonsense"}, "AWS_ENDPOINT_URL is no URL: 'nonsense'.", "unset"),
+        (
+            ("status",),
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            'Could not connect to the endpoint URL: "http://127.0.0.1:9/".',
+            "unset AWS_ENDPOINT_URL",
+        ),
+        (
+            ("up",),
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            'Could not connect to the endpoint URL: "http://127.0.0.1:9/".',
+            "unset AWS_ENDPOINT_URL",
+        ),
+    ],
+)
+def test_what_aws_has_against_a_call_is_no_traceback(tmp_path, arguments, environment, problem, advice):
+    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null"}
+    done = run(tmp_path, *arguments, **nothing, AWS_SHARED_CREDENTIALS_FILE="/dev/null", **environment)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()
+    assert said[0] == problem
+    assert advice in said[1]

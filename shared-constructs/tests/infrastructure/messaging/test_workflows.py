@@ -187,6 +187,20 @@ def test_a_substitution_alone_in_its_string_keeps_its_type(tmp_path):
     assert output == {"limit": 50, "text": "at most 50", "doubled": 100, "names": ["a", "b"]}
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("stop.asl.yaml", "States:\n  Stop: {Type: Succeed\n", r'stop\.asl\.yaml", line 3, column 1'),
+        ("stop.asl.json", '{"States":\n{', r"stop\.asl\.json is no JSON: .*line 2 column 2"),
+    ],
+)
+def test_a_definition_that_cannot_be_parsed_says_where(tmp_path, name, text, said):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        synthesize(with_workflow(path))
+
+
 def test_a_state_can_be_substituted_as_a_whole_and_is_granted_what_it_names():
     build = with_workflow(machine(Read="${Read}"), substitutions={**TABLE, "Read": GET})
     found = template(build)
