@@ -286,6 +286,7 @@ def destroy(service: Service = None, stage: Stage = LOCAL, topology: Topology = 
     for app in reversed(apps):
         if stage != LOCAL:
             _cdk(workspace, app, stage, "destroy", homes[app])
+            _tell_retained(workspace, app, stage)
             continue
         with servers.alone(workspace, output):
             _cdk(workspace, app, stage, "destroy", homes[app], "--force")
@@ -295,6 +296,17 @@ def destroy(service: Service = None, stage: Stage = LOCAL, topology: Topology = 
             state.apps.pop(app.name, None)
             state.save(workspace)
             write_endpoints(workspace, cloud, site.address(workspace))
+
+
+def _tell_retained(workspace: Workspace, app: App, stage: str) -> None:
+    """Say what of an app is left, which belongs to no stack any more."""
+    from commerce_platform.cli.retained import TEAR_DOWN, retained  # noqa: PLC0415 - needed here alone
+
+    left = retained(workspace.assembly(app, stage))
+    for kind, names in left.items():
+        output.print(f"stays  {kind:<32} {', '.join(names)}", markup=False, soft_wrap=True)
+    if left:
+        output.print(f"How to remove or adopt it: {TEAR_DOWN}")
 
 
 def _refuse_to_undermine(workspace: Workspace, apps: Sequence[App], stage: str) -> None:
