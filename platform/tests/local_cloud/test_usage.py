@@ -232,14 +232,18 @@ def test_each_resource_is_told_what_it_has_used(cloud, used):
     source = cloud.queue("source")
     cloud.function("def handler(event, context):\n    pass\n")
     dynamodb = cloud.client("dynamodb")
-    items = [{"Put": {"TableName": name, "Item": {"pk": {"S": "1"}}}} for name in ("table", "indexed")]
+    texts = {"table": "short", "indexed": "x" * 1500}
+    items = [
+        {"Put": {"TableName": name, "Item": {"pk": {"S": "1"}, "text": {"S": text}}}}
+        for name, text in texts.items()
+    ]
     dynamodb.transact_write_items(TransactItems=items)
     source.send("one", "two")
     cloud.client("lambda").invoke(FunctionName="function")
     total = used()
     found = ask(cloud.endpoint, "/resources")[cloud.account]
-    written = {"dynamodbWrites": 1, "dynamodbWriteUnits": 2}
-    assert (found["AWS::DynamoDB::Table|table"], found["AWS::DynamoDB::Table|indexed"]) == (written, written)
+    assert found["AWS::DynamoDB::Table|table"] == {"dynamodbWrites": 1, "dynamodbWriteUnits": 2}
+    assert found["AWS::DynamoDB::Table|indexed"] == {"dynamodbWrites": 1, "dynamodbWriteUnits": 4}
     assert found["AWS::SQS::Queue|source"]["sqsMessages"] == 2
     function = found["AWS::Lambda::Function|function"]
     assert (function["lambdaInvocations"], function["functionStarts"]) == (1, 1)
