@@ -195,6 +195,12 @@ class ServiceRules:
             for name in _by_id(template, resource_type):
                 assert f'"{name}"' in body, f"{name} is not on the dashboard"
 
+    def test_a_conversation_can_be_looked_for_in_every_log(self, template: Template) -> None:
+        queries = of_type(template, "AWS::Logs::QueryDefinition")
+        [everywhere] = [each for each in queries if each["Name"].endswith("/conversation")]
+        groups = [{"Ref": name} for name in _by_id(template, "AWS::Logs::LogGroup")]
+        assert [group for group in groups if group not in everywhere["LogGroupNames"]] == []
+
     def test_every_api_is_promised_to_answer_and_in_time(self, template: Template) -> None:
         told = json.dumps(
             [each["AlarmRule"] for each in of_type(template, "AWS::CloudWatch::CompositeAlarm")]

@@ -16,6 +16,7 @@ from aws_cdk.aws_cloudwatch import (
     TextWidget,
     YAxisProps,
 )
+from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
 from shared_constructs.business_metrics import BusinessMetrics
@@ -23,6 +24,7 @@ from shared_constructs.change_feed import ChangeFeed
 from shared_constructs.direct_api import DirectApi
 from shared_constructs.express_workflow import Workflow
 from shared_constructs.function import ServiceFunction
+from shared_constructs.queries import CONVERSATION, saved
 from shared_constructs.queue_consumer import QueueConsumer
 from shared_constructs.service import ServiceStack
 from shared_constructs.service_levels import ServiceLevels
@@ -50,7 +52,8 @@ class ServiceDashboard(Construct):
 
     From top to bottom: links and alarms; the objectives of `ServiceLevels`; what the business does
     (`BusinessMetrics`); then the causes: APIs, functions, workflows, queues, pipes and feeds, tables. It finds them by itself, so it is the last
-    statement of the stack; a rule of `service_testing` fails for what is not on it.
+    statement of the stack; a rule of `service_testing` fails for what is not on it. With it goes the saved query
+    `conversation`, over all logs of the service and that of all events, in which an id is to be pasted.
 
     CloudWatch takes 500 widgets per dashboard and 500 metrics per widget; an order service of twelve workflows needs 20 and 30.
     Beyond three per account and month a dashboard costs 3 USD.
@@ -70,6 +73,7 @@ class ServiceDashboard(Construct):
         super().__init__(scope, construct_id)
         self._stack = ServiceStack.of(self)
         self._here = self._stack.node.find_all()
+        saved(self, CONVERSATION, self._stack.event_log, *self._all(LogGroup))
         self.dashboard = Dashboard(
             self,
             "Dashboard",

@@ -82,6 +82,15 @@ FAILED_PIPES = Query(
 )
 """Of pipes' logs: which step failed, and what AWS said."""
 
+CONVERSATION = Query(
+    name="conversation",
+    text="""fields @timestamp, @log, @message
+| filter @message like "PASTE-AN-ID-HERE"
+| sort @timestamp
+| limit 1000""",
+)
+"""Of all logs of a service: every line that has an id in it, of a correlation, an order, a request or an event."""
+
 EVENTS = Query(
     name="events",
     text="""fields @timestamp, source, `detail-type`, detail.metadata.aggregateId, detail.metadata.correlationId,

@@ -79,6 +79,7 @@ def test_one_correlation_id_leads_from_the_request_to_the_last_event(commerce, o
         "PaymentRequested.v1": "StockReserved.v1",
         "PaymentCaptured.v1": "PaymentRequested.v1",
         "OrderConfirmed.v1": "PaymentCaptured.v1",
+        "OrderFulfilled.v1": None,
     }
     events = eventually(
         lambda: {

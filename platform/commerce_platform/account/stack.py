@@ -12,6 +12,7 @@ from commerce_platform.account.api_logging import ApiGatewayLogging
 from commerce_platform.account.audit import EventAudit, MonthlyBudget
 from commerce_platform.account.boundary import Boundaries, PlatformBoundary
 from commerce_platform.account.bus import Bus
+from commerce_platform.account.dashboard import PlatformDashboard
 from commerce_platform.account.deployment import DeployRoles
 from commerce_platform.account.forwarding import Flow, Forwarding, consumption, flows
 from commerce_platform.account.identity.elsewhere import IdentityElsewhere
@@ -90,6 +91,7 @@ class Platform(ServiceStack):
             Forwarding(self, "Forwarding", leaving=leaving)
         if app.topology:
             self._share_logs(app.topology)
+        PlatformDashboard(self, "Dashboard", residents=[each for each in residents if each != app.service])
         guarded = [each for each in residents if app.topology and app.topology.is_guarded(each)]
         Boundaries(self, "Boundaries", services=guarded)
         if app.topology:

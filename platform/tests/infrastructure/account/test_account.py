@@ -268,6 +268,17 @@ def test_every_event_can_be_searched_and_counted(data, stage):
     assert "aws:SourceArn" in json.dumps(policy)
 
 
+def test_the_platform_shows_what_services_share(stateless, stage):
+    board = only(stateless, "AWS::CloudWatch::Dashboard")["Properties"]
+    assert board["DashboardName"].startswith(f"commerce-{stage}-platform")
+    parts = board["DashboardBody"]["Fn::Join"][1]
+    widgets = json.loads("".join(part if isinstance(part, str) else "eu-west-1" for part in parts))["widgets"]
+    shown = str(widgets)
+    for what in (f'EventBusName="commerce-{stage}"', "AWS/Cognito", "AWS/States", "AWS/Lambda", "AWS/Logs"):
+        assert what in shown
+    assert all(each["x"] + each["width"] <= 24 for each in widgets)
+
+
 def test_who_hears_of_alarms_hears_of_money_before_it_is_spent(stateless, stage):
     budgets = [each["Properties"] for each in stateless.values() if each["Type"] == "AWS::Budgets::Budget"]
     if stage in {"local", "dev"}:

@@ -146,6 +146,8 @@ def template():
         resources[name] = {"Type": "AWS::ApiGateway::Method", "Properties": scoped}
     gradual = {"UpdatePolicy": {"CodeDeployLambdaAliasUpdate": {}}}
     changed = {"Queue": kept, "Dlq": kept, "Alias": gradual}
+    conversation = {"Name": "commerce/prod/x/conversation", "LogGroupNames": [{"Ref": "LogGroup"}]}
+    resources["Conversation"] = {"Type": "AWS::Logs::QueryDefinition", "Properties": conversation}
     parameters = {"EventLog": {"Default": "/commerce/prod/platform/event-log-name/v1"}}
     return {
         "Parameters": parameters,
@@ -215,6 +217,7 @@ BREACHES = [
     (ALARMS, "QueryDefinition.LogGroupNames", []),
     (ALARMS, "CompositeAlarm.AlarmDescription", "It burns. First: look."),
     ("the_dashboard_shows_whatever_there_is", "Dashboard.DashboardBody.3", {"Ref": "Queue"}),
+    ("a_conversation_can_be_looked_for_in_every_log", "Conversation.LogGroupNames", [{"Ref": "Other"}]),
     ("every_api_is_promised_to_answer_and_in_time", "CompositeAlarm.AlarmRule", "FALSE"),
     (
         "every_api_is_promised_to_answer_and_in_time",
