@@ -49,7 +49,7 @@ CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 ACCOUNTS = $(call given,TOPOLOGY,topology)
 
-.PHONY: help setup up down status logs demo order trace smoke bench cost tune token synth diff review deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench cost tune token synth diff review release-check release publish deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -124,6 +124,18 @@ diff: $(TOOLS) $(NODE) ## Show what a deployment would change; with AGAINST=orig
 
 review: $(TOOLS) $(NODE) ## Fail where a change loses data or widens permissions (STAGE=prod AGAINST=origin/main ALLOW=)
 	@$(CLI) review $(WHERE) $(call given,AGAINST,against) $(call given,ALLOW,allow)
+
+release-check: $(TOOLS) ## Say which version the library must have after its last release, and fail if it has a lower one
+	@$(CLI) release-check
+
+release: $(TOOLS) ## Build the library's wheel and source distribution, the same bytes everywhere, with their SHA-256
+	@$(CLI) release
+
+# The address of the index is an environment's, never the repository's; CodeArtifact's token lasts for hours.
+publish: $(TOOLS) ## Upload what `release` has built (UV_PUBLISH_URL= and UV_PUBLISH_PASSWORD=, or CodeArtifact's DOMAIN=)
+	@UV_PUBLISH_USERNAME=$${UV_PUBLISH_USERNAME:-aws} \
+	  UV_PUBLISH_PASSWORD=$${UV_PUBLISH_PASSWORD:-$$(aws codeartifact get-authorization-token --domain "$(DOMAIN)" --query authorizationToken --output text)} \
+	  $(UV) publish --quiet shared-constructs/dist/*.whl shared-constructs/dist/*.tar.gz
 
 deploy: setup ## Deploy one service or all; STAGE other than local uses your AWS credentials (SERVICE= STAGE= TOPOLOGY=)
 	@$(CLI) deploy $(WHERE) $(ACCOUNTS)

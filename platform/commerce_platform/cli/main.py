@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from commerce_platform.cli import cdk, emulator, servers, site, standing, topologies
 from commerce_platform.cli.board import Board
+from commerce_platform.cli.checks import LIBRARY
 from commerce_platform.cli.cloud import Cloud, accounts, endpoints, write_endpoints
 from commerce_platform.cli.errors import CliError, in_makes_words, of_aws
 from commerce_platform.cli.process import tool_environment
@@ -251,6 +252,44 @@ def _changes(
             f"Nothing would change in {stage}: every template is as it was at {against}.", soft_wrap=True
         )
     return states, found
+
+
+@cli.command("release-check")
+def release_check() -> None:
+    """Say which version the library must have, from what has changed since its last release; fail if it has a lower one."""
+    from commerce_platform.cli import release, review  # noqa: PLC0415 - needed here alone
+
+    workspace = Workspace.here()
+    library = workspace.root / LIBRARY
+    version = release.version_of(library)
+    release.check_changelog(library, version)
+    last = release.last_release(workspace.root, version)
+    if last is None:
+        output.print(f"{release.written(version)} is the first release: there is nothing to compare with.")
+        return
+    before = review.checked_out(workspace, f"{release.TAG}{release.written(last)}").root / LIBRARY
+    found = release.changes(before, library)
+    for change in found:
+        output.print(f"{change.level.name.lower()}: {change.what}", soft_wrap=True, markup=False)
+    least = release.demanded(last, found)
+    output.print(
+        f"After {release.written(last)} at least {release.written(least)}; it is {release.written(version)}."
+    )
+    if version < least:
+        raise CliError(
+            f"The version {release.written(version)} is too low for what has changed.",
+            f"Write {release.written(least)} into {LIBRARY}/pyproject.toml, and a section of it into its CHANGELOG.md.",
+        )
+
+
+@cli.command("release")
+def build_release() -> None:
+    """Build the library's wheel and source distribution, the same bytes everywhere, and print their digests."""
+    from commerce_platform.cli import release  # noqa: PLC0415 - needed here alone
+
+    library = Workspace.here().root / LIBRARY
+    for path, digest in release.build(library).items():
+        output.print(f"{digest}  {path.relative_to(library.parent)}", soft_wrap=True)
 
 
 @cli.command()
