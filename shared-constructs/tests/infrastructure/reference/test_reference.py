@@ -12,6 +12,8 @@ from service_testing import synthesize
 from service_testing.templates import masked
 from shared_constructs import (
     Aggregate,
+    BusinessMetric,
+    BusinessMetrics,
     ChangeFeed,
     DomainEvent,
     EventRequest,
@@ -19,7 +21,9 @@ from shared_constructs import (
     ExpressWorkflow,
     Projection,
     QueueConsumer,
+    ServiceDashboard,
     ServiceFunction,
+    ServiceLevels,
     ServiceStack,
     ServiceTable,
     StackKind,
@@ -111,6 +115,9 @@ def build(app):
     api.route("POST", "/quotes", StartWorkflow(workflow=quote, input={}), auth=Scopes("commerce/shop"))
     api.route("POST", "/loans", InvokeFunction(function=function), auth=PUBLIC)
     SyntheticCheck(stack, "Check", api=api, path="/loans/none", expected=404)
+    BusinessMetrics(stack, "Metrics", metrics=[BusinessMetric("LoansChanged", Loan)])
+    ServiceLevels(stack, "Levels")
+    ServiceDashboard(stack, "Dashboard")
 
 
 @pytest.mark.usefixtures("package")
