@@ -69,8 +69,8 @@ down: $(TOOLS) ## Stop the local cloud (PORT= of any folder's)
 status: $(TOOLS) ## Show what runs, what is deployed and whether it is current
 	@$(CLI) status
 
-logs: $(TOOLS) ## Follow a service's logs (SERVICE=cart-service)
-	@$(CLI) logs $(WHERE)
+logs: $(TOOLS) ## Follow what services say, a line per entry (SERVICE= STAGE= SINCE=10m ORDER= RAW=1 ONCE=1)
+	@$(CLI) logs $(WHERE) $(call given,SINCE,since) $(call given,ORDER,order) $(if $(RAW),--raw) $(if $(ONCE),--once)
 
 demo: $(TOOLS) ## Run the demo again: fill a cart, place orders, draw what happened to them
 	@$(SHOP) demo

@@ -155,15 +155,24 @@ def trace(
 
 
 @cli.command()
-def logs(service: Service = None, stage: Stage = LOCAL) -> None:
-    """Follow the log groups of a service's stacks."""
-    from commerce_platform.cli.logs import follow  # noqa: PLC0415 - boto3 is slow to import
+def logs(
+    service: Service = None,
+    stage: Stage = LOCAL,
+    since: Annotated[str, typer.Option(help="From how long ago on: 30s, 10m, 2h, 1d.")] = "10m",
+    order: Annotated[str | None, typer.Option(help="Only what names this order, or any other id.")] = None,
+    *,
+    raw: Annotated[bool, typer.Option(help="Entries as they were written, all of them.")] = False,
+    once: Annotated[bool, typer.Option(help="Do not wait for more.")] = False,
+) -> None:
+    """Show and follow what a service's functions, workflows and APIs say, a line per entry, merged by time."""
+    from commerce_platform.cli import logs as of  # noqa: PLC0415 - boto3 is slow to import
 
+    wanted = of.Wanted(since=time.time() - of.seconds(since), about=order, raw=raw, follow=not once)
     workspace = topologies.chosen(Workspace.here(), None, stage)
     cloud = standing.require_current(workspace) if stage == LOCAL else None
     clouds = accounts(workspace, cloud) if cloud else [Cloud.of_the_caller()]
     with contextlib.suppress(KeyboardInterrupt):
-        follow(list(clouds), workspace.select(service), stage, output)
+        of.show(list(clouds), workspace.select(service), stage, wanted, output)
 
 
 @cli.command()
