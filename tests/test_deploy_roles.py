@@ -491,7 +491,7 @@ def test_the_platforms_boundary_is_in_the_way_of_nothing_that_its_roles_need(acc
     needed = granted({"own": {"Resources": only_of(account, own)}})
     assert needed
     function = account.arn("lambda", NAMES["lambda"].format("platform"))
-    questions = {
+    questions: dict[str, Any] = {
         action: {
             "layers": [[boundary]],
             "action": action,
@@ -501,7 +501,7 @@ def test_the_platforms_boundary_is_in_the_way_of_nothing_that_its_roles_need(acc
         for action in sorted(needed)
     }
     assert allowed(questions) == list(questions)
-    forwarding = {
+    forwarding: dict[str, Any] = {
         stage: {
             "layers": [[boundary]],
             "action": "events:PutEvents",
@@ -511,7 +511,7 @@ def test_the_platforms_boundary_is_in_the_way_of_nothing_that_its_roles_need(acc
         for stage in ("prod", "dev")
     }
     assert allowed(forwarding) == ["prod"]
-    beyond = {
+    beyond: dict[str, Any] = {
         action: {"layers": [[boundary]], "action": action, "resource": "*", "context": {}}
         for action in ("iam:CreateRole", "dynamodb:GetItem", "sts:AssumeRole", "cognito-idp:AdminGetUser")
     }

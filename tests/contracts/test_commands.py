@@ -97,11 +97,10 @@ def fault(command: str) -> str:
     if operation not in names:
         return f"{service} has no {operation}"
     shape = model.operation_model(names[operation]).input_shape
-    members = {xform_name(name, "-"): name for name in shape.members} if shape else {}
+    taken = shape.members if shape else {}
+    members = {xform_name(name, "-"): name for name in taken}
     flags = {word[2:].partition("=")[0] for word in given if word.startswith("--")}
-    yes_or_no = {
-        f"no-{name}" for name, member in members.items() if shape.members[member].type_name == "boolean"
-    }
+    yes_or_no = {f"no-{name}" for name, member in members.items() if taken[member].type_name == "boolean"}
     if unknown := flags - {*members, *yes_or_no, *EVERYWHERE}:
         return f"{operation} takes no {', '.join(sorted(unknown))}"
     required = {xform_name(name, "-") for name in (shape.required_members if shape else ())}
