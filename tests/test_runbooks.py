@@ -67,6 +67,17 @@ def test_a_runbook_names_queries_that_its_alarms_have_saved():
     assert asked <= saved
 
 
+def test_what_functions_are_said_to_count_is_what_they_count():
+    said = {
+        name
+        for path in ROOT.glob("*-service/*/metrics.py")
+        for names in re.findall(r"^COUNTED = \((.*?)\)$", path.read_text(), re.MULTILINE | re.DOTALL)
+        for name in re.findall(r'"(\w+)"', names)
+    }
+    code = (path.read_text() for path in ROOT.glob("*-service/**/runtime/*.py"))
+    assert said == {name for text in code for name in re.findall(r'\bcount\("(\w+)"', text)}
+
+
 @pytest.mark.parametrize("command", commands())
 def test_a_command_of_the_documentation_exists(command):
     words = shlex.split(command.partition(" > ")[0].replace("$", ""))
