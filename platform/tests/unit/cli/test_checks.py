@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import io
+
 import pytest
-from commerce_platform.cli.checks import unfit_lines
+from commerce_platform.cli import process
+from commerce_platform.cli.board import Board
+from commerce_platform.cli.checks import Lint, run_all, unfit_lines
+from commerce_platform.cli.errors import CliError
+from rich.console import Console
 
 # Put together here, so that this file itself is fit.
 INDEX = "https://" + "pypi" + ".org/simple"
@@ -28,3 +35,38 @@ def test_what_must_not_be_committed_is_found_with_its_place(line, what):
 )
 def test_what_only_looks_like_it_is_fine(line):
     assert not list(unfit_lines("docs/x.md", line))
+
+
+def test_what_is_found_is_shown_at_once_and_all_checks_are_named_at_the_end():
+    said, shown_meanwhile = Console(file=io.StringIO(), width=100), []
+
+    async def quick():
+        return "line 3: too long"
+
+    async def slow():
+        while "too long" not in said.file.getvalue():
+            await asyncio.sleep(0)
+        shown_meanwhile.append(True)
+        return ""
+
+    with Board(said) as board, pytest.raises(CliError) as failed:
+        asyncio.run(run_all({"style": quick(), "types": slow()}, board, "make format"))
+    assert (failed.value.problem, failed.value.advice) == ("Found, see above: style.", "make format")
+    assert shown_meanwhile == [True]
+
+
+def test_every_service_that_there_is_has_its_boundaries(workspace, monkeypatch):
+    ran = []
+
+    async def run(command, **_):
+        ran.append(command[-1].read_text())
+        return 0
+
+    monkeypatch.setattr(process, "run", run)
+    (workspace.root / ".importlinter").write_text("root_packages =\n    *_service\n    storefront\n")
+    for name in ("cart", "loyalty"):
+        package = workspace.root / f"{name}-service" / f"{name}_service"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+    assert asyncio.run(Lint(workspace, None).boundaries()) == ""
+    assert ran == ["root_packages =\n    cart_service\n    loyalty_service\n    storefront\n"]
