@@ -233,7 +233,8 @@ def _charged(operation: Callable[[Json], Response], count: Callable[..., Json]) 
     def charged(data: Json) -> Response:
         status, headers, body = operation(data | {"ReturnConsumedCapacity": "TOTAL"})
         answer = json.loads(body)
-        meter.note("", count, data, answer)
+        # A copy: it is counted later, when the caller's answer no longer says what was consumed.
+        meter.note("", count, data, dict(answer))
         if data.get("ReturnConsumedCapacity", "NONE") == "NONE" and "ConsumedCapacity" in answer:
             del answer["ConsumedCapacity"]
             body = json.dumps(answer, ensure_ascii=False).encode()
