@@ -5,7 +5,7 @@ import sys
 import pytest
 from aws_cdk import Duration, Size
 from aws_cdk.assertions import Annotations, Match
-from aws_cdk.aws_lambda import LayerVersion
+from aws_cdk.aws_lambda import LayerVersion, SnapStartConf
 from service_testing import synthesize
 from service_testing.templates import listed
 from shared_constructs import (
@@ -102,6 +102,12 @@ def test_a_new_version_of_the_platforms_layer_makes_a_new_version_of_the_functio
     assert version["Description"] == layer
     [alone] = of_type(template("prod", dependencies=NO_DEPENDENCIES), "AWS::Lambda::Version")
     assert alone.keys() == {"FunctionName"}
+
+
+def test_a_caller_can_have_published_versions_start_from_a_snapshot():
+    slow = {"function": {"snap_start": SnapStartConf.ON_PUBLISHED_VERSIONS}}
+    assert the_function(customize=slow)["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert version_of(customize=slow) != version_of()
 
 
 @pytest.mark.parametrize(
