@@ -5,7 +5,7 @@ import sys
 import pytest
 from aws_cdk import Duration, Size
 from aws_cdk.assertions import Annotations, Match
-from aws_cdk.aws_lambda import LayerVersion, SnapStartConf
+from aws_cdk.aws_lambda import LayerVersion, Runtime, RuntimeFamily, SnapStartConf
 from service_testing import synthesize
 from service_testing.templates import listed
 from shared_constructs import (
@@ -19,6 +19,7 @@ from shared_constructs import (
     bundling,
     function,
 )
+from shared_constructs.direct_api import PUBLIC, DirectApi, InvokeFunction
 
 HANDLER = "def handle(event, context):\n    return event\n"
 
@@ -94,6 +95,14 @@ def test_a_version_is_published_when_the_function_changes_and_only_then(package)
     before = version_of("prod")
     (package / "handler.py").write_text(f"{HANDLER}\n# mended\n")
     assert version_of("prod") != before
+
+
+def test_a_runtime_that_the_cdk_learns_of_publishes_no_function_again():
+    before = version_of("prod")
+    Runtime("python3.99", RuntimeFamily.PYTHON)
+    known = len(Runtime.ALL)
+    assert version_of("prod") == before
+    assert len(Runtime.ALL) == known, "the hash of a layer of others has them all"
 
 
 def test_a_new_version_of_the_platforms_layer_makes_a_new_version_of_the_function():
@@ -315,3 +324,25 @@ def test_a_layer_without_bytecode_is_warned_of(package, monkeypatch, compiler):
         "*", Match.string_like_regexp("every cold start compiles")
     )
     assert len(said) == (compiler is None)
+
+
+def test_an_api_whose_answers_fail_rolls_back_the_function_behind_it():
+    def build(app):
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        work = ServiceFunction(
+            stack,
+            "Work",
+            package="shop_functions",
+            include=(".",),
+            handler="shop_functions.runtime.handler.handle",
+        )
+        api = DirectApi(stack, "Api", description="Works.")
+        for route in ("/one", "/two"):
+            api.route("POST", route, InvokeFunction(function=work), auth=PUBLIC)
+
+    made = synthesize(build, service="shop", stage="prod")["commerce-prod-shop"]["Resources"]
+    (group,) = of_type(made.values(), "AWS::CodeDeploy::DeploymentGroup")
+    watched = [made[each["Name"]["Ref"]]["Properties"] for each in group["AlarmConfiguration"]["Alarms"]]
+    assert [alarm.get("MetricName") for alarm in watched] == [None, "5XXError"]
+    # Literal: the stage waits for the alias, the alias for the alarm.
+    assert {each["Value"] for each in watched[1]["Dimensions"]} == {"commerce-prod-shop", "live"}
