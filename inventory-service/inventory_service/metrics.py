@@ -1,22 +1,17 @@
-"""What the inventory service counts of what it says; receipts are counted by its function."""
+"""What the inventory service counts of what it says; its function counts reservations, once however often they are told."""
 
 from shared_constructs import BusinessMetric
 
-from inventory_service.contracts.published import (
-    StockDepleted,
-    StockLow,
-    StockRejected,
-    StockReplenished,
-    StockReserved,
-)
+from inventory_service.contracts.published import StockDepleted, StockLow, StockReplenished
 
 METRICS = (
-    BusinessMetric("OrdersReserved", StockReserved),
-    BusinessMetric("OrdersRejected", StockRejected, by="reason"),
     BusinessMetric("StockOuts", StockDepleted),
     BusinessMetric("LowStocks", StockLow),
     BusinessMetric("Replenishments", StockReplenished),
 )
 
-COUNTED = ("PiecesReceived",)
+COUNTED = (
+    *("ReservationsReserved", "ReservationsRejected", "ReservationsCommitted", "ReservationsReleased"),
+    *("ReservationsFulfilled", "PiecesReceived"),
+)
 """By the function itself."""

@@ -1,19 +1,19 @@
-"""What the payment service counts of what it says; the provider's troubles are counted by its functions."""
+"""What the payment service counts of what it says; its functions count outcomes, once however often they are told."""
 
 from aws_cdk.aws_cloudwatch import Unit
 from shared_constructs import BusinessMetric
 
-from payment_service.contracts.published import PaymentCaptured, PaymentDeclined, PaymentRefunded
+from payment_service.contracts.published import PaymentCaptured, PaymentRefunded
 
 METRICS = (
-    BusinessMetric("PaymentsCaptured", PaymentCaptured),
-    # Reasons are the provider's words, as many as it likes: they are in the events, and no dimension.
-    BusinessMetric("PaymentsDeclined", PaymentDeclined),
-    BusinessMetric("PaymentsRefunded", PaymentRefunded),
     # In the currency's minor unit; a stage has one currency.
     BusinessMetric("AmountCaptured", PaymentCaptured, value="amount.amountMinor", unit=Unit.NONE),
     BusinessMetric("AmountRefunded", PaymentRefunded, value="amount.amountMinor", unit=Unit.NONE),
 )
 
-COUNTED = ("ProviderUnavailable", "WebhooksForged", "WebhooksOfOthers")
-"""By the functions themselves."""
+COUNTED = (
+    *("PaymentsCaptured", "PaymentsDeclined", "PaymentsRefunded"),
+    *("ProviderUnavailable", "WebhooksForged", "WebhooksOfOthers"),
+)
+"""By the functions themselves. Why a card was declined is in the provider's words, as many as it likes: it is in events and
+logs, and no dimension."""
