@@ -129,6 +129,18 @@ def test_each_kind_of_caller_has_a_role_that_may_do_what_its_routes_do_and_nothi
 
 
 # ------------------------------------------------------------------------------------------------------ stage and logs
+def test_customers_and_operators_are_known_and_a_routes_scope_says_which_of_them_it_lets_in(template):
+    [authorizer] = template.find_resources("AWS::ApiGateway::Authorizer").values()
+    pools = [
+        template.to_json()["Parameters"][each["Ref"]]["Default"]
+        for each in authorizer["Properties"]["ProviderARNs"]
+    ]
+    assert pools == [
+        "/commerce/prod/platform/user-pool-arn/v1",
+        "/commerce/prod/platform/operator-pool-arn/v1",
+    ]
+
+
 def test_every_method_validates_and_refuses_unknown_content_types(template):
     for properties in methods(template).values():
         if properties["HttpMethod"] == "OPTIONS":
