@@ -39,7 +39,6 @@ FOR_PEOPLE = {
     "event-bus-arn": "rules of other accounts that forward to this bus",
     "user-pool-id": "the storefront, to sign customers in",
     "user-pool-client-id": "the storefront, to sign customers in",
-    "log-sink-arn": "`make deploy SERVICE=platform`, which prints it for the topology",
     "operator-pool-id": "the storefront, to sign operators in",
     "operator-pool-client-id": "the storefront, to sign operators in",
 }
