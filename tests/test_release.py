@@ -10,6 +10,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -166,12 +167,11 @@ class Index(BaseHTTPRequestHandler):
         fields: dict[str, str] = {"authorization": self.headers["Authorization"]}
         content = b""
         for part in parts:
+            payload: Any = part.get_payload(decode=True)
             if part.get_filename():
-                fields["filename"], content = part.get_filename(), part.get_payload(decode=True)
+                fields["filename"], content = str(part.get_filename()), payload
             else:
-                fields[part.get_param("name", header="content-disposition")] = part.get_payload(
-                    decode=True
-                ).decode()
+                fields[str(part.get_param("name", header="content-disposition"))] = payload.decode()
         self.uploads[fields["filename"]] = (fields, content)
         self.send_response(200)
         self.end_headers()
