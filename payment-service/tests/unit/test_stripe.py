@@ -51,6 +51,8 @@ def test_an_intent_is_created_without_taking_anything_and_once_per_order():
     [
         (recorded.intent("requires_confirmation"), IntentState.UNCONFIRMED, ""),
         (recorded.intent("processing"), IntentState.PROCESSING, ""),
+        # Held and not taken: what is captured by somebody else, or never.
+        (recorded.intent("requires_capture"), IntentState.PROCESSING, ""),
         (recorded.intent("succeeded", latest_charge="ch_1"), IntentState.CAPTURED, ""),
         (recorded.intent("canceled"), IntentState.VOIDED, ""),
         (recorded.intent("requires_action"), IntentState.DECLINED, "AUTHENTICATION_REQUIRED"),
@@ -130,8 +132,10 @@ def test_a_refused_token_is_a_definite_no(answer, reason):
 @pytest.mark.parametrize("method", ["create", "read", "confirm", "void", "refund"])
 def test_whatever_is_no_answer_leaves_the_outcome_unknown(method, answers):
     provider, _ = stripe_with(*answers)
-    with pytest.raises(ProviderUnavailableError):
+    with pytest.raises(ProviderUnavailableError) as unknown:
         getattr(provider, method)(request() if method == "create" else ID)
+    # It is logged, and what a provider writes may name a card or a key.
+    assert "as Stripe words it" not in str(unknown.value)
 
 
 def test_a_call_that_failed_on_the_way_is_repeated_once_under_one_key():
