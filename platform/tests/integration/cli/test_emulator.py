@@ -235,6 +235,13 @@ def test_no_credential_of_the_user_reaches_the_functions(workspace, monkeypatch)
     assert "PROFILE" not in crashed.value.problem
 
 
+def test_it_serves_on_loopback_alone(workspace):
+    fake_emulator(workspace, "import os; raise SystemExit(os.environ['BIND_HOST'])")
+    with pytest.raises(CliError) as crashed:
+        asyncio.run(emulator.start(workspace, emulator.free_port()))
+    assert "    127.0.0.1" in crashed.value.problem.splitlines()
+
+
 def test_stopping_what_does_not_run_removes_what_it_left(workspace):
     record(workspace, os.getpid())
     workspace.local.mkdir()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from commerce_platform.cli import cdk, main, standing, suite
+from commerce_platform.cli.cloud import ACCOUNT, Cloud
 
 
 def run(tmp_path, *arguments, **variables):
@@ -94,3 +97,38 @@ def test_what_aws_has_against_a_call_is_no_traceback(tmp_path, arguments, enviro
     said = done.stderr.splitlines()
     assert said[0] == problem
     assert advice in said[1]
+
+
+def test_no_test_run_can_reach_the_callers_account(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.setenv(name, "the caller's")
+    environment = suite.environment(COMMERCE_LOCAL_DIR="here")
+    assert "the caller's" not in environment.values()
+    assert (environment["AWS_ACCESS_KEY_ID"], environment["COMMERCE_LOCAL_DIR"]) == (ACCOUNT, "here")
+
+
+@pytest.mark.parametrize(("stage", "asks"), [("local", False), ("dev", True), ("prod", True)])
+def test_only_the_local_cloud_is_emptied_without_asking(workspace, monkeypatch, stage, asks):
+    ran = []
+
+    def run(command, **_):
+        ran.append(command)
+        return SimpleNamespace(returncode=0)
+
+    cloud = Cloud("http://127.0.0.1:1", ours=True)
+    monkeypatch.setattr(main.Workspace, "here", lambda: workspace)
+    monkeypatch.setattr(Cloud, "stacks", lambda *_: [])
+    monkeypatch.setattr(Cloud, "identity", lambda _: "this cloud")
+    monkeypatch.setattr(Cloud, "of_the_caller", lambda: cloud)
+    monkeypatch.setattr(standing, "require_current", lambda _: cloud)
+    monkeypatch.setattr(
+        main, "_homes", lambda here, apps, _: {app: [here.place("local", app.service)] for app in apps}
+    )
+    monkeypatch.setattr(main, "_synthesize", lambda *_: None)
+    monkeypatch.setattr(main, "write_endpoints", lambda *_: None)
+    monkeypatch.setattr(cdk, "cli", lambda _: "cdk")
+    monkeypatch.setattr(main.subprocess, "run", run)
+    main.destroy("cart-service", stage, None)
+    (command,) = ran
+    assert command[1] == "destroy"
+    assert ("--force" not in command) is asks
