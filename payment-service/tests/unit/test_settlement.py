@@ -220,6 +220,15 @@ def test_an_intent_that_somebody_else_has_stored_is_asked_for_before_it_is_confi
     assert (world.payment.status, world.account.attempts) == (Status.CAPTURED, 1)
 
 
+def test_an_intent_that_nobody_has_confirmed_is_voided_and_never_confirmed_once_the_order_is_cancelled():
+    world = Interrupting("confirm", before=lose_the_answer).world
+    with pytest.raises(ProviderUnavailableError):
+        world.request()
+    assert world.payment.status is Status.CAPTURING
+    assert world.cancel().status is Status.DECLINED
+    assert (world.payment.reason, world.account.captures) == (domain.CANCELLED, 0)
+
+
 def test_a_payment_that_was_stored_before_it_had_an_intent_gets_one(world):
     world.payments.write(domain.request(None, request()))
     assert world.settlement.advance("order-1").status is Status.CAPTURED
