@@ -34,6 +34,54 @@ def test_the_same_key_and_body_answer_as_the_first_did_even_after_a_price_change
     assert len(shop.deployment.items("Orders")) == 1
 
 
+def test_the_same_key_twice_at_once_is_one_order_that_nothing_is_written_over(shop, monkeypatch):
+    batch_get, table = client("dynamodb").batch_get_item, shop.deployment.table("Orders")
+    first = []
+
+    def meanwhile(**request):
+        """The same request is accepted, and the order goes on, between the look at the key and the write."""
+        monkeypatch.undo()
+        first.append(shop.placed(key="again"))
+        table.update_item(
+            Key={"pk": f"ORDER#{first[0]}", "sk": "ORDER"},
+            UpdateExpression="SET #status = :status",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": "STOCK_RESERVED"},
+        )
+        return batch_get(**request)
+
+    monkeypatch.setattr(client("dynamodb"), "batch_get_item", meanwhile)
+    assert shop.placed(key="again") == first[0]
+    assert [order["status"] for order in shop.deployment.items("Orders")] == ["STOCK_RESERVED"]
+
+
+def test_an_order_is_looked_for_as_it_is_now_and_not_as_a_replica_has_it(shop, monkeypatch):
+    get, asked = client("dynamodb").get_item, []
+
+    def look(**request):
+        asked.append(request)
+        return get(**request)
+
+    monkeypatch.setattr(client("dynamodb"), "get_item", look)
+    shop.place()
+    assert [request.get("ConsistentRead") for request in asked] == [True]
+
+
+def test_no_order_is_priced_from_half_a_catalogue(shop, monkeypatch):
+    def leave_one(**request):
+        ((table, wanted),) = request["RequestItems"].items()
+        answer = batch_get(RequestItems={table: {"Keys": wanted["Keys"][:1]}})
+        return {**answer, "UnprocessedKeys": {table: {"Keys": wanted["Keys"][1:]}}}
+
+    batch_get = client("dynamodb").batch_get_item
+    with monkeypatch.context() as throttled:
+        throttled.setattr(client("dynamodb"), "batch_get_item", leave_one)
+        response = shop.place(key="again")
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    assert shop.deployment.items("Orders") == []
+    assert shop.place(key="again").status == 202
+
+
 def test_the_order_of_lines_does_not_make_another_body(shop):
     first = shop.place(("TARTE-CITRON", 2), ("BRIOCHE", 1), key="again")
     second = shop.place(("BRIOCHE", 1), ("TARTE-CITRON", 2), key="again")
