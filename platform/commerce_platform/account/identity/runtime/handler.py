@@ -27,7 +27,7 @@ def customize_customers_token(event: dict[str, Any], _context: object) -> dict[s
 
 
 def customize_operators_token(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Let an operator operate, and nothing else. As for customers.
+    """Let an operator operate, and shop as everybody may. As for customers.
 
     Args:
         event: As for customers.
@@ -36,10 +36,10 @@ def customize_operators_token(event: dict[str, Any], _context: object) -> dict[s
     Returns:
         The event with its response filled in.
     """
-    return _customized(event, OPERATE)
+    return _customized(event, OPERATE, SHOP)
 
 
-def _customized(event: dict[str, Any], earned: str) -> dict[str, Any]:
+def _customized(event: dict[str, Any], *earned: str) -> dict[str, Any]:
     change = grant_scopes(earned=earned, requested=event["request"].get("scopes") or ())
     event["response"] = {
         "claimsAndScopeOverrideDetails": {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SHOP = "commerce/shop"
-"""What customers earn, who sign up by themselves."""
+"""What everybody earns: customers, who sign up by themselves, and operators."""
 OPERATE = "commerce/operate"
 """What operators earn, who are invited and have a second factor."""
 
@@ -23,14 +23,14 @@ class ScopeChange(NamedTuple):
     suppress: tuple[str, ...]
 
 
-def grant_scopes(*, earned: str, requested: Iterable[str]) -> ScopeChange:
-    """The one scope that every user of a pool earns, and no other of ours or of anybody's.
+def grant_scopes(*, earned: Sequence[str], requested: Iterable[str]) -> ScopeChange:
+    """The scopes that every user of a pool earns, and no other of ours or of anybody's.
 
     Args:
         earned: What users of the pool earn.
         requested: The scopes that the token would carry.
     """
     return ScopeChange(
-        add=(earned,),
-        suppress=tuple(sorted(set(requested) - {earned} - COGNITO_SCOPES)),
+        add=tuple(earned),
+        suppress=tuple(sorted(set(requested) - {*earned} - COGNITO_SCOPES)),
     )
