@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
+from rich.text import Text
 
 from commerce_platform.cli.errors import CliError
 
@@ -38,7 +40,7 @@ _GENERATED = re.compile(r"(StateMachine)?[0-9A-F]{8}(?![a-z]).*$")
 _STYLES = {"event": "magenta", "workflow": "cyan", "queue": "yellow", "log": "default", "request": "green"}
 
 WIDTH = 120
-"""How much of an event's data is shown."""
+"""Columns of a line where no terminal says how many there are, and how much of an event's data is shown."""
 
 Json = dict[str, Any]
 
@@ -80,6 +82,24 @@ class Trail:
         known = {event["metadata"]["eventId"] for event in self.events}
         requests = {event["metadata"]["causationId"] for event in self.events} - known
         self.terms = [self.identifier, *sorted((correlations | requests) - {self.identifier})]
+
+    @property
+    def heading(self) -> str:
+        """Whose it is, how it began and ended, by the clock; nothing where no event is known."""
+        own = [
+            event for event in self.events if event["metadata"]["aggregateId"] == self.identifier
+        ] or self.events
+        if not own:
+            return ""
+        in_turn = sorted(own, key=lambda event: _milliseconds(event["metadata"]["occurredAt"]))
+        first, last = in_turn[0], in_turn[-1]
+        began, ended = (_milliseconds(event["metadata"]["occurredAt"]) for event in (first, last))
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(began / 1000))
+        told = [self.identifier, f"{first['detailType']} at {clock}"]
+        if last is not first:
+            told.append(f"{last['detailType']} {(ended - began) / 1000:.1f} s later")
+        customers = {event["data"]["customerId"] for event in in_turn if "customerId" in event["data"]}
+        return ", ".join([*told, *(f"customer {customer}" for customer in sorted(customers))])
 
     def steps(self) -> Iterator[Step]:
         """The events themselves."""
@@ -200,8 +220,8 @@ def line_step(group: str, at: int, message: str) -> Step:
     return Step(when, "log", service, text)
 
 
-def find(clouds: Sequence[Cloud], identifier: str) -> list[Step]:
-    """Everything that can be found of something in the accounts of a cloud, in order of time.
+def find(clouds: Sequence[Cloud], identifier: str) -> tuple[str, list[Step]]:
+    """Everything that can be found of something in the accounts of a cloud: a heading, and steps in order of time.
 
     A forwarded event is in the archive of each account, with the same id: it is one step.
     """
@@ -209,7 +229,7 @@ def find(clouds: Sequence[Cloud], identifier: str) -> list[Step]:
     archived = {event["metadata"]["eventId"]: event for tracer in tracers for event in tracer.archived()}
     trail = Trail(identifier, list(archived.values()))
     found = (tracer.steps(trail.terms) for tracer in tracers)
-    return sorted([*trail.steps(), *(step for steps in found for step in steps)])
+    return trail.heading, sorted([*trail.steps(), *(step for steps in found for step in steps)])
 
 
 class Tracer:
@@ -308,19 +328,21 @@ def show(clouds: Sequence[Cloud], identifier: str, console: Console) -> None:
             "make trace ORDER=<id>, as make order prints it",
         )
     with console.status(f"Looking for {identifier}"):
-        steps = find(clouds, identifier)
+        heading, steps = find(clouds, identifier)
     if not steps:
         raise CliError(
             f"Nothing is known of {identifier} in the cloud at {clouds[0].endpoint}.",
             "A local cloud that was stopped has forgotten everything.",
         )
+    if heading:
+        console.print(f"[bold]{escape(heading)}[/]", soft_wrap=True)
     began = steps[0].at
+    columns = console.width if console.is_terminal else WIDTH
     for step in steps:
-        console.print(
-            f"{step.at - began:>8,} ms  {step.service:<10} [{_STYLES[step.kind]}]{step.kind:<9}[/]"
-            f" {escape(step.what)}",
-            soft_wrap=True,
-        )
+        line = Text(f"{step.at - began:>8,} ms  {step.service:<10} ")
+        line.append(f"{step.kind:<9} ", style=_STYLES[step.kind]).append(step.what.replace("\n", " "))
+        line.truncate(columns, overflow="ellipsis")
+        console.print(line, soft_wrap=True)
     kinds = {kind: sum(step.kind == kind for step in steps) for kind in _STYLES}
     counted = ", ".join(
         f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in kinds.items() if count

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from commerce_platform.cli import trace
 from commerce_platform.cli.trace import Step, Trail
+from rich.console import Console
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 BEGAN_MS = round(BEGAN.timestamp() * 1000)
@@ -51,6 +54,30 @@ def test_a_correlation_is_looked_for_like_an_aggregate():
     placed, other = event("e1", "order-1", "c1", "request-1"), event("e2", "order-2", "c2", "request-2")
     trail = Trail("c1", [placed, other])
     assert (trail.events, trail.terms) == ([placed], ["c1", "request-1"])
+
+
+def test_the_heading_tells_whose_it_is_and_how_it_began_and_ended():
+    placed = event("e1", "order-1", "c1", "r", customerId="ada")
+    ended = event("e2", "order-1", "c1", "e1")
+    ended |= {"detailType": "Ended.v1"}
+    ended["metadata"] = {**ended["metadata"], "occurredAt": "2026-01-01T00:00:01.750Z"}
+    elsewhere = event("e3", "stock-7", "c1", "e2")
+    said = Trail("order-1", [ended, elsewhere, placed]).heading
+    clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(BEGAN_MS / 1000))
+    assert said == f"order-1, Happened.v1 at {clock}, Ended.v1 1.5 s later, customer ada"
+    assert Trail("order-1", []).heading == ""
+
+
+def test_a_line_fits_its_columns_and_begins_with_when_and_who(monkeypatch):
+    steps = [Step(BEGAN_MS, "event", "order", "x" * 500), Step(BEGAN_MS + 1500, "log", "cart", "two\nlines")]
+    monkeypatch.setattr(trace, "find", lambda *_: ("order-0001, ended", steps))
+    said = Console(file=io.StringIO(), width=80)
+    trace.show([], "order-0001", said)
+    heading, first, second, counted = said.file.getvalue().splitlines()
+    assert heading == "order-0001, ended"
+    assert (len(first), first[-1]) == (120, "…")
+    assert second.split() == ["1,500", "ms", "cart", "log", "two", "lines"]
+    assert counted == "1 event, 1 log"
 
 
 def test_without_events_only_the_order_itself_is_looked_for():
