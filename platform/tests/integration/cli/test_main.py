@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 from commerce_platform.cli import cdk, main, standing, suite
 from commerce_platform.cli.cloud import ACCOUNT, Cloud
 
@@ -68,13 +69,6 @@ def test_what_is_wrong_is_said_in_makes_words(tmp_path, arguments, said):
 @pytest.mark.parametrize(
     ("arguments", "environment", "problem", "advice"),
     [
-        (("logs", "--stage", "dev"), {}, "No region is given.", "AWS_REGION=eu-west-1"),
-        (
-            ("logs", "--stage", "dev"),
-            {"AWS_REGION": "eu-west-1"},
-            "Unable to locate credentials.",
-            "AWS_PROFILE",
-        ),
         (("status",), {"AWS_ENDPOINT_URL": "nonsense"}, "AWS_ENDPOINT_URL is no URL: 'nonsense'.", "unset"),
         (
             ("status",),
@@ -82,21 +76,54 @@ def test_what_is_wrong_is_said_in_makes_words(tmp_path, arguments, said):
             'Could not connect to the endpoint URL: "http://127.0.0.1:9/".',
             "unset AWS_ENDPOINT_URL",
         ),
-        (
-            ("up",),
-            {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-            'Could not connect to the endpoint URL: "http://127.0.0.1:9/".',
-            "unset AWS_ENDPOINT_URL",
-        ),
     ],
 )
-def test_what_aws_has_against_a_call_is_no_traceback(tmp_path, arguments, environment, problem, advice):
-    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null"}
-    done = run(tmp_path, *arguments, **nothing, AWS_SHARED_CREDENTIALS_FILE="/dev/null", **environment)
+def test_an_endpoint_that_is_none_is_no_traceback(tmp_path, arguments, environment, problem, advice):
+    done = run(tmp_path, *arguments, **environment)
     assert done.returncode == 1
     said = done.stderr.splitlines()
     assert said[0] == problem
     assert advice in said[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "problem", "advice"),
+    [
+        (NoRegionError(), "No region is given.", "AWS_REGION=eu-west-1"),
+        (NoCredentialsError(), "Unable to locate credentials.", "AWS_PROFILE"),
+        (
+            EndpointConnectionError(endpoint_url="http://127.0.0.1:9/"),
+            'Could not connect to the endpoint URL: "http://127.0.0.1:9/".',
+            "make status",
+        ),
+        (
+            ClientError({"Error": {"Code": "ExpiredToken", "Message": "Sign in."}}, "GetParameter"),
+            "AWS refused GetParameter (ExpiredToken): Sign in.",
+            "",
+        ),
+    ],
+)
+def test_what_aws_has_against_a_call_is_no_traceback(monkeypatch, capsys, error, problem, advice):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(main, "cli", fail)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, said[0]) == (1, problem)
+    assert advice in " ".join(said[1:])
+
+
+def test_what_is_our_own_mistake_keeps_its_traceback(monkeypatch):
+    def fail(**_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(main, "cli", fail)
+    with pytest.raises(ZeroDivisionError):
+        main.main()
 
 
 def test_no_test_run_can_reach_the_callers_account(monkeypatch):
