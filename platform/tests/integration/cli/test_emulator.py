@@ -106,7 +106,9 @@ def started(workspace, monkeypatch):
     """A server that belongs to an instance, as far as its command line tells."""
     fake_emulator(workspace, HEALTHY)
     monkeypatch.setattr(emulator, "MODULE", "python -m commerce_platform.local_cloud")
-    instance = asyncio.run(emulator.start(workspace, 0))
+    # Not one that the system gives to whoever connects, so that it is still free when the server is started again.
+    port = next(port for port in range(20_000, 30_000) if emulator.is_free(port))
+    instance = asyncio.run(emulator.start(workspace, port))
     yield instance
     emulator.stop(workspace)
 
