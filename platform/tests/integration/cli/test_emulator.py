@@ -107,7 +107,8 @@ def started(workspace, monkeypatch):
     fake_emulator(workspace, HEALTHY)
     monkeypatch.setattr(emulator, "MODULE", "python -m commerce_platform.local_cloud")
     # Not one that the system gives to whoever connects, so that it is still free when the server is started again.
-    port = next(port for port in range(20_000, 30_000) if emulator.is_free(port))
+    first = 20_000 + os.getpid() % 5_000
+    port = next(port for port in range(first, 30_000) if emulator.is_free(port))
     instance = asyncio.run(emulator.start(workspace, port))
     yield instance
     emulator.stop(workspace)
