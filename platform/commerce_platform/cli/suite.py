@@ -105,8 +105,8 @@ async def everything(
 ) -> int:
     """Run every test.
 
-    The extension's tests run while the local cloud for the end-to-end tests comes up; then everything else runs in
-    one session, so its last line counts it all.
+    The extension's tests run beside the local cloud that comes up for the end-to-end tests, and beside the first of the
+    others, which run in one session, so that its last line counts them all.
 
     Args:
         workspace: Where the tests are.
@@ -129,36 +129,34 @@ async def everything(
     local = workspace.root / ".cache" / "tests" / str(os.getpid())
     private = dataclasses.replace(workspace, local=local)
     settings = environment(COMMERCE_LOCAL_DIR=str(local), COMMERCE_ENDPOINTS=str(private.endpoints_file))
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            guarded = tasks.create_task(_guards(workspace, local, output)) if with_guards else None
-            standing = (
-                tasks.create_task(_cloud(workspace, local, settings, output, topology))
-                if needs_cloud
-                else None
-            )
-        if standing and standing.result():
-            return standing.result()
-        chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
-        tests = await asyncio.create_subprocess_exec(
-            *pytest_command(workspace, *chosen), cwd=workspace.root, env=settings
-        )
+    async with asyncio.TaskGroup() as tasks:
+        guarded = tasks.create_task(_guards(workspace, local, output)) if with_guards else None
         try:
-            passed = await tests.wait() == 0
+            status = await _cloud(workspace, local, settings, output, topology) if needs_cloud else 0
+            if not status:
+                chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
+                status = await _pytest(pytest_command(workspace, *chosen), workspace.root, settings)
         finally:
-            if tests.returncode is None:
-                tests.terminate()
-                await tests.wait()
-    finally:
-        site.stop(private)
-        emulator.stop(private)
-    guards_passed = not guarded or guarded.result()
+            site.stop(private)
+            emulator.stop(private)
+    passed, guards_passed = status == 0, not guarded or guarded.result()
     if passed and guards_passed:
         shutil.rmtree(local, ignore_errors=True)
         return 0
     if not guards_passed:
         output.print("The tests of the emulator's extension failed; see above.", style="red")
     return 1
+
+
+async def _pytest(command: list[str], folder: Path, settings: dict[str, str]) -> int:
+    """Run pytest in the foreground, and end it with us."""
+    tests = await asyncio.create_subprocess_exec(*command, cwd=folder, env=settings)
+    try:
+        return await tests.wait()
+    finally:
+        if tests.returncode is None:
+            tests.terminate()
+            await tests.wait()
 
 
 async def _guards(workspace: Workspace, local: Path, output: Console) -> bool:
@@ -172,7 +170,7 @@ async def _guards(workspace: Workspace, local: Path, output: Console) -> bool:
         environment=environment(),
     )
     text = log.read_text(errors="replace")
-    output.print("Emulator's extension:", text if status else text.splitlines()[-1], markup=False)
+    output.print("\nEmulator's extension:", text if status else text.splitlines()[-1], markup=False)
     return status == 0
 
 
