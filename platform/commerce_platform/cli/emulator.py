@@ -212,6 +212,10 @@ def stop(workspace: Workspace) -> Instance | None:
         process.end_group(instance.pid)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(instance.pid, os.WNOHANG)
+        # A process has no command line any more before it lets go of its port.
+        deadline = time.monotonic() + process.GRACE_SECONDS
+        while not is_free(instance.port) and time.monotonic() < deadline:
+            time.sleep(0.01)
     for leftover in (
         servers.record(workspace, KIND),
         workspace.endpoints_file,
