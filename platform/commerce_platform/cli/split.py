@@ -83,9 +83,9 @@ class Split(Checker):
         yield [UV, "build", "--quiet", "--wheel", "--out-dir", str(self.here), "."]
         (wheel,) = self.here.glob("*.whl")
         yield [UV, "venv", "--quiet", "--python", sys.executable, str(self.library / "env")]
-        # Versions as they are locked: quick, because they are in the cache, and the same tomorrow.
         # See the Makefile: a module that two packages hold has to be that of the one installed last.
         yield [*self._install(self.library), "--no-deps", "aws-cdk-cloud-assembly-schema"]
+        # Versions as they are locked: quick, because they are in the cache, and the same tomorrow.
         yield [*self._install(self.library), f"{wheel}[dev]"]
         folder = self.workspace.root / LIBRARY
         packages = sorted(f"--package={path.parent.name}" for path in folder.glob("*/__init__.py"))
