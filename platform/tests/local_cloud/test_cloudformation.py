@@ -88,6 +88,40 @@ def test_a_request_validator_validates(endpoint, cloud):
     assert status_of(url, {}) == 200
 
 
+def test_an_apis_address_in_a_parameter_is_one_that_answers(public_cloud):
+    host = [
+        "https://",
+        {"Ref": "Api"},
+        ".execute-api.",
+        {"Ref": "AWS::Region"},
+        ".",
+        {"Ref": "AWS::URLSuffix"},
+    ]
+    published = {
+        "Address": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {
+                "Name": "/commerce/local/thing/api-url/v1",
+                "Type": "String",
+                "Value": {"Fn::Join": ["", [*host, "/", {"Ref": "Stage"}, "/"]]},
+                "AllowedPattern": r"^https?://\S+$",
+            },
+        }
+    }
+
+    def address():
+        found = public_cloud.client("ssm").get_parameter(Name="/commerce/local/thing/api-url/v1")
+        return found["Parameter"]["Value"]
+
+    public_cloud.deploy(QUEUE_API | published, stack="published")
+    assert status_of(f"{address()}orders", {"sku": "A"}) == 200
+
+    moved = json.loads(json.dumps(published))
+    moved["Address"]["Properties"]["Value"]["Fn::Join"][1].append("orders")
+    public_cloud.deploy(QUEUE_API | moved, stack="published")
+    assert status_of(address(), {"sku": "A"}) == 200
+
+
 def test_an_archive_keeps_the_events_of_its_bus(cloud):
     archived = {
         "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}},

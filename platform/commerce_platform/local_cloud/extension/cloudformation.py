@@ -7,7 +7,9 @@ Replaces, in `services/cloudformation/provisioners.py`:
 - request validators (6113): an id that names nothing, so no request is ever validated;
 - methods (5281): the validator's id is not passed on;
 - functions (2401, `_lambda_update`): ReservedConcurrentExecutions is dropped;
-- alarms (10574): one on metric math is refused, and with it its whole template.
+- alarms (10574): one on metric math is refused, and with it its whole template;
+- SSM parameters (3158): the address of an API has a host that resolves on AWS alone. What a parameter tells is the
+  address at which the API answers here, so that whoever discovers it there reaches it.
 
 `INERT` names the types that have no effect on a local cloud; alarms on metric math have none either. Each is logged once, so that nobody takes it for the
 real thing. A type in neither table fails the deployment by its name, before anything is created
@@ -18,6 +20,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -39,6 +43,7 @@ GUARDS = (
     Guard("cloudformation.provisioners._apigw_method_update", "dcfd9124eea1"),
     Guard("cloudformation.provisioners._lambda_create", "8b2cf80e961d"),
     Guard("cloudformation.provisioners._lambda_update", "4855410e37d7"),
+    Guard("cloudformation.provisioners._ssm_put_data", "b95f8ddaaa20"),
     Guard("cloudformation.provisioners._replace_resource", "7898bef08ec0"),
     Guard("cloudformation.provisioners._update_resource", "21b9b1207f59"),
 )
@@ -62,6 +67,9 @@ INERT = (
 )
 """Types without a local effect: created, updated and deleted as an id and an ARN, and nothing else."""
 
+# The default endpoint of a REST API: https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
+_API_HOST = re.compile(r"https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?=/)")
+
 Properties = dict[str, Any]
 Created = tuple[str, dict[str, Any]]
 Response = tuple[int, dict[str, str], bytes]
@@ -77,6 +85,7 @@ def apply() -> None:
         provisioners._RESOURCE_HANDLERS[name] = resource_type.handlers()
         provisioners._REPLACING_PROPERTIES[name] = resource_type.create_only
     _accept_metric_math()
+    _tell_addresses_of_here()
     amend("AWS::ApiGateway::Method", _set_validator)
     amend("AWS::Lambda::Function", _set_concurrency)
 
@@ -125,6 +134,17 @@ def _accept_metric_math() -> None:
         return physical_id, inert.update(physical_id, new)
 
     handlers |= {"create": create_either, "update": update_either}
+
+
+def _tell_addresses_of_here() -> None:
+    put = provisioners._ssm_put_data
+    here = rf"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/_aws/execute-api/\1"
+
+    def put_reachable(name: str, props: Properties) -> Properties:
+        data: Properties = put(name, props)
+        return data | {"Value": _API_HOST.sub(here, data["Value"])}
+
+    provisioners._ssm_put_data = put_reachable
 
 
 def _set_validator(_physical_id: str, props: Properties) -> None:
