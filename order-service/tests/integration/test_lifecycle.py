@@ -42,6 +42,14 @@ def test_an_order_is_reserved_paid_and_confirmed(shop):
     ]
 
 
+def test_a_confirmed_order_says_what_was_paid(shop):
+    order_id = shop.placed()
+    shop.run(order_id)
+    total = shop.last("OrderPlaced.v1").data["total"]
+    assert total["amountMinor"] > 0
+    assert shop.last("OrderConfirmed.v1").data["total"] == total
+
+
 def test_a_confirmed_order_says_how_long_it_took(shop):
     order_id = shop.placed()
     shop.run(order_id)

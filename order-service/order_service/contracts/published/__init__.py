@@ -71,18 +71,25 @@ class PaymentRequested(PublishedEvent, major=1):
 
 
 class OrderConfirmed(PublishedEvent, major=1):
-    """Data of ``OrderConfirmed.v1``: stock is reserved and the payment captured.
+    """Data of ``OrderConfirmed.v1``: stock is reserved and the payment captured, ``total`` of it.
 
     ``timeToConfirmMs`` is how long that took since the order was placed, in milliseconds.
     """
 
     model_config = examples(
-        {"orderId": ORDER, "customerId": CUSTOMER, "items": LINES, "timeToConfirmMs": 1850}
+        {
+            "orderId": ORDER,
+            "customerId": CUSTOMER,
+            "items": LINES,
+            "total": TOTAL,
+            "timeToConfirmMs": 1850,
+        }
     )
 
     order_id: Id
     customer_id: Id
     items: Lines
+    total: Money
     time_to_confirm_ms: int | None = None
 
 
