@@ -4,6 +4,12 @@ The same code serves the testing kit (methods from a synthesized template, back 
 cloud (methods from the emulator's store, back end the emulator). It imports neither the CDK nor moto nor pytest.
 """
 
+# ruff: noqa: E402 - what is missing is named before it is missed
+
+from service_extras import require
+
+require("engine", of=__name__)
+
 from apigateway_engine.cloudformation import Resource, apis_from_resources
 from apigateway_engine.errors import (
     GatewayEngineError,

@@ -1,13 +1,11 @@
 """A service of two routes and one event, and not one function."""
 
-from collections.abc import Mapping
-
 from service_runtime.envelope import PublishedEvent, WireModel
 from shared_constructs import ChangeFeed, DomainEvent, ServiceApp, ServiceStack, ServiceTable, StackKind
-from shared_constructs.direct_api import PUBLIC, DirectApi, GetItem, PutItem, Scopes, Value, path, text
+from shared_constructs.direct_api import PUBLIC, DirectApi, GetItem, Key, PutItem, Scopes, path, text
 
 NOTE_ID = path("noteId", pattern="[a-z0-9]{1,32}")
-KEY: Mapping[str, Value] = {"pk": text("NOTE#", NOTE_ID), "sk": "NOTE"}
+KEY: Key = {"pk": text("NOTE#", NOTE_ID), "sk": "NOTE"}
 
 
 class NewNote(WireModel):

@@ -9,5 +9,11 @@ Plain functions on JSON Schemas and CloudFormation templates: no CDK, no AWS, no
   `contracts.lock.json`.
 """
 
+# ruff: noqa: E402 - what is missing is named before it is missed
+
+from service_extras import require
+
+require("contracts", of=__name__)
+
 from service_contracts.service import ContractError as ContractError
 from service_contracts.service import Contracts as Contracts

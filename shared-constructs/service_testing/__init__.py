@@ -11,6 +11,12 @@ Beside what is here: `service_testing.local_cloud` (end-to-end tests),
 `service_testing.patterns` (a workflow's or an event pattern's own unit tests).
 """
 
+# ruff: noqa: E402 - what is missing is named before it is missed
+
+from service_extras import require
+
+require("testing", of=__name__)
+
 import pytest
 
 from service_testing.consumers import FeedResult as FeedResult

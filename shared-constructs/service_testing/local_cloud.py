@@ -5,7 +5,8 @@ A service's `tests/e2e/conftest.py` imports them:
     from service_testing.local_cloud import customer, local_cloud, operator  # noqa: F401 - fixtures
 
 and marks its tests `pytest.mark.e2e`. They run on the local cloud that `make test` or `make up` brought up, found by
-its endpoints file (environment variable `COMMERCE_ENDPOINTS`, else `.local/endpoints.json` of the workspace).
+its endpoints file (environment variable `COMMERCE_ENDPOINTS`, else `.local/endpoints.json` of the workspace). Where there is
+none they are skipped, and say so; where the variable names one that is not there they fail.
 """
 
 from __future__ import annotations
@@ -50,19 +51,20 @@ class LocalCloud:
         """The local cloud that the environment names.
 
         Raises:
-            LookupError: There is no endpoints file; says how to get one.
+            LookupError: The endpoints file that the variable names does not exist, or without a variable there is none
+                in this folder or above it; says how to get one.
         """
-        given = os.environ.get(ENDPOINTS_VARIABLE)
         here = Path.cwd()
-        candidates = (
-            [Path(given)] if given else [folder / DEFAULT_ENDPOINTS for folder in (here, *here.parents)]
-        )
+        given = os.environ.get(ENDPOINTS_VARIABLE)
+        if given and not Path(given).exists():
+            raise LookupError(f"no local cloud: {ENDPOINTS_VARIABLE} names {given}, which does not exist")
+        candidates = [Path(given)] if given else [up / DEFAULT_ENDPOINTS for up in (here, *here.parents)]
         for candidate in candidates:
             if candidate.exists():
                 return cls(json.loads(candidate.read_text()))
         raise LookupError(
-            f"no local cloud: none of {', '.join(map(str, candidates))} exists; start one with `make up`, "
-            f"or name its endpoints file in {ENDPOINTS_VARIABLE}"
+            f"no local cloud: no {DEFAULT_ENDPOINTS} in {here} or above; start one with `make up` of the workspace, "
+            f"or name the endpoints file of one that runs in {ENDPOINTS_VARIABLE}"
         )
 
     def request(
@@ -191,8 +193,13 @@ def eventually(read: Callable[[], T], until: Callable[[T], bool], *, seconds: fl
 
 @pytest.fixture(scope="session")
 def local_cloud() -> LocalCloud:
-    """The running local cloud."""
-    return LocalCloud.running()
+    """The running local cloud; without one its tests are skipped, unless the environment says where it should be."""
+    try:
+        return LocalCloud.running()
+    except LookupError as error:
+        if os.environ.get(ENDPOINTS_VARIABLE):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Stock: its API and the consumer that keeps it."""
 
-from collections.abc import Mapping
-
 from aws_cdk import Duration
 from constructs import Construct
 from shared_constructs import QueueConsumer, ServiceFunction, ServiceTable, Subscription, SyntheticCheck
@@ -9,10 +7,10 @@ from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
     GetItem,
+    Key,
     Scopes,
     SendToQueue,
     UpdateItem,
-    Value,
     body,
     claim,
     path,
@@ -25,7 +23,7 @@ from inventory_service.stock.models import SKU_PATTERN, Delivery, Stock, Thresho
 OPERATORS = Scopes("commerce/operate")
 
 SKU = path("sku", pattern=SKU_PATTERN)
-KEY: Mapping[str, Value] = {"pk": text("STOCK#", SKU), "sk": "STOCK"}
+KEY: Key = {"pk": text("STOCK#", SKU), "sk": "STOCK"}
 
 
 class StockConsumer(Construct):

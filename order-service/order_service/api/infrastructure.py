@@ -1,6 +1,5 @@
 """The order API: orders are placed by a workflow and read straight from the table."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from constructs import Construct
@@ -8,6 +7,7 @@ from shared_constructs import ExpressWorkflow, ServiceTable, SyntheticCheck
 from shared_constructs.direct_api import (
     DirectApi,
     GetItem,
+    Key,
     Page,
     Problem,
     Query,
@@ -16,7 +16,6 @@ from shared_constructs.direct_api import (
     StartWorkflow,
     Succeed,
     UpdateItem,
-    Value,
     body,
     claim,
     correlation_id,
@@ -45,7 +44,7 @@ CUSTOMERS = Scopes("commerce/shop")
 OPERATORS = Scopes("commerce/operate")
 
 ORDER_ID = path("orderId", pattern=ORDER_ID_PATTERN)
-KEY: Mapping[str, Value] = {"pk": text("ORDER#", ORDER_ID), "sk": "ORDER"}
+KEY: Key = {"pk": text("ORDER#", ORDER_ID), "sk": "ORDER"}
 OWN = equals("customerId", claim("sub"))
 NO_SUCH_ORDER = Problem(404, "No such order.")
 BUSY = Problem(503, "Try again.", retry_after_seconds=1)

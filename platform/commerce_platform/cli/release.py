@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     "apigateway_engine",
     "service_contracts",
+    "service_extras",
     "service_lint",
     "service_runtime",
     "service_testing",

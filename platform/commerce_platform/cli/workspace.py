@@ -33,7 +33,9 @@ NEVER_DEPLOYED = (
 )
 """Names that no template and no asset is made of: changing one makes nothing stale."""
 
-LIBRARY_NEVER_DEPLOYED = ("service_testing", "service_lint", "service_contracts", "apigateway_engine")
+LIBRARY_NEVER_DEPLOYED = (
+    *("service_testing", "service_lint", "service_contracts", "apigateway_engine", "service_extras"),
+)
 
 
 @dataclass(frozen=True, order=True)

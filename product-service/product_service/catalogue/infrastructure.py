@@ -8,6 +8,7 @@ from shared_constructs.direct_api import (
     PUBLIC,
     DirectApi,
     GetItem,
+    Key,
     Query,
     Require,
     Scopes,
@@ -28,7 +29,7 @@ from product_service.catalogue.models import CATEGORY_PATTERN, SKU_PATTERN, Prod
 OPERATORS = Scopes("commerce/operate")
 
 SKU = path("sku", pattern=SKU_PATTERN)
-KEY: Mapping[str, Value] = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
+KEY: Key = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
 ON_SALE = "CATALOGUE"
 """Every product on sale is in one partition of the index, sorted by category: the whole catalogue and one category
 are the same query. A retired product leaves the index."""

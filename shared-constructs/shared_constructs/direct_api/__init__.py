@@ -4,12 +4,12 @@ A route is an operation; API Gateway's request validation, mapping templates, er
 limits are generated from it and checked at synth.
 
     from shared_constructs.direct_api import (
-        DirectApi, GetItem, PUBLIC, Query, Require, Scopes, Succeed, UpdateItem, begins_with, body, not_equals, path,
+        DirectApi, GetItem, Key, PUBLIC, Query, Require, Scopes, Succeed, UpdateItem, begins_with, body, not_equals, path,
         query, text,
     )
 
     SKU = path("sku", pattern="[A-Z0-9-]{1,40}")
-    KEY = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
+    KEY: Key = {"pk": text("PRODUCT#", SKU), "sk": "PRODUCT"}
 
     api = DirectApi(self, "Api", description="Catalogue")
     api.route(
@@ -80,6 +80,7 @@ from shared_constructs.direct_api.sqs import SendToQueue as SendToQueue
 from shared_constructs.direct_api.step_functions import StartWorkflow as StartWorkflow
 from shared_constructs.direct_api.throttling import Throttle as Throttle
 from shared_constructs.direct_api.values import Document as Document
+from shared_constructs.direct_api.values import Key as Key
 from shared_constructs.direct_api.values import Value as Value
 from shared_constructs.direct_api.values import body as body
 from shared_constructs.direct_api.values import claim as claim

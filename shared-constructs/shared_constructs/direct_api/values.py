@@ -110,6 +110,10 @@ Part: TypeAlias = "str | Parameter | BodyField | Claim | Context"
 Value: TypeAlias = "str | int | bool | Parameter | BodyField | Claim | Context | Text"
 """One value of a key, condition or attribute. A plain str, int or bool is a constant."""
 
+Key: TypeAlias = "Mapping[str, Value]"
+"""The value of each key attribute, `{"pk": text("NOTE#", NOTE_ID), "sk": "NOTE"}`: annotate with it what several routes share,
+because a type checker takes a bare dict of different values for one of `object`."""
+
 Document: TypeAlias = "Value | Mapping[str, Document] | Sequence[Document] | None"
 """Values nested as JSON nests them."""
 

@@ -1,13 +1,16 @@
 """What an import package of the distribution imports, its extra installs, and the wheel carries."""
 
 import ast
+import importlib.metadata
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from service_extras import require
 
 LIBRARY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((LIBRARY / "pyproject.toml").read_text())["project"]
@@ -75,3 +78,46 @@ def test_nothing_is_declared_that_no_package_imports():
 def test_the_wheel_has_every_package():
     hatch = tomllib.loads((LIBRARY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert set(hatch["targets"]["wheel"]["packages"]) == PACKAGES
+
+
+# As if a distribution were not there, whichever module asks for it first.
+WITHOUT = """
+import importlib.metadata, runpy, sys
+known = importlib.metadata.distribution
+def distribution(name):
+    if name == {absent!r}:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return known(name)
+importlib.metadata.distribution = distribution
+"""
+
+
+@pytest.mark.parametrize(("package", "extra"), EXTRA.items())
+def test_a_package_without_its_extra_says_how_to_install_it(package, extra):
+    absent = max(declared(PROJECT["optional-dependencies"][extra]) - OPTIONAL)
+    code = f"{WITHOUT.format(absent=absent)}\nimport {package}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"ModuleNotFoundError: {package} needs {absent}; install shared-constructs[{extra}]: "
+        f"pip install 'shared-constructs[{extra}]'"
+    )
+
+
+def test_everything_of_an_extra_that_is_missing_is_named_at_once(monkeypatch):
+    def nothing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("service_extras.distribution", nothing)
+    with pytest.raises(ModuleNotFoundError) as refused:
+        require("testing", of="service_testing")
+    named = set(str(refused.value).partition(";")[0].removeprefix("service_testing needs ").split(", "))
+    assert named == declared(PROJECT["optional-dependencies"]["testing"]) - OPTIONAL
+
+
+def test_a_command_without_its_extra_ends_without_a_traceback():
+    code = f"{WITHOUT.format(absent='cfn-lint')}\nrunpy._run_module_as_main('service_lint')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'shared-constructs[lint]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from shared_constructs.direct_api.bindings import Bindings, RouteError
 from shared_constructs.direct_api.dynamodb.expressions import Expressions, holds
 from shared_constructs.direct_api.outcomes import CHANGED, STALE, Outcome
-from shared_constructs.direct_api.values import ANYTHING, Parameter, Source, Value
+from shared_constructs.direct_api.values import ANYTHING, Key, Parameter, Source
 from shared_constructs.direct_api.vtl import either, first_of, formal, joined, quiet, when
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from shared_constructs.direct_api.conditions import Require
 
@@ -43,7 +43,7 @@ class Preconditions:
         if_match: Whether If-Match counts.
     """
 
-    key: Mapping[str, Value]
+    key: Key
     conditions: Sequence[Require]
     upsert: bool = False
     if_match: bool = False

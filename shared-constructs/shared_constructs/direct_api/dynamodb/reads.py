@@ -13,7 +13,7 @@ from shared_constructs.direct_api.dynamodb.tables import Table, call_table
 from shared_constructs.direct_api.integration import BodilessOperation, MethodIntegration
 from shared_constructs.direct_api.outcomes import NOT_FOUND, Problem
 from shared_constructs.direct_api.shapes import Scalar, Structure, structure_of
-from shared_constructs.direct_api.values import Document, Parameter, Value, query
+from shared_constructs.direct_api.values import Document, Key, Parameter, Value, query
 from shared_constructs.direct_api.vtl import JSON, formal, json_string, literal, when
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class GetItem(BodilessOperation):
     """
 
     table: Table
-    key: Mapping[str, Value]
+    key: Key
     response: type[BaseModel]
     where: Condition | None = None
     default: Mapping[str, Document] | None = None

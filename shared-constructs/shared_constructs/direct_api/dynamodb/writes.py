@@ -16,7 +16,7 @@ from shared_constructs.direct_api.dynamodb.tables import Table, call_table
 from shared_constructs.direct_api.integration import BodilessOperation, MethodIntegration
 from shared_constructs.direct_api.outcomes import EXISTS, NOT_FOUND, Outcome, Succeed
 from shared_constructs.direct_api.shapes import structure_of
-from shared_constructs.direct_api.values import Context, Document, Text, Value
+from shared_constructs.direct_api.values import Context, Document, Key, Text, Value
 from shared_constructs.direct_api.vtl import JSON, joined
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PutItem:
     """
 
     table: Table
-    key: Mapping[str, Value]
+    key: Key
     request: type[BaseModel] | None = None
     values: Mapping[str, Document] = field(default_factory=dict)
     response: Mapping[str, Document] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class UpdateItem:
     """
 
     table: Table
-    key: Mapping[str, Value]
+    key: Key
     request: type[BaseModel] | None = None
     values: Mapping[str, Document] = field(default_factory=dict)
     remove: Sequence[str] = ()
@@ -248,7 +248,7 @@ class DeleteItem(BodilessOperation):
     """
 
     table: Table
-    key: Mapping[str, Value]
+    key: Key
     conditions: Sequence[Require] = ()
     if_match: bool = False
     status: int = 204
