@@ -78,7 +78,7 @@ demo: $(TOOLS) ## Run the demo again: fill a cart, place orders, draw what happe
 order: $(TOOLS) ## Place an order and draw its timeline (PAY=tok_visa SKU= QTY=1 USER=alice)
 	@$(SHOP) order $(call given,PAY,pay) $(call given,SKU,sku) $(call given,QTY,qty) $(CUSTOMER)
 
-trace: $(TOOLS) ## Show everything that happened to an order or anything else with an id, in order of time (ORDER= or ID=)
+trace: $(TOOLS) ## Show everything that happened to an order or anything else with an id, below what set it off (ORDER= or ID=)
 	@$(CLI) trace $(call given,ORDER,id) $(call given,ID,id)
 
 smoke: $(TOOLS) ## Ask a deployed stage for everything it must refuse and take orders through it (STAGE=local CHECK= TOPOLOGY=)

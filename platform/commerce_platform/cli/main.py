@@ -146,7 +146,7 @@ def status() -> None:
 def trace(
     identifier: Annotated[str, typer.Option("--id", help="An aggregate's or a correlation's id.")] = "",
 ) -> None:
-    """Show everything that happened to an order, a payment, a request, in order of time."""
+    """Show everything that happened to an order, a payment, a request, below what set it off."""
     from commerce_platform.cli import trace as traces  # noqa: PLC0415 - needed here alone
 
     workspace = topologies.chosen(Workspace.here(), None)

@@ -213,6 +213,31 @@ def test_messages_are_told_of_after_they_were_deleted(cloud: Cloud):
     assert json.loads(lines[0]["body"]) == {"orderId": "order-one"}
 
 
+def test_each_receipt_of_a_message_is_told_of_once(cloud: Cloud):
+    dead = cloud.queue("dead")
+    policy = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 2})
+    queue = cloud.queue("orders", VisibilityTimeout="0", RedrivePolicy=policy)
+    queue.send("again")
+
+    def told() -> list[tuple[str, str]]:
+        return [(line["queue"], line["action"]) for line in logged(cloud, "/local-cloud/queues")]
+
+    sqs = cloud.client("sqs")
+    sqs.receive_message(QueueUrl=queue.url)
+    assert told() == [("orders", "sent"), ("orders", "received")]
+    sqs.receive_message(QueueUrl=queue.url)
+    assert told() == [("orders", "sent"), ("orders", "received"), ("orders", "received")]
+    sqs.receive_message(QueueUrl=queue.url)  # which moves it
+    dead.receive()
+    assert sorted(told()) == [
+        ("dead", "received"),
+        ("dead", "sent"),
+        ("orders", "received"),
+        ("orders", "received"),
+        ("orders", "sent"),
+    ]
+
+
 def test_a_message_that_nobody_received_is_told_of_once(cloud: Cloud):
     cloud.queue("orders").send("waiting")
     for _ in range(2):

@@ -2,13 +2,13 @@
 
 Replaces, in `services/sqs.py`: `_collect_msgs` (1305), which forgets a message once it is deleted. A service's
 consumers delete what they have processed; whoever traces an order wants to see it nevertheless. The group
-`/local-cloud/queues` has a line for each message sent and one for its first receipt; it is made and filled when it
-is read. AWS has nothing like it.
+`/local-cloud/queues` has a line for each message sent and one for each receipt; it is made and filled when it is read. AWS has nothing like it.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -29,24 +29,25 @@ GUARDS = (
 
 GROUP = "/local-cloud/queues"
 MESSAGES_KEPT = 20_000
-"""How many messages that nobody has traced are kept, the latest ones; about 200 orders' worth."""
+"""How many receipts that nobody has traced are kept, the latest ones; about 2,000 orders' worth."""
 
 Json = dict[str, Any]
 
 _received: deque[tuple[str, Json]] = deque(maxlen=MESSAGES_KEPT)
-_SENT, _RECEIVED = "local_cloud_sent", "local_cloud_received"
-"""Notes in a message's record: the queue whose log has told of it, since a dead-letter queue gets a copy."""
+_TOLD, _RECEIPTS = "local_cloud_told", "local_cloud_receipts"
+"""Notes in a message's record: what the log has told of it, and the queue and the time of each receipt; a dead-letter
+queue gets a copy."""
 
 
 def apply() -> None:
-    """Note messages as they are received first; tell of them when the group is read."""
+    """Note messages as they are received; tell of them when the group is read."""
     collect, read = sqs._collect_msgs, cloudwatch_logs._filter_log_events
 
     def collect_noting(queue: Json, *limits: int) -> list[Json]:
         messages: list[Json] = collect(queue, *limits)
         for message in messages:
-            if message["receive_count"] == 1:
-                _received.append((queue["attributes"]["QueueArn"], message))
+            message.setdefault(_RECEIPTS, []).append((queue["name"], time.time()))
+            _received.append((queue["attributes"]["QueueArn"], message))
         return messages
 
     def read_filled(data: Json) -> Response:
@@ -83,13 +84,10 @@ def _fill() -> None:
 
 
 def _lines(queue: str, message: Json) -> list[Line]:
-    lines = []
-    for note, action, at in (
-        (_SENT, "sent", message["sent_at"]),
-        (_RECEIVED, "received", message["first_receive_at"]),
-    ):
-        if at is not None and message.get(note) != queue:
-            message[note] = queue
-            line = {"queue": queue, "action": action, "messageId": message["id"], "body": message["body"]}
-            lines.append((int(at * 1000), json.dumps(line)))
-    return lines
+    """What has not been told yet of a message in a queue."""
+    told = message.setdefault(_TOLD, [])
+    received = ((name, "received", at) for name, at in message.get(_RECEIPTS, ()) if name == queue)
+    fresh = [each for each in [(queue, "sent", message["sent_at"]), *received] if each not in told]
+    told += fresh
+    line = {"queue": queue, "messageId": message["id"], "body": message["body"]}
+    return [(int(at * 1000), json.dumps(line | {"action": action})) for _, action, at in fresh]
