@@ -4,6 +4,7 @@ from service_topology import StageName
 
 from shared_constructs.business_metrics import BusinessMetric, BusinessMetrics
 from shared_constructs.change_feed import ChangeFeed, DomainEvent, StreamRetry
+from shared_constructs.counter import Counter
 from shared_constructs.dashboard import ServiceDashboard
 from shared_constructs.direct_api import DirectApi
 from shared_constructs.event_request import Aggregate, EventRequest
@@ -33,6 +34,7 @@ __all__ = [
     "BusinessMetric",
     "BusinessMetrics",
     "ChangeFeed",
+    "Counter",
     "Dependencies",
     "DependencyLayer",
     "DirectApi",

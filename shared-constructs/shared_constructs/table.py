@@ -85,6 +85,7 @@ class ServiceTable(Construct):
 
     Attributes:
         resources: The table, as the CDK knows it.
+        ttl: As given.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class ServiceTable(Construct):
         customize: Customize | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.ttl = ttl
         self._held = {name: _held(name, attributes) for name, attributes in (indexes or {}).items()}
         _check_indexes(self._held)
         stage = ServiceStack.of(self).stage

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from constructs import Construct
-from service_runtime.envelope import Metadata
 from states_language.definition import expression, library
 
+from shared_constructs.consumed import believed, fields_read
 from shared_constructs.customize import Customization, Customize
-from shared_constructs.direct_api.json_schema import draft_04
 from shared_constructs.express_workflow import ExpressWorkflow
 from shared_constructs.queue_consumer import QueueConsumer
 
@@ -28,14 +25,6 @@ if TYPE_CHECKING:
 
 
 HERE = Path(__file__).parent
-_FIELD = re.compile(r"\$(data|metadata)\.([A-Za-z_][A-Za-z0-9_]*)")
-# The keywords that `faults.jsonata` knows.
-_CHECKED: Final = frozenset(
-    (
-        *("type", "enum", "required", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-        *("minLength", "maxLength", "minItems", "maxItems"),
-    )
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +104,20 @@ class Projection(Construct):
                 f"{', '.join(sorted(clash))} is written twice; key, attributes and version must differ"
             )
         customization = Customization(customize, "workflow", "consumer")
+        for field, schema in fields_read(model, version).items():
+            if schema.get("type") != "integer":
+                raise ValueError(
+                    f"the version is an integer, got {version!r}: {field} is {schema.get('type')}"
+                )
         update = {
-            "definition": HERE / "projection.asl.yaml",
+            "definition": believed(
+                HERE / "projection.asl.yaml",
+                model,
+                required=(version, *key.values()),
+                optional=[*attributes.values()],
+            ),
             "substitutions": {
                 "Table": table,
-                "Faults": expression(
-                    HERE / "faults.jsonata", Schema=json.dumps(_contract(model, key, attributes, version))
-                ),
                 "Update": _update(key, {version_attribute: version, **attributes}),
             },
             "per_record": True,
@@ -130,48 +126,6 @@ class Projection(Construct):
         source = {"target": workflow, "subscriptions": subscriptions}
         consumer = QueueConsumer(self, "Consumer", **customization.of("consumer", enforced=source))
         self.resources = ProjectionResources(workflow=workflow, consumer=consumer)
-
-
-def _contract(
-    model: type[BaseModel], key: Mapping[str, str], attributes: Mapping[str, str], version: str
-) -> dict[str, Any]:
-    """Schema of the events' `detail`: the data as the model has it, and of the metadata what is read.
-
-    Raises:
-        ValueError: The expressions read what the schema does not promise.
-    """
-    promised = {"data": draft_04(model, custom_validators=True), "metadata": draft_04(Metadata)}
-    metadata: dict[str, Any] = {}
-    for read in (version, *key.values(), *attributes.values()):
-        for part, name in _FIELD.findall(read):
-            field = promised[part]["properties"].get(name)
-            if field is None:
-                raise ValueError(f"{read!r} reads {part}.{name}, which {model.__name__} does not have")
-            if read not in attributes.values() and name not in promised[part].get("required", ()):
-                raise ValueError(
-                    f"key and version read required fields only, got {read!r}: {name} is optional"
-                )
-            if read == version and field.get("type") != "integer":
-                raise ValueError(f"the version is an integer, got {read!r}: {name} is {field.get('type')}")
-            if part == "metadata":
-                metadata[name] = field
-    detail = {
-        "data": promised["data"],
-        "metadata": {"type": "object", "properties": metadata, "required": [*metadata]},
-    }
-    return _checked({"type": "object", "properties": detail, "required": [*detail]})
-
-
-def _checked(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a schema is checked; titles and descriptions would only lengthen the definition."""
-    checked: dict[str, Any] = {name: value for name, value in schema.items() if name in _CHECKED}
-    if fields := schema.get("properties"):
-        checked["properties"] = {name: _checked(field) for name, field in fields.items()}
-    if isinstance(items := schema.get("items"), dict):
-        checked["items"] = _checked(items)
-    for choice in {"anyOf", "oneOf"} & schema.keys():
-        checked[choice] = [_checked(each) for each in schema[choice]]
-    return checked
 
 
 def _update(key: Mapping[str, str], attributes: Mapping[str, str]) -> str:

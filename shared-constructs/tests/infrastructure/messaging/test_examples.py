@@ -9,6 +9,7 @@ from service_runtime.envelope import PublishedEvent
 from shared_constructs import (
     Aggregate,
     ChangeFeed,
+    Counter,
     DomainEvent,
     EventRequest,
     ExpressWorkflow,
@@ -52,6 +53,7 @@ PASS = {"QueryLanguage": "JSONata", "StartAt": "Done", "States": {"Done": {"Type
         "change_feed.feed",
         "change_feed.events",
         "projection",
+        "counter",
         "event_request",
     ],
 )
@@ -67,6 +69,7 @@ def test_the_examples_of_the_constructs_run(module, tmp_path):
             for c in (
                 Aggregate,
                 ChangeFeed,
+                Counter,
                 DomainEvent,
                 Duration,
                 EventRequest,

@@ -15,6 +15,7 @@ from shared_constructs import (
     BusinessMetric,
     BusinessMetrics,
     ChangeFeed,
+    Counter,
     DomainEvent,
     EventRequest,
     EventSchemas,
@@ -107,6 +108,16 @@ def build(app):
         model=Loan,
         key={"pk": "'CUSTOMER#' & $data.loanId", "sk": "'CUSTOMER'"},
         attributes={"loanId": "$data.loanId"},
+    )
+    Counter(
+        stack,
+        "Asked by day",
+        table=loans,
+        subscriptions=[placed],
+        model=Loan,
+        key={"pk": "'DAY#' & $substring($metadata.occurredAt, 0, 10)", "sk": "'LOANS'"},
+        add={"asked": "1"},
+        once="$data.loanId",
     )
     api = DirectApi(stack, "Api", description="Loans")
     key = {"pk": text("LOAN#", path("loanId")), "sk": "LOAN"}
