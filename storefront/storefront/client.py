@@ -432,6 +432,14 @@ class Operator(Caller):
                 "Its log says why: make logs SERVICE=inventory-service",
             )
 
+    def payment(self, order_id: str) -> Json:
+        """An order's payment; nothing of it if none was ever asked for."""
+        answer = self.send("GET", "payment", f"/payments/{order_id}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return {}
+        payment: Json = accepted(answer, f"GET /payments/{order_id}")
+        return payment
+
     def fulfil(self, order_id: str) -> requests.Response:
         """Hand an order over to its customer: 202, or 409 where it is not confirmed."""
         return self.send("POST", "order", f"/operations/orders/{order_id}/fulfilment")

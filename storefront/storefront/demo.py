@@ -23,12 +23,13 @@ from storefront.client import (
     StorefrontError,
     accepted,
     patiently,
+    statuses,
 )
 from storefront.opening import open_shop
-from storefront.timeline import draw, money
+from storefront.timeline import draw, money, released, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -41,6 +42,8 @@ ON_THE_SHELF = 10
 ONE_ORDER_PATIENCE_SECONDS = 5.0
 UNKNOWN: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST)
 """Answers for a sku that no product has, or could have."""
+SETTLED: Final = ("DECLINED", "REFUNDED")
+"""The statuses in which a cancelled order's payment ends."""
 TOKENS: Final = {
     "tok_visa": "captured",
     "tok_declined": "declined",
@@ -78,6 +81,7 @@ SCENARIOS = (
     Scenario("More than there is in stock", quantity=MOST_PIECES, is_scarce=True),
     # The provider fails at first, which leaves the time to change one's mind.
     Scenario("The customer cancels during the payment", pay="tok_flaky", cancel_at="STOCK_RESERVED"),
+    Scenario("The customer cancels after the payment", cancel_at="CONFIRMED"),
     Scenario("The payment provider fails twice", pay="tok_flaky"),
 )
 
@@ -151,16 +155,19 @@ def fill_a_cart(commerce: Commerce, skus: Sequence[str], console: Console) -> st
 def place_orders(commerce: Commerce, skus: Sequence[str], console: Console) -> str:
     """Place the demo's orders, all at once, and draw each one's timeline when it has ended.
 
+    Of a cancelled one that had reserved stock, wait until stock and payment are released, and draw that too.
+
     Returns:
         The first order's id.
 
     Raises:
-        StorefrontError: An API refused, or an order did not end.
+        StorefrontError: An API refused, an order did not end, or a cancelled one's payment was not released.
     """
     customer, operator = Customer(commerce, "demo"), Operator(commerce)
     with console.status("Stocking the shelves"):
         for sku in skus[: len(SCENARIOS)]:
             operator.stock_up(sku, ON_THE_SHELF)
+        on_sale = {sku: operator.stock(sku)["available"] for sku in skus[: len(SCENARIOS)]}
         scarcest = min(skus, key=lambda sku: operator.stock(sku)["available"] or MOST_PIECES)
     placed = [
         (scenario, customer.place({scarcest if scenario.is_scarce else sku: scenario.quantity}, scenario.pay))
@@ -173,9 +180,37 @@ def place_orders(commerce: Commerce, skus: Sequence[str], console: Console) -> s
     for scenario, order in placed:
         with console.status(f"{scenario.title}: {order.id}"):
             ended = order.follow(("CANCELLED",) if scenario.cancel_at else ENDED)
-        draw(console, ended, scenario.title)
+            lines = timeline(ended, scenario.title)
+            if {"CANCELLED", "STOCK_RESERVED"} <= {*statuses(ended)}:
+                lines += _released(operator, ended, on_sale)
+        draw(console, lines)
         console.print()
     return placed[0][1].id
+
+
+def _released(operator: Operator, order: dict[str, Any], on_sale: Mapping[str, int]) -> list[str]:
+    """What became of a cancelled order's stock and payment, once it is over.
+
+    Args:
+        operator: Who sees both.
+        order: The order.
+        on_sale: How many pieces of each product were for sale before it.
+    """
+    (line,), order_id = order["items"], order["orderId"]
+    before = on_sale[line["sku"]]
+    payment = patiently(
+        lambda: operator.payment(order_id), lambda payment: payment.get("status") in SETTLED, HEARD_SECONDS
+    )
+    if payment.get("status") not in SETTLED:
+        raise StorefrontError(
+            f"Order {order_id} was cancelled {HEARD_SECONDS:.0f} s ago; its payment is {payment.get('status')}.",
+            f"What happened to it: {_make()} trace ORDER={order_id}",
+        )
+    # Somebody else may buy some meanwhile.
+    stock = patiently(
+        lambda: operator.stock(line["sku"]), lambda stock: stock["available"] >= before, HEARD_SECONDS
+    )
+    return released(order, payment, for_sale=stock["available"], before=before)
 
 
 def place_one(
@@ -203,7 +238,7 @@ def place_one(
     order = customer.place({bought: quantity}, pay, patience=ONE_ORDER_PATIENCE_SECONDS)
     with console.status(f"{order.id} is placed"):
         ended = order.follow()
-    draw(console, ended)
+    draw(console, timeline(ended))
     return order.id
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -45,16 +45,44 @@ def timeline(order: Mapping[str, Any], title: str = "") -> list[str]:
     entries = order["timeline"]
     times = [milliseconds(entries[0]["at"], entry["at"]) for entry in entries]
     for before, at, entry in zip([0, *times], times, entries, strict=False):
-        status, detail = entry["status"], escape(entry.get("detail") or "")
-        style = STYLES.get(status, "default")
-        lines.append(
-            f"{at:>8,} ms  [cyan]{bar(before, at, times[-1])}[/]  {entry.get('service', ''):<10}"
-            f" [{style}]{status:<15}[/] [dim]{detail}[/]".rstrip()
-        )
+        drawn = f"{at:>8,} ms  [cyan]{bar(before, at, times[-1])}[/]"
+        lines.append(_entry(drawn, entry.get("service", ""), entry["status"], entry.get("detail") or ""))
     return lines
 
 
-def draw(console: Console, order: Mapping[str, Any], title: str = "") -> None:
-    """Print an order's timeline."""
-    for line in timeline(order, title):
+def released(
+    order: Mapping[str, Any], payment: Mapping[str, Any], *, for_sale: int, before: int
+) -> list[str]:
+    """What was given back after an order was cancelled: the stock that it had reserved, the money it had cost.
+
+    Args:
+        order: The order, of one line.
+        payment: The order's payment, if one was asked for.
+        for_sale: How many pieces of its product are for sale now.
+        before: How many were before it was placed.
+
+    Returns:
+        Lines with rich's markup, to stand below the timeline.
+    """
+    margin = " " * (BAR_WIDTH + 13)
+    (line,) = order["items"]
+    status = "RELEASED" if for_sale >= before else "RESERVED"
+    pieces = f"{line['quantity']} x {line['name']}: {for_sale} for sale, {before} before the order"
+    lines = [_entry(margin, "inventory", status, pieces)]
+    if payment:
+        taken = "was taken and given back" if payment["status"] == "REFUNDED" else "was not taken"
+        at = milliseconds(order["timeline"][0]["at"], payment["updatedAt"])
+        drawn = f"{at:>8,} ms{margin[11:]}"
+        lines.append(_entry(drawn, "payment", payment["status"], f"{money(payment['amount'])} {taken}"))
+    return lines
+
+
+def _entry(drawn: str, service: str, status: str, detail: str) -> str:
+    style = STYLES.get(status, "default")
+    return f"{drawn}  {service:<10} [{style}]{status:<15}[/] [dim]{escape(detail)}[/]".rstrip()
+
+
+def draw(console: Console, lines: Sequence[str]) -> None:
+    """Print a timeline's lines."""
+    for line in lines:
         console.print(line, soft_wrap=True)

@@ -6,7 +6,16 @@ import json
 
 import pytest
 import requests
-from storefront.client import ORDERING, Caller, Commerce, Customer, Order, StorefrontError, refusal
+from storefront.client import (
+    ORDERING,
+    Caller,
+    Commerce,
+    Customer,
+    Operator,
+    Order,
+    StorefrontError,
+    refusal,
+)
 
 from storefront import client
 
@@ -93,6 +102,14 @@ def test_an_order_is_followed_until_it_has_been_in_one_of_the_statuses(apis):
     answers += [seen("PLACED")]
     with pytest.raises(StorefrontError, match="still PLACED"):
         order.follow(seconds=0)
+
+
+def test_an_order_without_a_payment_has_nothing_of_one(apis):
+    answers, taken = apis
+    answers += [answer(404), answer(200, {"status": "REFUNDED"})]
+    operator = Operator(Commerce({"services": {"payment": {"apiUrl": "http://payments"}}}))
+    assert [operator.payment("a1"), operator.payment("a1")] == [{}, {"status": "REFUNDED"}]
+    assert taken[0][:2] == ("GET", "http://payments/payments/a1")
 
 
 def test_a_refusal_names_each_line():

@@ -39,6 +39,28 @@ def test_a_timeline_tells_milliseconds_service_status_and_detail():
     assert steps[2].endswith("PAYMENT_DECLINED: card_declined")
 
 
+CANCELLED = order(("00.000", "PLACED", "order", {}), ("00.200", "CANCELLED", "order", {}))
+
+
+@pytest.mark.parametrize(
+    ("status", "for_sale", "told", "taken"),
+    [("REFUNDED", 12, "RELEASED", "was taken and given back"), ("DECLINED", 9, "RESERVED", "was not taken")],
+)
+def test_what_a_cancelled_order_has_given_back_stands_below_its_timeline(status, for_sale, told, taken):
+    amount = {"amountMinor": 3000, "currency": "EUR"}
+    payment = {"status": status, "amount": amount, "updatedAt": "2026-01-01T10:00:01.500Z"}
+    lines = timeline.released(CANCELLED, payment, for_sale=for_sale, before=12)
+    stock, paid = [Text.from_markup(line).plain for line in lines]
+    assert stock.split(maxsplit=2) == [
+        "inventory",
+        told,
+        f"2 x Tarte [citron]: {for_sale} for sale, 12 before the order",
+    ]
+    assert paid.split(maxsplit=4) == ["1,500", "ms", "payment", status, f"30.00 EUR {taken}"]
+    entry = Text.from_markup(timeline.timeline(CANCELLED)[-1]).plain
+    assert stock.index(told) == paid.index(status) == entry.index("CANCELLED")
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "drawn"),
     [(0, 100, "━━━━━━━━━━"), (0, 50, "━━━━━     "), (50, 100, "     ━━━━━"), (100, 100, "         ━")],
