@@ -24,6 +24,12 @@ def client(service: str) -> Any:
 
 
 @cache
+def dynamodb() -> Any:
+    """boto3's DynamoDB resource on moto; made once, as a client is."""
+    return _session().resource("dynamodb")
+
+
+@cache
 def _session() -> Any:
     return boto3.Session(
         aws_access_key_id="testing",

@@ -95,9 +95,11 @@ def feed(
             consumer.send(body)
     for _ in range(receives or consumer.max_receives):
         result.pending = []
-        consumer.work(result)
-    if receives is None:
-        consumer.redrive(result)
+        if not consumer.work(result):
+            break
+    else:
+        if receives is None:
+            consumer.redrive(result)
     result.dead_letters = list(consumer.dead_letters())
     return result
 
@@ -144,7 +146,7 @@ def started(stacks: Stacks) -> list[Started]:
         stacks: The deployed templates.
     """
     # From moto itself: a call of its API for each workflow takes longer than most of what is being tested.
-    known = {each.arn: each for each in stepfunctions_backends[ACCOUNT][REGION].state_machines}
+    known = {each.arn: each.executions for each in stepfunctions_backends[ACCOUNT][REGION].state_machines}
     return [
         Started(
             arn=execution.execution_arn,
@@ -153,7 +155,7 @@ def started(stacks: Stacks) -> list[Started]:
             given=json.loads(execution.execution_input),
         )
         for machine in stacks.resources("AWS::StepFunctions::StateMachine")
-        for execution in known[machine.ref].executions
+        for execution in known.get(machine.ref, ())
     ]
 
 
@@ -283,8 +285,8 @@ class _Consumer:
     def send(self, body: str) -> None:
         self._sqs.send_message(QueueUrl=self._queue.ref, MessageBody=body)
 
-    def work(self, result: FeedResult) -> None:
-        """Receive everything that is visible once, in batches, and let the target handle it."""
+    def work(self, result: FeedResult) -> bool:
+        """Receive everything that is visible once, in batches, let the target handle it, and say if there was any."""
         received = list(self._received())
         failed: list[Message] = []
         for start in range(0, len(received), self._batch_size):
@@ -306,6 +308,7 @@ class _Consumer:
             self._sqs.change_message_visibility(
                 QueueUrl=self._queue.ref, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=0
             )
+        return bool(received)
 
     def redrive(self, result: FeedResult) -> None:
         """The receive after the last one: SQS moves what has been received too often to the DLQ."""

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Self
 from unittest.mock import patch
 
-import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
@@ -105,7 +104,7 @@ class Stacks:
     def table(self, logical_id_prefix: str = "") -> Any:
         """A boto3 Table resource of the deployed table."""
         name = self.resource(logical_id_prefix, "AWS::DynamoDB::").ref
-        return boto3.resource("dynamodb", region_name=aws.REGION).Table(name)
+        return aws.dynamodb().Table(name)
 
     def items(self, logical_id_prefix: str = "") -> list[dict[str, Any]]:
         """All items of a table as Python values, in the order of their texts."""

@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 from service_runtime.envelope import Event
 
 TABLE = "stock"
@@ -108,6 +110,13 @@ class Inventory:
 
     def reservation(self, order_id: str) -> dict | None:
         return self.item(f"ORDER#{order_id}", "RESERVATION")
+
+    def forget(self) -> None:
+        """Empty the table: moto copies the whole of it, its stream too, for each transaction."""
+        table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].tables[TABLE]
+        table.items.clear()
+        if table.stream_shard:
+            table.stream_shard.items.clear()
 
     def dead_letters(self) -> list[dict]:
         received = self.sqs.receive_message(

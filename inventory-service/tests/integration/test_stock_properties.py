@@ -126,6 +126,7 @@ class Orders(RuleBasedStateMachine):
             assert self.status(order) in expected.get(told, {"RESERVED", "REJECTED"})
         self.stock_and_reservations_agree_and_nothing_is_oversold()
         assert self.inventory.dead_letters() == []
+        self.inventory.forget()
 
 
 def test_never_oversold_and_released_exactly_once_under_duplicates_and_reordering(inventory, caplog):

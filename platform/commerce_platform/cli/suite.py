@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from commerce_platform.cli.workspace import Workspace
 
-WORKERS = "2"
+WORKERS = "3"
 END_TO_END = "e2e"
 
 
