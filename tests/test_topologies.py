@@ -1,4 +1,4 @@
-"""The committed topologies know every service, and where each lives in every stage."""
+"""The committed topologies know where each of their services lives in every stage."""
 
 from __future__ import annotations
 
@@ -21,16 +21,34 @@ def test_the_command_line_knows_the_same_stages():
     assert set(STAGES) == set(StageName)
 
 
+def listed():
+    """The services that topologies list: those whose accounts somebody has chosen."""
+    return Topology.load(TOPOLOGIES / "per-service.toml").known_services
+
+
 @pytest.mark.parametrize(
-    ("name", "accounts"),
-    [("single", 1), ("per-stage", 1), ("per-service", 1 + len(Workspace.here().apps) - 1)],
+    ("name", "accounts"), [("single", 1), ("per-stage", 1), ("per-service", len(listed()))]
 )
 def test_each_place_and_flow_of_a_topology_is_known(name, accounts):
     topology = Topology.load(TOPOLOGIES / f"{name}.toml")
     for stage in STAGES:
-        homes = {topology.place(stage, app.service) for app in Workspace.here().apps}
+        homes = {topology.place(stage, service) for service in listed()}
         assert len(homes) == len(topology.places(stage)) == accounts
         assert bool(flows(topology, stage, consumption())) == (accounts > 1)
+
+
+def test_topologies_list_the_same_services_all_of_which_exist():
+    assert Topology.load(TOPOLOGIES / "per-stage.toml").known_services == listed()
+    assert {*listed()} <= {app.service for app in Workspace.here().apps}
+
+
+def test_a_service_that_no_topology_lists_yet_is_in_nobodys_way():
+    topology = Topology.load(TOPOLOGIES / "per-service.toml")
+    newcomer = {"loyalty": ["commerce.order/OrderConfirmed.v1"], "cart": ["commerce.loyalty/PointsEarned.v1"]}
+    assert flows(topology, "prod", consumption() | newcomer) != []
+    assert "loyalty" not in str(flows(topology, "prod", consumption() | newcomer))
+    everywhere = Topology.load(TOPOLOGIES / "single.toml")
+    assert everywhere.place("prod", "loyalty") == everywhere.place("prod", "order")
 
 
 def test_no_account_of_two_stages_is_the_same_where_each_stage_has_its_own():
@@ -65,4 +83,4 @@ def test_the_account_stacks_of_several_accounts_keep_the_rules_of_the_templates(
     )
     build(app)
     stacks = {stack.id for stack in app.synth().stacks}  # fails with what cdk-nag or the CDK finds
-    assert len(stacks) == 2 * len(Workspace.here().apps)
+    assert len(stacks) == 2 * len(listed())

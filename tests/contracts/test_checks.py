@@ -29,6 +29,7 @@ def test_every_api_is_asked_for_what_it_answers_when_it_is_well(service):
             for state in definition["States"].values()
             if state.get("Resource") == "arn:aws:states:::apigateway:invoke"
         ]
+        assert len(asked) == 1, f'{service}: SyntheticCheck(self, "Check", api=…, path=…), once per API'
         (ask,) = asked
         answer = deployed.request(ask["Arguments"]["Method"], ask["Arguments"]["Path"])
         expected = [error for caught in ask.get("Catch", ()) for error in caught["ErrorEquals"]]

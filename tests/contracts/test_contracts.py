@@ -19,6 +19,9 @@ from service_runtime.envelope import PublishedEvent, WireModel
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.name.removesuffix("-service") for path in ROOT.glob("*-service/pyproject.toml"))
+STORY = ("cart", "inventory", "order", "payment", "product")
+"""The services that the changes below are told of; whatever else is here keeps out of them."""
+
 ASYNCAPI = ROOT / "node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
 
 
@@ -50,8 +53,9 @@ def published_api(service):
 
 
 def services(*changed):
+    """The services of the story, some of them changed."""
     by_package = {each.package: each for each in changed}
-    return [by_package.get(f"{each}_service", Contracts(f"{each}_service")) for each in SERVICES]
+    return [by_package.get(f"{each}_service", Contracts(f"{each}_service")) for each in STORY]
 
 
 def publishing(service, detail_type, edit=None, *, schema=None):
@@ -73,7 +77,7 @@ def faults(*changed):
 
 # As they are -----------------------------------------------------------------------------------------------------------
 def test_what_is_committed_is_kept():
-    report = control.check(services())
+    report = control.check([Contracts(f"{service}_service") for service in SERVICES])
     assert report.faults == []
     assert report.notices == []
 
@@ -183,7 +187,7 @@ def test_an_event_without_consumers_retires_with_a_notice():
 
 def test_a_new_field_is_additive_and_its_consumers_may_take_a_newer_copy():
     def add(schema):
-        schema["properties"]["total"] = {"type": "integer"}
+        schema["properties"]["weightGrams"] = {"type": "integer"}
 
     unreleased = control.check(services()).changes
     report = control.check(services(publishing("order", "OrderConfirmed.v1", add)))

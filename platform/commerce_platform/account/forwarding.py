@@ -55,20 +55,25 @@ class Flow:
 def flows(topology: Topology, stage: str, consumption: Mapping[str, Sequence[str]]) -> list[Flow]:
     """Every flow of a stage, in a fixed order; none where all live in one account.
 
+    A topology that lists its services has no place for others: what they would read goes nowhere.
+
     Args:
         topology: Who lives where.
         stage: Which stage.
         consumption: Service → events, as `CONSUMPTION` has it.
 
     Raises:
-        TopologyError: A producer or a consumer is not in the topology.
+        TopologyError: The topology does not know the stage.
     """
+    listed = None if topology.services is None else topology.known_services
     found: dict[tuple[Place, Place, str], set[str]] = defaultdict(set)
     for service, events in consumption.items():
-        destination = topology.place(stage, service)
         for event in events:
             source, detail_type = event.split("/")
-            origin = topology.place(stage, source.removeprefix("commerce."))
+            producer = source.removeprefix("commerce.")
+            if listed is not None and not {service, producer} <= {*listed}:
+                continue
+            origin, destination = topology.place(stage, producer), topology.place(stage, service)
             if origin != destination:
                 found[origin, destination, source].add(detail_type)
     return [Flow(*key, tuple(sorted(types))) for key, types in sorted(found.items())]
