@@ -164,6 +164,11 @@ class Cloud:
         return client
 
     @cached_property
+    def functions(self) -> Any:
+        """What handles."""
+        return self._client("lambda")
+
+    @cached_property
     def ssm(self) -> SSMClient:
         """What the stacks publish."""
         client: SSMClient = self._client("ssm")

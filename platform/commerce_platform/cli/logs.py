@@ -238,6 +238,11 @@ def _of_lambda(said: Json) -> tuple[str, str]:
     return "ERROR", "" if status == "success" else f"invocation ended: {status}"
 
 
+def _of_an_error(said: Json) -> tuple[str, str]:
+    at = " ".join(str(said["stackTrace"][-1]).split()) if said.get("stackTrace") else ""
+    return "ERROR", f"{said['errorType']}: {said['errorMessage']} {at}".rstrip()
+
+
 def _of_a_function(said: Json) -> tuple[str, str]:
     keys = [name for name in said if not _SHOWN_OR_USUAL.fullmatch(name)]
     message = said.get("message", "")
@@ -261,5 +266,6 @@ _WRITERS: Final[Mapping[str, Callable[[Json], tuple[str, str]]]] = {
     "detail-type": _of_an_event,
     "_aws": _of_metrics,
     "record": _of_lambda,
+    "errorType": _of_an_error,
     "level": _of_a_function,
 }

@@ -71,8 +71,14 @@ def up(port: Port = None, service: Services = None, topology: Topology = None) -
     if not apps:
         raise CliError("There is no app to deploy: no folder has a cdk.json and an app.py.")
     with servers.alone(workspace, output):
-        with Board(output) as board:
-            cloud = _complete(standing.stand_up(workspace, board, apps, port))
+        try:
+            with Board(output) as board:
+                cloud = _complete(standing.stand_up(workspace, board, apps, port))
+        except CliError:
+            # What was deployed can be used, and looked into, while the rest is put right.
+            if stands := standing.current(workspace):
+                write_endpoints(topologies.chosen(Workspace.here(), None), stands, site.address(workspace))
+            raise
         workspace = topologies.chosen(Workspace.here(), None)
         if not service:
             site.start(workspace, anywhere=port == 0)

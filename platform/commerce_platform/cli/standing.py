@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from commerce_platform.cli import cdk, emulator, topologies
+from commerce_platform.cli import cdk, emulator, functions, topologies
 from commerce_platform.cli.cloud import Cloud, accounts
 from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.state import Deployed, State
@@ -234,11 +234,13 @@ class Rollout:
         state.save(self.workspace)
 
     async def deploy_to(self, app: App, account: Cloud, home: Place) -> None:
-        """Deploy those of an app's stacks that live in one account."""
+        """Deploy those of an app's stacks that live in one account, and see whether their functions start."""
         async with self.slots:
             where = "" if home == self.workspace.place(LOCAL, app.service) else f" to {account.account}"
             with self.board.step(app.name, f"deploying{where}", f"done{where}"):
                 await cdk.deploy(self.workspace, app, LOCAL, account, home)
+                if account.ours:
+                    await asyncio.to_thread(functions.require_starting, account, app, LOCAL)
 
 
 async def stand_up(workspace: Workspace, board: Board, apps: Sequence[App], port: int | None = None) -> Cloud:

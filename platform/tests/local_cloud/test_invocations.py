@@ -11,12 +11,11 @@ import uuid
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from commerce_platform.local_cloud.extension import invocations
 from ministack.services import cloudwatch_logs, lambda_svc
 
 if TYPE_CHECKING:
-    import pytest
-
     from conftest import Cloud
 
 
@@ -179,3 +178,84 @@ def test_time_for_which_a_busy_machine_had_no_processor_is_not_the_functions(
         assert answers == [{"status": "ok"}] * in_time
         process.kill()
         process.communicate()
+
+
+JSON_LOG = {"LoggingConfig": {"LogFormat": "JSON"}}
+
+
+def _dry(cloud: Cloud, name: str = "function") -> Any:
+    answer = cloud.client("lambda").invoke(FunctionName=name, InvocationType="DryRun")
+    return json.loads(answer["Payload"].read()) if "FunctionError" in answer else answer["StatusCode"]
+
+
+def _logged_errors(cloud: Cloud, name: str = "function") -> list[Any]:
+    found = cloud.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    entries = [json.loads(event["message"]) for event in found]
+    return [entry for entry in entries if "errorType" in entry]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        (
+            "import nope",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'index': No module named 'nope'",
+        ),
+        ("def f(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'index': invalid syntax"),
+        ("x = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'index'"),
+        ("1 / 0", "ZeroDivisionError", "division by zero"),
+    ],
+)
+def test_a_function_that_cannot_start_says_why(cloud: Cloud, source: str, kind: str, message: str) -> None:
+    cloud.function(source, **JSON_LOG)
+    found, _tail, error = _invoke(cloud)
+    assert (error, found["errorType"]) == ("Unhandled", kind)
+    assert found["errorMessage"].startswith(message)
+    assert ("/var/task/index.py" in "".join(found["stackTrace"])) is (kind != "Runtime.HandlerNotFound")
+    (logged,) = _logged_errors(cloud)
+    assert (logged["level"], {name: logged[name] for name in found}) == ("ERROR", found)
+
+
+def test_a_handlers_error_is_logged_in_the_format_of_the_function(cloud: Cloud) -> None:
+    source = "def handler(event, context):\n    raise KeyError('sku')"
+    cloud.function(source, **JSON_LOG)
+    cloud.function(source, name="text")
+    _invoke(cloud)
+    (logged,) = _logged_errors(cloud)
+    assert (logged["errorType"], logged["errorMessage"]) == ("KeyError", "'sku'")
+    assert "raise KeyError" in logged["stackTrace"][-1]
+    _found, lines, _error = _invoke(cloud, "text")
+    assert lines[1:3] == ["[ERROR] KeyError: 'sku'", "Traceback (most recent call last):"]
+
+
+def test_a_dry_run_starts_a_function_for_the_invocation_to_come_and_handles_nothing(cloud: Cloud) -> None:
+    cloud.function(
+        """
+        import os
+        print("starts", os.getpid())
+
+        def handler(event, context):
+            print("handles", event)
+            return os.getpid()
+        """,
+        **JSON_LOG,
+    )
+    assert _dry(cloud) == 204
+    pid, lines, _error = _invoke(cloud, event=1)
+    report = json.loads(lines[-1])["record"]
+    assert report["metrics"]["initDurationMs"] > 0
+    assert [line for line in lines if line.startswith(("starts", "handles"))] == [
+        f"starts {pid}",
+        "handles 1",
+    ]
+    assert _dry(cloud) == 204
+    assert _invoke(cloud)[0] == pid
+    assert "initDurationMs" not in json.loads(_invoke(cloud)[1][-1])["record"]["metrics"]
+
+
+def test_a_dry_run_of_a_function_that_cannot_start_tells_it_and_logs_it(cloud: Cloud) -> None:
+    cloud.function("import nope", **JSON_LOG)
+    error = _dry(cloud)
+    assert error["errorType"] == "Runtime.ImportModuleError"
+    assert [each["errorMessage"] for each in _logged_errors(cloud)] == [error["errorMessage"]]

@@ -138,7 +138,7 @@ def _accept_metric_math() -> None:
 
 def _tell_addresses_of_here() -> None:
     put = provisioners._ssm_put_data
-    here = rf"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/_aws/execute-api/\1"
+    here = rf"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}/_aws/execute-api/\1"
 
     def put_reachable(name: str, props: Properties) -> Properties:
         data: Properties = put(name, props)

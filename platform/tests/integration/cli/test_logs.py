@@ -64,6 +64,19 @@ EVENT = {
             {"type": "platform.report", "record": {"status": "timeout"}},
             "ERROR   invocation ended: timeout",
         ),
+        (
+            {
+                "level": "ERROR",
+                "errorType": "Runtime.ImportModuleError",
+                "errorMessage": "Unable to import module 'handler': No module named 'nope'",
+                "stackTrace": ["  File /var/task/handler.py\n    import nope\n"],
+                "requestId": "r-1",
+            },
+            (
+                "ERROR   Runtime.ImportModuleError: Unable to import module 'handler': No module named 'nope' "
+                "File /var/task/handler.py import nope"
+            ),
+        ),
         ({"other": 1}, '        {"other": 1}'),
         ({"record": [1]}, '        {"record": [1]}'),
         ("two\nlines", "        two ⏎ lines"),

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 from commerce_platform.cli import cdk, main, standing, suite
 from commerce_platform.cli.cloud import ACCOUNT, Cloud
+from commerce_platform.cli.errors import CliError
 
 
 def run(tmp_path, *arguments, **variables):
@@ -132,6 +133,21 @@ def test_no_test_run_can_reach_the_callers_account(monkeypatch):
     environment = suite.environment(COMMERCE_LOCAL_DIR="here")
     assert "the caller's" not in environment.values()
     assert (environment["AWS_ACCESS_KEY_ID"], environment["COMMERCE_LOCAL_DIR"]) == (ACCOUNT, "here")
+
+
+def test_what_was_deployed_can_be_used_while_the_rest_is_put_right(workspace, monkeypatch):
+    async def fail(*_):
+        raise CliError("cart-service is deployed, and its functions cannot all start.")
+
+    written = []
+    cloud = Cloud("http://127.0.0.1:1", ours=True)
+    monkeypatch.setattr(main.Workspace, "here", lambda: workspace)
+    monkeypatch.setattr(standing, "stand_up", fail)
+    monkeypatch.setattr(standing, "current", lambda _: cloud)
+    monkeypatch.setattr(main, "write_endpoints", lambda *told: written.append(told[1]))
+    with pytest.raises(CliError, match="cannot all start"):
+        main.up()
+    assert written == [cloud]
 
 
 @pytest.mark.parametrize(("stage", "asks"), [("local", False), ("dev", True), ("prod", True)])
