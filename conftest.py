@@ -22,19 +22,28 @@ ROOT = Path(__file__).parent
 platform.__path__ = [str(ROOT / "platform")]
 
 
+# The folders, and the file, of tests that go through the public URLs of the local cloud.
+ON_THE_CLOUD = {"e2e", "faults", "test_local_cloud.py"}
+
+
 def is_end_to_end(path: Path) -> bool:
     """Whether a test goes through the public URLs of the local cloud."""
-    parts = path.relative_to(ROOT).parts
-    return "e2e" in parts or (parts[0] == "tests" and parts[1] != "contracts")
+    return not ON_THE_CLOUD.isdisjoint(path.relative_to(ROOT).parts)
 
 
 # Before pytest-xdist looks at the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the local cloud, and keep it on one worker: first, because it takes longest."""
+    """One worker for what needs the local cloud, first, as it takes longest; one for each other file, whose fixtures are made once.
+
+    What takes several services at once follows, so that no worker is left with such a file at the end.
+    """
     for item in items:
-        if is_end_to_end(item.path):
+        on_the_cloud = is_end_to_end(item.path)
+        if on_the_cloud:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("local cloud"))
-    ordered: Sequence[pytest.Item] = sorted(items, key=lambda item: not is_end_to_end(item.path))
+        item.add_marker(pytest.mark.xdist_group("local cloud" if on_the_cloud else str(item.path)))
+    ordered: Sequence[pytest.Item] = sorted(
+        items, key=lambda item: (not is_end_to_end(item.path), ROOT / "tests" not in item.path.parents)
+    )
     items[:] = ordered

@@ -128,13 +128,14 @@ def test_a_changed_price_reaches_the_cart(commerce, operator):
 def copy(tmp_path):
     """This repository in another folder, with the same tools and what was synthesized already."""
     ignored = shutil.ignore_patterns(
-        ".*cache", ".git", ".local", ".venv*", "node_modules", "__pycache__", "*.egg-info"
+        ".*cache", ".git", ".hypothesis", ".local", ".venv*", "node_modules", "__pycache__", "*.egg-info"
     )
     whole = tmp_path / "copy"
     shutil.copytree(ROOT, whole, ignore=ignored)
     for tools in (".venv-emulator", "node_modules"):
         (whole / tools).symlink_to(ROOT / tools)
-    shutil.copytree(ROOT / ".cache" / "cdk.out", whole / ".cache" / "cdk.out")
+    templates = Path(".cache") / "cdk.out" / "local"
+    shutil.copytree(ROOT / templates, whole / templates)
     return whole
 
 

@@ -18,7 +18,6 @@ from aws_cdk.aws_sqs import (
     Queue,
     QueueEncryption,
     RedriveAllowPolicy,
-    RedrivePermission,
 )
 from constructs import Construct
 
@@ -48,6 +47,9 @@ back within half a minute: what a consumer needs may be away for some minutes.""
 
 DLQ_RETENTION = Duration.days(14)
 """SQS's longest retention: a fortnight to repair and redrive."""
+
+QUEUE_NAME_LENGTH = 80
+"""SQS's limit of a queue's name, in characters (SQS Developer Guide, "Amazon SQS standard queue quotas")."""
 
 MAX_BATCH_SIZE = 10
 """SQS: 1 to 10 messages per batch without a batch window."""
@@ -144,7 +146,8 @@ class QueueConsumer(Construct):
     Builds, per subscription, a rule on the service's bus; the queue with its DLQ, both encrypted (SSE-SQS) and
     refusing plain HTTP; an event source mapping to the function, or a pipe to the workflow (REQUEST_RESPONSE), with
     partial batch responses; and alarms on the first message in the DLQ, on the age of the oldest message, and on a
-    failing pipe. What a rule cannot deliver within 24 hours goes to the same DLQ, so that one redrive serves all.
+    failing pipe. What a rule cannot deliver within 24 hours goes to the same DLQ, so that one redrive serves all; no other
+    queue can name it as its DLQ.
 
     Precedence: the library's defaults, then the stage's, then the arguments, then `customize`. Checked at synth: the
     visibility timeout against six times the target's timeout plus the window, and the maximum concurrency against the
@@ -232,13 +235,16 @@ class QueueConsumer(Construct):
 
     def _queues(self, timeout: Duration, max_receive_count: int) -> tuple[Queue, Queue]:
         safe = {"encryption": QueueEncryption.SQS_MANAGED, "enforce_ssl": True}
+        # A name of ours, since queue and DLQ name each other, and CloudFormation can make only one of them first.
+        name = Names.unique_resource_name(
+            self, separator="-", allowed_special_characters="-", max_length=QUEUE_NAME_LENGTH
+        )
+        source = Queue.from_queue_arn(self, "Source", self._stack.format_arn(service="sqs", resource=name))
         dlq_properties = self._customization.of(
             "dlq",
-            enforced=safe,
+            enforced={**safe, "redrive_allow_policy": RedriveAllowPolicy(source_queues=[source])},
             retention_period=DLQ_RETENTION,
             removal_policy=self._stack.stage.removal_policy,
-            # Naming the source queue here would be circular: the queue names its DLQ.
-            redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.ALLOW_ALL),
         )
         dlq = Queue(self, "Dlq", **dlq_properties)
         required = VISIBILITY_FACTOR * timeout.to_seconds() + self._batching.window.to_seconds()
@@ -246,6 +252,7 @@ class QueueConsumer(Construct):
             "queue",
             enforced={
                 **safe,
+                "queue_name": name,
                 "dead_letter_queue": DeadLetterQueue(queue=dlq, max_receive_count=max_receive_count),
             },
             visibility_timeout=Duration.seconds(required),

@@ -59,7 +59,7 @@ def guards(workspace: Workspace) -> Path:
 def pytest_command(workspace: Workspace, *arguments: str | Path) -> list[str]:
     """Pytest in the development environment, under the same settings for one project as for all."""
     settings = ["-c", str(workspace.root / "pyproject.toml"), "--rootdir", str(workspace.root)]
-    parallel = ["-n", WORKERS, "--dist", "loadgroup"]
+    parallel = ["-n", WORKERS, "--dist", "loadgroup", "--no-loadscope-reorder"]
     return [sys.executable, "-m", "pytest", "-q", *settings, *parallel, *map(str, arguments)]
 
 

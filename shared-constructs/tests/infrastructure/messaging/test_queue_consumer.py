@@ -184,12 +184,20 @@ def test_every_queue_has_a_dlq_with_an_alarm_and_is_encrypted(package, stage):
         "maxReceiveCount": 10,
     }
     assert queues[dlq]["MessageRetentionPeriod"] == 14 * 86_400
-    assert queues[dlq]["RedriveAllowPolicy"] == {"redrivePermission": "allowAll"}
     assert all(q["SqsManagedSseEnabled"] for q in queues.values())
     alarms = queue_alarms(resources(function_consumer(package), "AWS::CloudWatch::Alarm", stage=stage))
     watched = {(a["MetricName"], a["Dimensions"][0]["Value"]["Fn::GetAtt"][0]) for a in alarms}
     assert ("ApproximateNumberOfMessagesVisible", dlq) in watched
     assert "ApproximateAgeOfOldestMessage" in {name for name, _ in watched}
+
+
+def test_no_other_queue_can_have_its_dlq(package):
+    with Deployment(synthesize(function_consumer(package), service="order")) as deployed:
+        queues = {"RedrivePolicy" in each.properties: each for each in deployed.resources("AWS::SQS::Queue")}
+    queue, dlq = queues[True], queues[False]
+    assert queue.properties["RedrivePolicy"]["deadLetterTargetArn"] == dlq.attributes["Arn"]
+    allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [queue.attributes["Arn"]]}
+    assert dlq.properties["RedriveAllowPolicy"] == allowed
 
 
 def test_no_queue_accepts_plain_http(package):
