@@ -11,10 +11,12 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from operator import eq
 from pathlib import Path
 
 import pytest
+import requests
 from service_testing.local_cloud import eventually
 from storefront.client import Caller
 from storefront.opening import goods
@@ -39,6 +41,14 @@ def test_every_service_is_found_in_the_endpoints_file(commerce):
     assert all(endpoints["auth"].values())
 
 
+def test_the_address_that_a_service_publishes_is_one_that_answers(commerce):
+    for service in ("product", "order"):
+        name = f"/commerce/local/{service}/api-url/v1"
+        address = commerce.aws("ssm", of=service).get_parameter(Name=name)["Parameter"]["Value"]
+        assert address == commerce.url(service)
+    assert requests.get(f"{address}/orders", timeout=10).status_code == HTTPStatus.UNAUTHORIZED
+
+
 @pytest.fixture(scope="module")
 def demo(command_line):
     """What `make demo` shows."""
@@ -55,6 +65,38 @@ def test_the_whole_catalogue_is_for_sale(commerce, operator):
         path = f"/products?limit=25&cursor={page['nextCursor']}" if "nextCursor" in page else None
     assert {product["sku"] for product in goods()} <= set(skus)
     assert [product["sku"] for product in goods() if not operator.stock(product["sku"])["onHand"]] == []
+
+
+REFUNDED = "The customer cancels after the payment"
+
+
+def test_the_demo_shows_stock_and_money_that_a_cancelled_order_has_given_back(demo):
+    order = demo.partition(REFUNDED)[2].partition("\n\n")[0]
+    assert re.search(
+        r" inventory +RELEASED +2 x .*: (\d+) for sale, \1 before the order$", order, re.MULTILINE
+    )
+    assert re.search(r" payment +REFUNDED +[\d.]+ EUR was taken and given back$", order, re.MULTILINE)
+
+
+def test_a_trace_has_each_thing_below_its_cause_and_tells_what_was_compensated(demo, command_line):
+    identifier = demo.partition(REFUNDED)[2].split(maxsplit=1)[0]
+    heading, compensated, *lines, _counts = command_line.run("trace", "--id", identifier).stdout.splitlines()
+    assert "OrderCancelled.v1 (CUSTOMER_REQUEST)" in heading
+    assert re.fullmatch(
+        r"Compensated: inventory RELEASED .* later, payment REFUNDED .* later", compensated
+    ), compensated
+    roots = [line.split()[3:5] for line in lines if not re.search("[├└]", line)]
+    assert roots == [["request", "POST"], ["request", "POST"]], "\n".join(lines)
+    where = {
+        name: next(i for i, line in enumerate(lines) if f"{name}.v1  " in line)
+        for name in ("OrderPlaced", "OrderConfirmed", "OrderCancelled", "PaymentRefunded")
+    }
+    assert list(where.values()) == sorted(where.values())
+    below = lines[where["OrderCancelled"] :]
+    assert [line.split("↩ ")[1].split("  ")[0] for line in below if "↩" in line] == [
+        "INFO reservation changed",
+        "INFO payment settled",
+    ]
 
 
 @pytest.mark.usefixtures("demo")
