@@ -171,8 +171,8 @@ contracts: $(TOOLS) $(NODE) ## Write what services publish; send real events thr
 contract-add: $(TOOLS) ## Copy and lock an event's schema that a service consumes (SERVICE= EVENT= [FROM=])
 	@$(CLI) contract-add $(call given,SERVICE,service) $(call given,EVENT,event) $(call given,FROM,from)
 
-split: $(TOOLS) $(NODE) ## Take each folder alone, the library as a wheel, through install, lint, tests and synth (SERVICE=)
-	@$(CLI) split $(call given,SERVICE,service)
+split: $(TOOLS) $(NODE) ## Take each folder alone, the library as a wheel, through install, lint, tests and synth; or write its repository (SERVICE= [TO=])
+	@$(CLI) split $(call given,SERVICE,service) $(call given,TO,to)
 
 coverage: $(TOOLS) $(NODE) ## Show which lines the tests that need no cloud run (SERVICE=)
 	@$(CLI) coverage $(call given,SERVICE,service)

@@ -6,9 +6,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import catalogue  # noqa: F401 - see below
+import pytest
 import storefront  # noqa: F401 - see below
 
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from catalogue.drawing import Drawing, DrawingError, Edge, Node, draw
-
 from catalogue import drawing
+from catalogue.drawing import Drawing, DrawingError, Edge, Node, draw
 
 PICTURE = Drawing(
     title="A & B",

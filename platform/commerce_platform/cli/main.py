@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path  # noqa: TC003 - typer evaluates the annotations
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -486,10 +487,20 @@ def contract_add(
 
 
 @cli.command()
-def split(service: Service = None) -> None:
+def split(
+    service: Service = None,
+    to: Annotated[Path | None, typer.Option(help="Only write the folder's repository, here.")] = None,
+) -> None:
     """Install, lint, test and synthesize every folder alone, outside the repository, with the library as a wheel."""
     from commerce_platform.cli import split as alone  # noqa: PLC0415 - needed here alone
 
+    if to:
+        alone.written(Workspace.here(), service, to)
+        output.print(
+            f"{to} is a repository, but for `git init`; `make help` there says what it can do.",
+            soft_wrap=True,
+        )
+        return
     with Board(output) as board:
         _complete(alone.everything(Workspace.here(), service, board))
 

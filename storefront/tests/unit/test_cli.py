@@ -10,9 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from storefront.client import ORDERING, Commerce, StorefrontError
-
 from storefront import demo
+from storefront.client import ORDERING, Commerce, StorefrontError
 
 
 def run(tmp_path, *arguments):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import requests
+from storefront import client
 from storefront.client import (
     ORDERING,
     Caller,
@@ -16,8 +17,6 @@ from storefront.client import (
     StorefrontError,
     refusal,
 )
-
-from storefront import client
 
 
 def answer(status, body=None, **headers):

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from storefront.client import ENDED, Commerce, StorefrontError
-
 from storefront import client, demo
+from storefront.client import ENDED, Commerce, StorefrontError
 
 SKUS = [f"SKU-{number}" for number in range(9)]
 AMOUNT = {"amountMinor": 960, "currency": "EUR"}

@@ -7,10 +7,9 @@ from collections import Counter
 
 import pytest
 from rich.console import Console
+from storefront import opening
 from storefront.client import Commerce, StorefrontError
 from storefront.opening import goods, open_shop
-
-from storefront import opening
 
 
 def test_there_are_enough_products_and_categories_to_page_and_filter():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from rich.text import Text
-
 from storefront import timeline
 
 
