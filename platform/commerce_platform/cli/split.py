@@ -235,12 +235,12 @@ async def everything(workspace: Workspace, service: str | None, board: Board) ->
         }
         if pending:
             await run_all({"wheel": split.prepare()}, board)
-        if split.workspace.root / LIBRARY in pending:
-            await run_all({"README of the library": split.documented()}, board)
         checks = {
             project.name: split.once(split.name(project), content, functools.partial(split.alone, project))
             for project, content in pending.items()
         }
+        if workspace.root / LIBRARY in pending:
+            checks["README of the library"] = split.documented()
         await run_all(checks, board)
 
 
