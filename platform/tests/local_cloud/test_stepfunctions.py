@@ -7,9 +7,11 @@ import json
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from states_language import definition as asl
 
 TOKEN = "{% $states.context.Task.Token %}"
 
@@ -735,3 +737,59 @@ def test_a_workflow_asks_an_api_and_learns_its_status(cloud):
         }
         machine = cloud.state_machine(definition, name=path[1:])
         assert json.loads(cloud.execute(machine)["output"]) == expected
+
+
+# --- Transactions ------------------------------------------------------------------------------------------------
+
+COUNTER = (
+    Path(__file__).parents[3] / "shared-constructs" / "shared_constructs" / "counter" / "counter.asl.yaml"
+)
+ONCE = (
+    "{'TransactItems': ["
+    "{'Put': {'TableName': $table, 'Item': {'pk': {'S': $states.input.order}}, 'ConditionExpression': 'attribute_not_exists(pk)'}},"
+    "{'Update': {'TableName': $table, 'Key': {'pk': {'S': 'sum'}}, 'UpdateExpression': 'ADD points :p',"
+    " 'ExpressionAttributeValues': {':p': {'N': $string($states.input.points)}}}}]}"
+)
+
+
+def test_what_is_counted_twice_adds_once_by_the_librarys_own_workflow(cloud):
+    table = cloud.table()
+    filled = {"Table": table, "Objections": "''", "Transaction": ONCE}
+    machine = cloud.state_machine(asl.substitute(asl.load(COUNTER), filled))
+    before = []
+    for order, points in (("o-1", 11), ("o-1", 11), ("o-2", -4)):
+        ended = cloud.ended(start(cloud, machine, {"order": order, "points": points}))
+        assert ended["status"] == "SUCCEEDED"
+        before.append("[ConditionalCheckFailed, None]" in ended["output"])
+    assert before == [False, True, False]
+    assert item(cloud, table, "sum")["points"] == {"N": "7"}
+
+
+def test_a_parallel_is_tried_again_for_the_error_that_its_branch_fails_with(cloud):
+    table = cloud.table()
+    tries = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::dynamodb:updateItem",
+        "Arguments": {
+            "TableName": table,
+            "Key": {"pk": {"S": "tries"}},
+            "UpdateExpression": "ADD n :one",
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        },
+        "Next": "In the way",
+    }
+    states = {"Try": tries, "In the way": {"Type": "Fail", "Error": "Conflict"}}
+    retry = [{"ErrorEquals": ["Conflict"], "IntervalSeconds": 1, "MaxAttempts": 2, "JitterStrategy": "FULL"}]
+    count = {
+        "Type": "Parallel",
+        "Branches": [{"StartAt": "Try", "States": states}],
+        "Retry": retry,
+        "End": True,
+    }
+    ended = cloud.ended(start(cloud, cloud.state_machine(jsonata({"Count": count}))))
+    assert (ended["status"], ended["error"]) == ("FAILED", "Conflict")
+    assert item(cloud, table, "tries")["n"] == {"N": "3"}
+
+
+def item(cloud, table, pk):
+    return cloud.client("dynamodb").get_item(TableName=table, Key={"pk": {"S": pk}})["Item"]
