@@ -327,7 +327,7 @@ def test_what_others_did_since_a_cancellation_has_compensated():
         "OrderCancelled.v1",
         [("stock", "RELEASED"), ("bank", "Refunded.v1")],
     )
-    assert compensations(CANCELLED[:5]) == (None, [])
+    assert compensations(CANCELLED[:6]) == (None, [])
 
 
 def test_a_trace_tells_what_was_compensated_and_marks_it(monkeypatch):
@@ -343,7 +343,7 @@ def test_a_trace_tells_what_was_compensated_and_marks_it(monkeypatch):
 
 
 def test_a_trace_of_what_was_cancelled_before_anybody_had_done_anything_says_so(monkeypatch):
-    monkeypatch.setattr(trace, "find", lambda *_: ("", CANCELLED[4:6]))
+    monkeypatch.setattr(trace, "find", lambda *_: ("", CANCELLED[5:7]))
     out = Console(file=io.StringIO(), width=120)
     trace.show([], "order-0001", out)
     assert out.file.getvalue().startswith("Compensated: nothing, as nothing had been done yet\n")
