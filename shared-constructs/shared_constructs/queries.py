@@ -58,12 +58,14 @@ FAILED_EXECUTIONS = Query(
 
 FAILED_INVOCATIONS = Query(
     name="failed-invocations",
-    text="""fields @timestamp, level, message, exception_name, correlation_id, type, record.status, record.errorType, @log
-| filter level in ["ERROR", "CRITICAL"] or (type = "platform.report" and record.status != "success")
+    text="""fields @timestamp, level, message, exception_name, errorType, errorMessage, correlation_id, type, record.status, record.errorType, @log
+| filter level in ["ERROR", "CRITICAL"] or ispresent(errorType) or (type = "platform.report" and record.status != "success")
 | sort @timestamp desc
 | limit 100""",
 )
-"""Of functions' logs: errors with their correlation id, and invocations that crashed or ran out of time."""
+"""Of functions' logs: errors with their correlation id, what the runtime says of one that nobody caught or of a handler that
+cannot be imported (`errorType`: https://github.com/aws/aws-lambda-python-runtime-interface-client), and invocations that
+crashed or ran out of time."""
 
 BUSY_FUNCTIONS = Query(
     name="busy-functions",
