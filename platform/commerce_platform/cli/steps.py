@@ -17,7 +17,7 @@ IDENTIFIER = re.compile(r"[\w-]{8,}")
 """What is looked for. Anything shorter would be found in lines that have nothing to do with it."""
 
 _OURS = re.compile(r"commerce-[a-z]+-(?P<service>[a-z]+)(?:-data)?[-/](?P<rest>.+)")
-_GENERATED = re.compile(r"(StateMachine)?[0-9A-F]{8}(?![a-z]).*$")
+_GENERATED = re.compile(r"-?(StateMachine)?[0-9A-F]{8}(?![a-z]).*$")
 # In the records that a table's stream gives to the workflow that makes events of them.
 _STREAM = '"aws:dynamodb"'
 # How much of an event's data is shown where no terminal says how long a line is.

@@ -99,6 +99,7 @@ def test_without_events_only_the_order_itself_is_looked_for():
             ("order", "LifecycleStart"),
         ),
         ("commerce-local-inventory-ChangesDlq526906E7-07D04B68BF616", ("inventory", "ChangesDlq")),
+        ("commerce-local-inventory-Consumer-Orders-69BA606F", ("inventory", "Consumer-Orders")),
         ("/aws/cloudformation/commerce-local-cart/CartsWritesLogs9882B1C4", ("cart", "CartsWritesLogs")),
         ("anything", ("", "anything")),
     ],
