@@ -28,9 +28,11 @@ from service_testing.injection import Probe as Probe
 from service_testing.injection import injection_cases as injection_cases
 from service_testing.injection import unprobed_routes as unprobed_routes
 from service_testing.templates import actions_on as actions_on
+from service_testing.templates import callers as callers
 from service_testing.templates import listed as listed
 from service_testing.templates import masked as masked
 from service_testing.templates import of_type as of_type
+from service_testing.templates import routes as routes
 from service_testing.templates import statements as statements
 from service_testing.templates import synthesize as synthesize
 from service_testing.workflows import Execution as Execution

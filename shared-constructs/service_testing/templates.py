@@ -70,6 +70,34 @@ def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
     return [each["Properties"] for each in template["Resources"].values() if each["Type"] == resource_type]
 
 
+def routes(template: Template) -> dict[str, dict[str, Any]]:
+    """The properties of every method of the template's API by its route, such as `GET /orders/{orderId}`.
+
+    Preflight requests (`OPTIONS`), which answer the same everywhere, are left out.
+    """
+    resources = template["Resources"]
+
+    def path(reference: dict[str, Any]) -> str:
+        if "Ref" not in reference:
+            return ""  # the API's root
+        resource = resources[reference["Ref"]]["Properties"]
+        return f"{path(resource['ParentId'])}/{resource['PathPart']}"
+
+    return {
+        f"{method['HttpMethod']} {path(method['ResourceId']) or '/'}": method
+        for method in of_type(template, "AWS::ApiGateway::Method")
+        if method["HttpMethod"] != "OPTIONS"
+    }
+
+
+def callers(template: Template) -> dict[str, tuple[str, list[str] | None]]:
+    """Who may call each route: the kind of authorisation, and the scopes of which the caller's token needs one."""
+    return {
+        route: (method["AuthorizationType"], method.get("AuthorizationScopes"))
+        for route, method in routes(template).items()
+    }
+
+
 def statements(template: Template, role_prefix: str = "") -> Iterator[dict[str, Any]]:
     """Every statement of the roles (and of their policies) whose logical ids start so."""
     for name, resource in template["Resources"].items():

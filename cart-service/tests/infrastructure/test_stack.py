@@ -2,25 +2,8 @@
 
 from cart_service.settings import CartSettings
 from cart_service.stack import build
-from service_testing import actions_on, of_type
+from service_testing import actions_on, callers, of_type, routes
 from service_testing.rules import ServiceRules
-
-
-def methods(template):
-    """(verb, path) → method, preflight requests aside."""
-    resources = template["Resources"]
-
-    def path(reference):
-        if "Ref" not in reference:
-            return ""
-        resource = resources[reference["Ref"]]["Properties"]
-        return f"{path(resource['ParentId'])}/{resource['PathPart']}"
-
-    return {
-        (method["HttpMethod"], path(method["ResourceId"])): method
-        for method in of_type(template, "AWS::ApiGateway::Method")
-        if method["HttpMethod"] != "OPTIONS"
-    }
 
 
 class TestStack(ServiceRules):
@@ -31,23 +14,30 @@ class TestStack(ServiceRules):
     def test_there_is_one_function_and_it_serves_every_write(self, template):
         (function,) = of_type(template, "AWS::Lambda::Function")
         assert function["Handler"] == "cart_service.api.runtime.handler.handler"
-        kinds = {route: method["Integration"]["Type"] for route, method in methods(template).items()}
+        kinds = {route: method["Integration"]["Type"] for route, method in routes(template).items()}
         assert kinds == {
-            ("POST", "/carts"): "AWS_PROXY",
-            ("GET", "/carts/{cartId}"): "AWS",
-            ("PUT", "/carts/{cartId}/items/{sku}"): "AWS_PROXY",
-            ("DELETE", "/carts/{cartId}/items/{sku}"): "AWS_PROXY",
-            ("GET", "/me/cart"): "AWS",
-            ("PUT", "/me/cart/items/{sku}"): "AWS_PROXY",
-            ("DELETE", "/me/cart/items/{sku}"): "AWS_PROXY",
-            ("POST", "/me/cart/merge"): "AWS_PROXY",
+            "POST /carts": "AWS_PROXY",
+            "GET /carts/{cartId}": "AWS",
+            "PUT /carts/{cartId}/items/{sku}": "AWS_PROXY",
+            "DELETE /carts/{cartId}/items/{sku}": "AWS_PROXY",
+            "GET /me/cart": "AWS",
+            "PUT /me/cart/items/{sku}": "AWS_PROXY",
+            "DELETE /me/cart/items/{sku}": "AWS_PROXY",
+            "POST /me/cart/merge": "AWS_PROXY",
         }
 
     def test_customers_need_their_scope_and_visitors_no_token(self, template):
-        for (_, path), method in methods(template).items():
-            mine = path.startswith("/me")
-            expected = ("COGNITO_USER_POOLS", ["commerce/shop"]) if mine else ("NONE", None)
-            assert (method["AuthorizationType"], method.get("AuthorizationScopes")) == expected
+        visitor, customer = ("NONE", None), ("COGNITO_USER_POOLS", ["commerce/shop"])
+        assert callers(template) == {
+            "POST /carts": visitor,
+            "GET /carts/{cartId}": visitor,
+            "PUT /carts/{cartId}/items/{sku}": visitor,
+            "DELETE /carts/{cartId}/items/{sku}": visitor,
+            "GET /me/cart": customer,
+            "PUT /me/cart/items/{sku}": customer,
+            "DELETE /me/cart/items/{sku}": customer,
+            "POST /me/cart/merge": customer,
+        }
 
     def test_the_function_may_read_and_put_single_items_and_nothing_else(self, template):
         assert actions_on(template, "dynamodb:", "CartsWrites") == {"dynamodb:GetItem", "dynamodb:PutItem"}

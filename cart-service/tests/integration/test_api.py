@@ -193,6 +193,14 @@ class TestOwnCart:
         assert_problem(put_own(shop, "BREAD", claims={"sub": "x", "scope": "openid"}), 403)
         assert_problem(merge(shop, "x", claims=None), 401)
 
+    @pytest.mark.parametrize("sub", ["", "s" * 129], ids=["empty", "long"])
+    def test_is_no_cart_of_a_caller_who_is_nobody(self, shop, sub):
+        nobody = {"sub": sub, "scope": "commerce/shop"}
+        assert_problem(put_own(shop, "BREAD", claims=nobody), 401)
+        assert_problem(merge(shop, issue(shop), claims=nobody), 401)
+        assert [item["pk"] for item in shop.items("Carts") if item["pk"].startswith("CUST#")] == []
+        assert put_own(shop, "BREAD", claims={**nobody, "sub": "s" * 128}).status == 200
+
     def test_is_there_with_the_first_line_and_belongs_to_its_customer(self, shop):
         assert quantities(shop.request("GET", "/me/cart", claims=ALICE)) == {}
         assert put_own(shop, "BREAD", 2).status == 200

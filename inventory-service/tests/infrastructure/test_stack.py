@@ -2,7 +2,7 @@
 
 from inventory_service.contracts.consumed import CONSUMED
 from inventory_service.stack import build
-from service_testing import actions_on, of_type
+from service_testing import actions_on, callers, of_type
 from service_testing.rules import ServiceRules
 
 
@@ -40,13 +40,8 @@ class TestStack(ServiceRules):
         assert queue["VisibilityTimeout"] == 30
 
     def test_readers_need_no_token_and_operators_their_scope(self, template):
-        methods = {
-            method["HttpMethod"]: (method["AuthorizationType"], method.get("AuthorizationScopes"))
-            for method in of_type(template, "AWS::ApiGateway::Method")
-            if method["HttpMethod"] != "OPTIONS"
-        }
-        assert methods == {
-            "GET": ("NONE", None),
-            "POST": ("COGNITO_USER_POOLS", ["commerce/operate"]),
-            "PUT": ("COGNITO_USER_POOLS", ["commerce/operate"]),
+        assert callers(template) == {
+            "GET /stock/{sku}": ("NONE", None),
+            "POST /stock/{sku}/receipts": ("COGNITO_USER_POOLS", ["commerce/operate"]),
+            "PUT /stock/{sku}/threshold": ("COGNITO_USER_POOLS", ["commerce/operate"]),
         }

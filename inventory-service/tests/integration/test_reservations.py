@@ -343,6 +343,28 @@ def test_whoever_changes_the_reservation_second_decides_again(inventory, transac
     assert inventory.stock("OPERA") == (5, 0, 5)
 
 
+def test_a_cancellation_that_is_handled_twice_at_once_gives_back_once(inventory):
+    inventory.receive("OPERA", 5)
+    inventory.deliver(inventory.request("o1", OPERA=2), inventory.request("o2", OPERA=2))
+    cancellation, events = inventory.event("OrderCancelled.v1", "o1"), inventory.store._client.meta.events
+    second = [cancellation]
+
+    def meanwhile(**_):
+        """Both have seen the reservation; the other one writes first."""
+        if second:
+            assert inventory.deliver(second.pop())
+
+    events.register("before-call.dynamodb.TransactWriteItems", meanwhile)
+    try:
+        assert inventory.deliver(cancellation)
+    finally:
+        events.unregister("before-call.dynamodb.TransactWriteItems", meanwhile)
+
+    assert second == []
+    assert inventory.stock("OPERA") == (5, 2, 3)
+    assert inventory.reservation("o1")["version"] == 2
+
+
 def test_what_dynamodb_refuses_for_good_fails_the_message(inventory, transactions):
     answers, _ = transactions
     answers.append(cancelled("ValidationError", "None"))

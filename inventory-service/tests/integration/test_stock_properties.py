@@ -14,6 +14,7 @@ from hypothesis.stateful import (
 
 SKUS = ("TARTE-CITRON", "OPERA")
 HOLDING = ("RESERVED", "COMMITTED")
+ARRIVALS = st.sampled_from(["later", "now", "twice at once"])
 
 machines = 0
 
@@ -40,10 +41,26 @@ class Orders(RuleBasedStateMachine):
     def sku(self, name):
         return f"{name}-{self.run}"
 
-    def send(self, message, delivered):
+    def send(self, message, arrival):
         self.sent.append(message)
-        if delivered:
+        if arrival == "now":
             assert self.inventory.deliver(message)
+        if arrival == "twice at once":
+            self.deliver_twice_at_once(message)
+
+    def deliver_twice_at_once(self, message):
+        """The copy is handled between what the message decides on and what it writes."""
+        events, copies = self.inventory.store._client.meta.events, [message]
+
+        def meanwhile(**_):
+            if copies:
+                assert self.inventory.deliver(copies.pop())
+
+        events.register("before-call.dynamodb.TransactWriteItems", meanwhile)
+        try:
+            assert self.inventory.deliver(message)
+        finally:
+            events.unregister("before-call.dynamodb.TransactWriteItems", meanwhile)
 
     def status(self, order):
         return (self.inventory.reservation(order) or {}).get("status")
@@ -57,44 +74,42 @@ class Orders(RuleBasedStateMachine):
         assert self.inventory.receive(key[0], self.receipts[key], key[1])
 
     @precondition(lambda self: len(self.lines) < 6)
-    @rule(
-        lines=st.dictionaries(st.sampled_from(SKUS), st.integers(1, 4), min_size=1), delivered=st.booleans()
-    )
-    def an_order_asks_for_stock(self, lines, delivered):
+    @rule(lines=st.dictionaries(st.sampled_from(SKUS), st.integers(1, 4), min_size=1), arrival=ARRIVALS)
+    def an_order_asks_for_stock(self, lines, arrival):
         order = f"order-{self.run}-{len(self.lines)}"
         self.lines[order] = {self.sku(name): quantity for name, quantity in lines.items()}
         self.told[order] = "PLACED"
-        self.send(self.inventory.request(order, **self.lines[order]), delivered)
+        self.send(self.inventory.request(order, **self.lines[order]), arrival)
 
     @precondition(lambda self: "PLACED" in self.told.values())
-    @rule(data=st.data(), attempt=st.integers(2, 3), delivered=st.booleans())
-    def it_asks_again(self, data, attempt, delivered):
+    @rule(data=st.data(), attempt=st.integers(2, 3), arrival=ARRIVALS)
+    def it_asks_again(self, data, attempt, arrival):
         order = data.draw(st.sampled_from([o for o, told in self.told.items() if told == "PLACED"]))
-        self.send(self.inventory.request(order, attempt=attempt, **self.lines[order]), delivered)
+        self.send(self.inventory.request(order, attempt=attempt, **self.lines[order]), arrival)
 
-    @rule(data=st.data(), delivered=st.booleans())
+    @rule(data=st.data(), arrival=ARRIVALS)
     @precondition(lambda self: any(told == "PLACED" for told in self.told.values()))
-    def it_is_confirmed_once_its_stock_is_reserved(self, data, delivered):
+    def it_is_confirmed_once_its_stock_is_reserved(self, data, arrival):
         order = data.draw(st.sampled_from([o for o, told in self.told.items() if told == "PLACED"]))
         if self.status(order) == "RESERVED":
             self.told[order] = "CONFIRMED"
-            self.send(self.inventory.event("OrderConfirmed.v1", order), delivered)
+            self.send(self.inventory.event("OrderConfirmed.v1", order), arrival)
 
-    @rule(data=st.data(), delivered=st.booleans())
+    @rule(data=st.data(), arrival=ARRIVALS)
     @precondition(lambda self: "CONFIRMED" in self.told.values())
-    def it_is_fulfilled(self, data, delivered):
+    def it_is_fulfilled(self, data, arrival):
         order = data.draw(st.sampled_from([o for o, told in self.told.items() if told == "CONFIRMED"]))
         self.told[order] = "FULFILLED"
-        self.send(self.inventory.event("OrderFulfilled.v1", order), delivered)
+        self.send(self.inventory.event("OrderFulfilled.v1", order), arrival)
 
-    @rule(data=st.data(), delivered=st.booleans())
+    @rule(data=st.data(), arrival=ARRIVALS)
     @precondition(lambda self: any(told in ("PLACED", "CONFIRMED") for told in self.told.values()))
-    def it_is_cancelled(self, data, delivered):
+    def it_is_cancelled(self, data, arrival):
         order = data.draw(
             st.sampled_from([o for o, told in self.told.items() if told in ("PLACED", "CONFIRMED")])
         )
         self.told[order] = "CANCELLED"
-        self.send(self.inventory.event("OrderCancelled.v1", order), delivered)
+        self.send(self.inventory.event("OrderCancelled.v1", order), arrival)
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())

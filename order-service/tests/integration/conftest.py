@@ -8,6 +8,7 @@ from order_service.settings import OrderSettings
 from order_service.stack import build
 from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
+from service_testing.aws import client
 from service_testing.workflows import aws_call
 
 CUSTOMER = {"sub": "customer-1", "scope": "openid commerce/shop"}
@@ -32,6 +33,35 @@ def templates():
 def shop(templates):
     with Deployment(templates) as deployment:
         yield Shop(deployment)
+
+
+@pytest.fixture
+def lagging(shop, monkeypatch):
+    """DynamoDB at its worst: whoever does not ask for the present finds nothing of the last seconds.
+
+    Indexes, which cannot be read otherwise, and the catalogue, which says itself how old it is, are as they are.
+    """
+    dynamodb, catalogue = client("dynamodb"), shop.deployment.table("Catalogue").name
+
+    def behind(name, nothing):
+        call = getattr(dynamodb, name)
+
+        def read(**request):
+            tables = request.get("RequestItems", {request.get("TableName"): request})
+            late = [
+                table
+                for table, asked in tables.items()
+                if table != catalogue and "IndexName" not in asked and not asked.get("ConsistentRead")
+            ]
+            return nothing if late else call(**request)
+
+        monkeypatch.setattr(dynamodb, name, read)
+
+    behind("get_item", {})
+    behind("query", {"Items": [], "Count": 0})
+    behind("scan", {"Items": [], "Count": 0})
+    behind("batch_get_item", {"Responses": {}, "UnprocessedKeys": {}})
+    return shop
 
 
 class Shop:

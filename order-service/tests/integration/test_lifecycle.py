@@ -539,6 +539,39 @@ def losing_the_answer_of(state):
     return call
 
 
+class TestReadsThatDecide:
+    """Whatever is decided on is read as it is now: a replica may lag by seconds, an order does not wait for it."""
+
+    def test_a_reply_finds_the_wait_that_was_just_written(self, lagging):
+        order_id = lagging.placed()
+        lagging.run(order_id)
+        assert timeline(lagging.order(order_id)) == STATUSES
+
+    @pytest.mark.parametrize("lost", ["RequestPayment", "Confirm"])
+    def test_the_saga_decides_anew_on_its_own_last_write(self, lagging, lost):
+        order_id = lagging.placed()
+        lagging.run(order_id, call=losing_the_answer_of(lost))
+        assert timeline(lagging.order(order_id)) == STATUSES
+
+    def test_the_sweep_does_not_overlook_an_order(self, lagging):
+        order_id = lagging.placed()
+        lagging.lifecycle_died(order_id)
+        assert lagging.order(order_id)["status"] == "CANCELLED"
+
+    def test_republishing_tells_of_what_has_just_changed(self, lagging):
+        order_id = lagging.placed()
+        for run in ({"pk": f"ORDER#{order_id}"}, {}):
+            execution = lagging.deployment.run("ChangesRepublish", run)
+            assert (execution.status, execution.output["emitted"]) == ("SUCCEEDED", 1)
+
+    def test_customers_and_operators_see_what_they_have_just_done(self, lagging):
+        order_id = lagging.placed()
+        assert lagging.order(order_id)["status"] == "PLACED"
+        query = {"status": "PLACED"}
+        listed = lagging.deployment.request("GET", "/operations/orders", query=query, claims=OPERATOR).json()
+        assert [order["orderId"] for order in listed["items"]] == [order_id]
+
+
 def test_republishing_an_order_gives_its_events_the_same_ids(shop):
     order_id = shop.placed()
     seen = []
@@ -552,6 +585,22 @@ def test_republishing_an_order_gives_its_events_the_same_ids(shop):
 
     shop.run(order_id, stock=stock)
     assert shop.events("StockReservationRequested.v1")[0].metadata.event_id in seen
+
+
+@pytest.mark.parametrize("state", ["Cancel", "ReadOrder", "RequestPaymentAgain"])
+def test_a_throttled_moment_costs_time_wherever_the_order_was_going(shop, state):
+    order_id = shop.placed()
+    refused, lose = [], losing_the_answer_of("RequestPayment")
+
+    def throttle(integration, arguments):
+        if integration.state == state and len(refused) < 10:
+            refused.append(state)
+            raise WorkflowError("DynamoDb.ThrottlingException", "the table cannot follow")
+        return (aws_call if state == "Cancel" else lose)(integration, arguments)
+
+    shop.run(order_id, stock=shop.stock_rejected if state == "Cancel" else None, call=throttle)
+    assert len(refused) == 10
+    assert timeline(shop.order(order_id)) == (["PLACED", "CANCELLED"] if state == "Cancel" else STATUSES)
 
 
 @pytest.mark.parametrize("state", ["ReserveStock", "RequestPayment", "Confirm"])

@@ -2,7 +2,7 @@
 
 from payment_service.settings import WEBHOOKS_PER_ORDER, PaymentSettings
 from payment_service.stack import build
-from service_testing import actions_on, of_type, synthesize
+from service_testing import actions_on, callers, of_type, synthesize
 from service_testing.rules import ServiceRules
 
 
@@ -16,6 +16,12 @@ class TestStack(ServiceRules):
         mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
         assert handlers == {"orders", "webhooks"}
         assert [mapping["BatchSize"] for mapping in mappings] == [1, 1]
+
+    def test_operators_need_their_scope_and_the_provider_its_signature_alone(self, template):
+        assert callers(template) == {
+            "GET /payments/{orderId}": ("COGNITO_USER_POOLS", ["commerce/operate"]),
+            "POST /payments/webhooks": ("NONE", None),
+        }
 
     def test_a_payments_outcome_is_awaited_as_long_as_sqs_can(self, template, stage):
         waiting = [queue for queue in of_type(template, "AWS::SQS::Queue") if "RedrivePolicy" in queue]

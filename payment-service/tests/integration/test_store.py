@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from payment_service.payments.runtime import domain
 from payment_service.payments.runtime.credentials import MAX_AGE_SECONDS, Credentials
 from payment_service.payments.runtime.sandbox import Account, SandboxProvider
 from payment_service.payments.runtime.settle import Settlement, StaleError
 from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
-from service_runtime.envelope import utc_now
+from service_runtime.envelope import rfc3339, utc_now
 from service_runtime.money import Money
 
 NOW = utc_now().replace(microsecond=0)
@@ -68,6 +70,7 @@ def test_of_two_writers_of_one_version_the_second_is_refused(store):
         with pytest.raises(StaleError) as refused:
             store.write(second)
         assert refused.value.current == first
+        assert str(refused.value) == f"payment of order order-1 is at version {first.version}"
     assert store.read("order-1") == capturing
 
 
@@ -75,6 +78,19 @@ def test_a_version_that_follows_nothing_is_refused(store):
     with pytest.raises(StaleError) as refused:
         store.write(domain.capturing(domain.request(None, REQUEST), "intent-1"))
     assert refused.value.current is store.read("order-1") is None
+    assert str(refused.value) == "payment of order order-1 is at version 0"
+
+
+def test_a_write_that_dynamodb_has_not_decided_is_not_taken_for_a_refused_one(dynamodb, store):
+    def throttle(**_):
+        return AWSResponse("", 400, {}, None), {"Error": {"Code": "ThrottlingException", "Message": "wait"}}
+
+    dynamodb.meta.events.register("before-call.dynamodb.PutItem", throttle)
+    ledger = SandboxLedger(table_name="payments", client=dynamodb)
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        store.write(domain.request(None, REQUEST))
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        ledger.write(Account(intent_id="sbx_1", token="tok_visa", expires_at=NOW))
 
 
 def test_the_feed_finds_its_attributes(store, dynamodb):
@@ -85,12 +101,15 @@ def test_the_feed_finds_its_attributes(store, dynamodb):
     assert item["amount"] == {
         "M": {"amountMinor": {"N": str(REQUEST.amount.amount_minor)}, "currency": {"S": "EUR"}}
     }
+    assert item["expiresAt"] == {"S": rfc3339(NOW)}
     assert {"version", "updatedAt"} <= item.keys()
+    assert {"NULL": True} not in item.values()
 
 
 def test_the_sandboxs_accounts_follow_the_same_rule(dynamodb):
     ledger = SandboxLedger(table_name="payments", client=dynamodb)
     account = Account(intent_id="sbx_1", token="tok_visa", expires_at=NOW)
+    assert ledger.read("sbx_1") is None
     assert [ledger.write(account), ledger.write(account)] == [True, False]
     assert ledger.read("sbx_1") == account
 

@@ -95,6 +95,8 @@ def test_a_cancellation_of_what_was_taken_refunds():
 
 def test_a_cancellation_before_its_request_leaves_nothing_to_take():
     tombstone = cancelled(None)
+    assert (tombstone.reason, tombstone.cancellation_id) == ("CANCELLED", "cancel-1")
+    assert tombstone.causation_id == "cancel-1"
     payment = domain.request(tombstone, request())
     assert (payment.status, payment.cancelled, payment.causation_id) == (Status.DECLINED, True, "request-1")
     assert domain.next_step(payment, START) is Step.NOTHING
@@ -118,5 +120,12 @@ def test_a_cancellation_of_what_has_ended_or_was_cancelled_changes_nothing():
     ],
 )
 def test_no_state_can_be_skipped_or_taken_back(transition, payment):
-    with pytest.raises(ContradictionError):
+    with pytest.raises(
+        ContradictionError, match=rf"payment of order order-1 .* it is {payment.status}, not "
+    ):
         transition(payment)
+
+
+def test_a_contradiction_says_what_would_have_been_right():
+    with pytest.raises(ContradictionError, match=r"cannot become DECLINED: .* not REQUESTED or CAPTURING$"):
+        domain.declined(captured(), "X")

@@ -6,6 +6,7 @@ import pytest
 import stripe
 from payment_service.payments.runtime import stripe_provider
 from payment_service.payments.runtime.provider import (
+    Intent,
     IntentState,
     PaymentMethodError,
     ProviderUnavailableError,
@@ -64,12 +65,18 @@ def test_an_intent_is_created_without_taking_anything_and_once_per_order():
             IntentState.DECLINED,
             "INSUFFICIENT_FUNDS",
         ),
+        (
+            recorded.intent("requires_payment_method", last_payment_error={"code": "expired_card"}),
+            IntentState.DECLINED,
+            "EXPIRED_CARD",
+        ),
+        (recorded.intent("requires_payment_method"), IntentState.DECLINED, "CARD_DECLINED"),
     ],
 )
 def test_every_status_of_an_intent_has_a_meaning(answer, state, reason):
     provider, client = stripe_with((200, answer))
     intent = provider.read(ID)
-    assert (intent.state, intent.reason) == (state, reason)
+    assert (intent.id, intent.state, intent.reason) == (ID, state, reason)
     assert client.calls[0][:2] == ("get", f"payment_intents/{ID}")
 
 
@@ -94,7 +101,12 @@ def test_a_confirmed_intent_is_captured():
 def test_a_declined_card_is_a_definite_answer(answer, reason):
     provider, _ = stripe_with((402, answer))
     intent = provider.confirm(ID)
-    assert (intent.state, intent.reason) == (IntentState.DECLINED, reason)
+    assert (intent.id, intent.state, intent.reason) == (ID, IntentState.DECLINED, reason)
+
+
+def test_a_card_error_without_particulars_is_a_declined_card():
+    provider, _ = stripe_with(stripe.CardError("as Stripe words it", None, "expired_card"))
+    assert provider.confirm(ID) == Intent(id=ID, state=IntentState.DECLINED, reason="EXPIRED_CARD")
 
 
 def test_an_intent_that_somebody_else_confirmed_is_read():
@@ -179,7 +191,7 @@ def captured(*refunds) -> tuple[int, dict]:
 )
 def test_what_was_captured_is_refunded_once_the_refund_has_succeeded(status, state):
     provider, client = stripe_with(captured(), (200, recorded.refund(status)))
-    assert provider.refund(ID).state is state
+    assert provider.refund(ID) == Intent(id=ID, state=state)
     (read, refunded) = client.calls
     assert read[:2] == ("get", f"payment_intents/{ID}?expand[0]=latest_charge.refunds")
     assert refunded[:2] == ("post", "refunds")
@@ -229,6 +241,24 @@ def test_a_pending_refund_that_fails_is_tried_again_and_in_the_end_left_to_someb
     with pytest.raises(RefundError, match=r"3 refunds of .* expired_or_canceled_card"):
         provider.refund(ID)
     assert [method for method, *_ in client.calls].count("post") == 2
+
+
+def test_whoever_has_to_look_is_told_which_intent_and_why_the_latest_refund_failed():
+    canceled = {**recorded.refund("canceled"), "failure_reason": "merchant_request"}
+    provider, client = stripe_with(captured(canceled, *[recorded.refund("failed")] * 2))
+    with pytest.raises(RefundError) as told:
+        provider.refund(ID)
+    assert str(told.value) == (
+        f"3 refunds of {ID} failed, the last one by merchant_request: give the money back in another way"
+    )
+    assert len(client.calls) == 1
+
+
+def test_stripe_is_waited_for_no_longer_than_a_third_of_the_functions_time(monkeypatch):
+    made = []
+    monkeypatch.setattr(stripe, "RequestsClient", lambda **options: made.append(options))
+    StripeProvider(api_key=api_key)
+    assert made == [{"timeout": stripe_provider.CALL_TIMEOUT_SECONDS}]
 
 
 def test_the_calls_of_one_message_fit_into_its_function():

@@ -1,7 +1,7 @@
 """What the templates must say, whatever the constructs become."""
 
 from product_service.stack import build
-from service_testing import actions_on, of_type
+from service_testing import actions_on, callers, of_type
 from service_testing.rules import ServiceRules
 
 
@@ -18,15 +18,11 @@ class TestStack(ServiceRules):
         assert actions_on(template, "events:") == {"events:PutEvents"}
 
     def test_readers_need_no_token_and_operators_their_scope(self, template):
-        methods = {
-            method["HttpMethod"]: (method["AuthorizationType"], method.get("AuthorizationScopes"))
-            for method in of_type(template, "AWS::ApiGateway::Method")
-        }
-        assert methods.pop("OPTIONS", ("NONE", None)) == ("NONE", None)
-        assert methods == {
-            "GET": ("NONE", None),
-            "PUT": ("COGNITO_USER_POOLS", ["commerce/operate"]),
-            "DELETE": ("COGNITO_USER_POOLS", ["commerce/operate"]),
+        assert callers(template) == {
+            "GET /products": ("NONE", None),
+            "GET /products/{sku}": ("NONE", None),
+            "PUT /products/{sku}": ("COGNITO_USER_POOLS", ["commerce/operate"]),
+            "DELETE /products/{sku}": ("COGNITO_USER_POOLS", ["commerce/operate"]),
         }
 
     def test_every_product_is_checked_against_a_model(self, template):

@@ -219,18 +219,21 @@ def test_a_throttled_service_is_a_reason_to_come_back(app):
 
 
 @pytest.mark.parametrize(
-    ("origins", "caller", "allowed"),
+    ("origins", "caller", "allowed", "vary"),
     [
-        ("*", "https://a.example", "*"),
-        ("https://a.example,https://b.example", "https://b.example", "https://b.example"),
-        ("https://a.example", "https://evil.example", None),
-        ("", "https://a.example", None),
+        ("*", "https://a.example", "*", None),
+        ("https://a.example,https://b.example", "https://b.example", "https://b.example", "Origin"),
+        ("https://a.example", "https://evil.example", None, "Origin"),
+        ("https://a.example", None, None, "Origin"),
+        ("", "https://a.example", None, None),
     ],
 )
-def test_only_the_stages_origins_may_read_answers_and_problems(monkeypatch, origins, caller, allowed):
+def test_only_the_stages_origins_may_read_answers_and_problems(monkeypatch, origins, caller, allowed, vary):
+    """A cache that keeps an answer for one origin must not give it to another: Vary, also without one."""
     monkeypatch.setenv("CORS_ORIGINS", origins)
     for content_type in ("application/json", "text/plain"):
         given = answer(
             rest_router(), "PUT", "/nowhere", "{}", content_type=content_type, headers={"origin": caller}
         )
         assert given.headers.get("Access-Control-Allow-Origin") == allowed
+        assert given.headers.get("Vary") == vary

@@ -50,7 +50,7 @@ class PaymentStore:
         item: dict[str, Any] = {
             "pk": f"PAYMENT#{payment.order_id}",
             "sk": "PAYMENT",
-            **payment.model_dump(mode="json", by_alias=True, exclude_none=True),
+            **payment.model_dump(by_alias=True, exclude_none=True),
             "updatedAt": rfc3339(self._clock()),
             "causationId": payment.causation_id,
         }

@@ -45,7 +45,7 @@ _STATES: Final = {
     # The customer is not there to prove anything, so this can only end.
     "requires_action": IntentState.DECLINED,
 }
-_REASONS: Final = {
+_REASONS: Final[dict[str | None, str]] = {
     "insufficient_funds": "INSUFFICIENT_FUNDS",
     "expired_card": "EXPIRED_CARD",
     "authentication_required": "AUTHENTICATION_REQUIRED",
@@ -124,21 +124,20 @@ class StripeProvider:
             refunds: list[dict[str, Any]] = intent["latest_charge"]["refunds"]["data"]
             if _given_back(refunds, {"succeeded"} | _UNDER_WAY) < intent["amount_received"]:
                 _refuse_another_after(refunds, intent_id)
-                refunds.append(self._start_refund(intent_id, intent["metadata"]))
+                refunds += self._started_refund(intent_id, intent["metadata"])
         succeeded = _given_back(refunds, {"succeeded"}) >= intent["amount_received"]
         return Intent(id=intent_id, state=IntentState.REFUNDED if succeeded else IntentState.REFUNDING)
 
-    def _start_refund(self, intent_id: str, metadata: dict[str, str]) -> dict[str, Any]:
-        """Refund what is left. Its metadata lead the webhook that tells of its outcome to the order."""
+    def _started_refund(self, intent_id: str, metadata: dict[str, str]) -> list[dict[str, Any]]:
+        """Refund what is left, if anything is. Its metadata lead the webhook that tells of its outcome to the order."""
         params: Any = {"payment_intent": intent_id, "metadata": metadata}
         try:
-            refund: dict[str, Any] = self._call(lambda api: api.refunds.create(params)).to_dict()
+            return [self._call(lambda api: api.refunds.create(params)).to_dict()]
         except stripe.InvalidRequestError as error:
             if error.code != "charge_already_refunded":
                 raise
             # Somebody else was faster: what became of that shows when the charge is read again.
-            return {"amount": 0, "status": "pending"}
-        return refund
+            return []
 
     def _read(self, intent_id: str) -> Intent:
         return _intent(self._call(lambda api: api.payment_intents.retrieve(intent_id)))
@@ -206,4 +205,4 @@ def _reason_of(error: stripe.CardError) -> str:
 
 
 def _reason(code: str | None, decline_code: str | None) -> str:
-    return _REASONS.get(decline_code or "") or _REASONS.get(code or "") or "CARD_DECLINED"
+    return _REASONS.get(decline_code) or _REASONS.get(code) or "CARD_DECLINED"

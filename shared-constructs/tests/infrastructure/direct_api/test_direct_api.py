@@ -6,11 +6,12 @@ import json
 from typing import Annotated, Any
 
 import pytest
+from apigateway_engine import BackendResponse
 from aws_cdk import assertions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
 from pydantic import BaseModel, Field, field_validator
-from service_testing import synthesize
+from service_testing import Deployment, synthesize
 from shared_constructs import ExpressWorkflow, ServiceApp, ServiceStack, ServiceTable, StackKind, StageName
 from shared_constructs.direct_api import (
     IAM,
@@ -322,6 +323,29 @@ def test_errors_carry_cors_headers_too():
             each["Properties"]["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
             == "'*'"
         )
+
+
+@pytest.mark.parametrize(
+    ("origins", "caller", "allowed", "vary"),
+    [
+        (["*"], "https://a.example", "*", None),
+        (["https://a.example"], "https://evil.example", "https://a.example", "Origin"),
+        (["https://a.example", "https://b.example"], "https://b.example", "https://b.example", "Origin"),
+        (["https://a.example", "https://b.example"], "https://evil.example", None, "Origin"),
+    ],
+    ids=str,
+)
+def test_what_an_answer_says_about_origins_is_kept_for_its_origin_alone(origins, caller, allowed, vary):
+    """A browser or a cache must not show one origin what was answered to another."""
+    stacks = synthesize(
+        lambda app: two_routes(Given(app, cors=Cors(origins=origins))), service="things", stage="prod"
+    )
+    nothing = BackendResponse(status=200, body="{}")
+    with Deployment(stacks, backend=lambda _: nothing) as deployment:
+        answer = deployment.request("GET", "/things/x", headers={"Origin": caller})
+    assert answer.status == 404
+    assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+    assert answer.headers.get("Vary") == vary
 
 
 # ------------------------------------------------------------------------------------------------------------ cdk-nag

@@ -71,6 +71,26 @@ def test_the_role_may_do_what_the_definition_does_and_nothing_else():
     assert "*" not in json.dumps(statement["Resource"])
 
 
+def test_each_action_is_granted_on_the_table_that_its_state_names_and_on_no_other():
+    put = task(
+        "dynamodb:putItem",
+        {"TableName": "${Written}", "Item": {"pk": {"S": "{% $states.input.id %}"}, "sk": {"S": "x"}}},
+    )
+
+    def build(app):
+        data = ServiceStack(app, kind=StackKind.STATEFUL)
+        stack = ServiceStack(app, kind=StackKind.STATELESS)
+        tables = {"Table": ServiceTable(data, "Kept"), "Written": ServiceTable(data, "Written")}
+        read = {**GET, "Next": "Write"}
+        del read["End"]
+        ExpressWorkflow(stack, "Workflow", definition=machine(Read=read, Write=put), substitutions=tables)
+
+    allowed = {s["Action"]: json.dumps(s["Resource"]) for s in granted(template(build), "dynamodb")}
+    assert sorted(allowed) == ["dynamodb:GetItem", "dynamodb:PutItem"]
+    for action, mine in (("dynamodb:GetItem", "Kept"), ("dynamodb:PutItem", "Written")):
+        assert [name for name in ("Kept", "Written") if name in allowed[action]] == [mine], allowed
+
+
 def test_a_query_of_an_index_is_granted_on_the_index():
     query = task(
         "aws-sdk:dynamodb:query",

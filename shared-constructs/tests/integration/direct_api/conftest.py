@@ -184,6 +184,7 @@ def _others(api: DirectApi, stack: ServiceStack) -> None:
                 "receipt": body(),
                 "quantity": body("quantity"),
                 "requestId": request_id(),
+                "by": claim("sub"),
             },
             attributes={"source": header("X-Source", pattern="[a-z]{1,10}"), "kind": "receipt"},
             response={"receivedAt": request_time(), "correlationId": correlation_id()},

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from service_testing import Deployment
+from service_testing import HOSTILE_VALUES, Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,12 @@ def test_what_exists_is_not_overwritten(shop):
     answer = shop.request("PUT", "/notes/n-1", body={"title": "other"})
     assert (answer.status, answer.json()["detail"]) == (409, "The resource already exists.")
     assert shop.request("GET", "/notes/n-1").json()["title"] == NOTE["title"]
+
+
+@pytest.mark.parametrize("path", ["/notes/n-1", "/orders/o-1"])
+def test_an_item_is_read_as_it_is_now(shop, path):
+    """Whoever has just written it sees that, with a condition (`/orders`) and without."""
+    assert shop.render("GET", path, claims=ALICE).json()["ConsistentRead"] is True
 
 
 # --------------------------------------------------------------------------------------------------------- DeleteItem
@@ -163,10 +169,23 @@ def test_own_orders_newest_first_and_filtered(shop):
     assert [each["orderId"] for each in second["items"]] == ["1", "0"]
     paid = shop.request("GET", "/orders", query={"status": "PAID", "limit": "5"}, claims=ALICE).json()
     assert [each["orderId"] for each in paid["items"]] == ["3", "1"]
-    assert (
-        shop.request("GET", "/orders", query={"cursor": first["nextCursor"]}, claims=BOB).json()["items"]
-        == []
-    )
+
+
+def test_a_cursor_of_another_customer_leads_to_ones_own_orders_alone(shop):
+    """Both have orders on either side of the position, so that a page of the wrong partition would show."""
+    for number in range(4):
+        for customer in ("alice", "bob"):
+            keys = {
+                "pk": f"ORDER#{customer}-{number}",
+                "orderId": f"{customer}-{number}",
+                "gsi1pk": f"CUST#{customer}",
+                "gsi1sk": f"2026-0{number}",
+            }
+            order(shop, customerId=customer, **keys)
+    cursor = shop.request("GET", "/orders", claims=ALICE).json()["nextCursor"]
+    answer = shop.request("GET", "/orders", query={"cursor": cursor}, claims=BOB)
+    assert answer.status == 200
+    assert [each["orderId"] for each in answer.json()["items"]] == ["bob-1", "bob-0"]
 
 
 # -------------------------------------------------------------------------------------------------------- SendToQueue
@@ -198,7 +217,21 @@ def test_a_typed_message(shop):
     assert answer.json()["correlationId"] == answer.headers["X-Correlation-Id"]
     (message,) = map(json.loads, shop.messages("Queue"))
     assert message.pop("requestId") == answer.json()["correlationId"]
-    assert message == {"sku": "S-1", "receipt": receipt, "quantity": 5}
+    assert message == {"sku": "S-1", "receipt": receipt, "quantity": 5, "by": "op"}
+
+
+@pytest.mark.parametrize("said", [*HOSTILE_VALUES, '"', "\\", '","quantity":9,"x":"', "a&b=c+d%41"], ids=repr)
+def test_whatever_a_caller_says_stays_one_text_of_the_message(shop, said):
+    """JSON in a form: escaped for the one, encoded for the other."""
+    receipt = {"receiptId": "r-1", "quantity": 5}
+    claims = {**OPERATOR, "sub": said}
+    answer = shop.request("POST", "/stock/S-1/receipts", body=receipt, claims=claims)
+    if answer.status == 202:
+        (message,) = map(json.loads, shop.messages("Queue"))
+        assert (message["by"], message["quantity"], message["receipt"]) == (said, 5, receipt)
+    else:
+        assert answer.status in {400, 403, 404}
+        assert shop.messages("Queue") == []
 
 
 def test_an_attribute_outside_its_pattern_is_400_and_nothing_is_sent(shop):

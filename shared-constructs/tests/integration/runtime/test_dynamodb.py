@@ -65,3 +65,13 @@ def test_a_version_that_does_not_follow_the_stored_one_is_refused(client, versio
         client.put_item(**table.next_version({**ITEM, "version": version}))
     client.put_item(**table.next_version({**ITEM, "version": 2}))
     assert table.get("CUST#alice", "CART")["version"] == 2
+
+
+def test_of_two_writers_that_decided_on_the_same_version_the_second_is_refused(client):
+    table = Table("carts", client)
+    for version in (1, 2, 3):
+        client.put_item(**table.next_version({**ITEM, "version": version, "writer": "first"}))
+    for version in (1, 2, 3):
+        with pytest.raises(client.exceptions.ConditionalCheckFailedException):
+            client.put_item(**table.next_version({**ITEM, "version": version, "writer": "second"}))
+    assert table.get("CUST#alice", "CART")["writer"] == "first"
