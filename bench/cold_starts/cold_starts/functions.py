@@ -138,7 +138,7 @@ FUNCTIONS: Final = (
         name="platform: identity",
         package="commerce_platform",
         include=("account/identity/runtime",),
-        handler="commerce_platform.account.identity.runtime.handler.customize_access_token",
+        handler="commerce_platform.account.identity.runtime.handler.customize_customers_token",
         event=lambda: {"request": {"groupConfiguration": {"groupsToOverride": []}, "scopes": []}},
         succeeded=lambda answer: "response" in answer,
     ),
