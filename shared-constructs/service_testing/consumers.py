@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -22,6 +23,7 @@ from service_testing import aws
 from service_testing.aws import ACCOUNT, REGION
 from service_testing.patterns import matches
 from service_testing.resources import state_machine_definition
+from service_testing.stacks import logical_name, misnamed
 from service_testing.workflows import Execution, run_workflow
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 _DEFAULT_BATCH_SIZE = 10
+# What a consumer's queue adds to the name of the construct that has it.
+_QUEUE = re.compile(r"(Consumer)?Queue[0-9A-F]{8}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,8 @@ def feed(
 
     Args:
         stacks: The deployed templates.
-        consumer_id: Construct id of the `QueueConsumer` or `Projection` (`"Catalogue"`), or its path.
+        consumer_id: Construct id of the `QueueConsumer`, `Projection` or `Counter` (`"Catalogue"`), with the ids of those
+            that it is in where there are some (`"Earning/Orders"`).
         events: `service_runtime` events or EventBridge events; none to work off what a route has put on the queue.
         receives: How often a failing message is received; default the queue's limit, after which it is in the DLQ.
     """
@@ -115,9 +120,7 @@ def run_state_machine(stacks: Stacks, workflow_id: str, workflow_input: Any, **o
     """
     machines = stacks.resources("AWS::StepFunctions::StateMachine")
     by_arn = [machine for machine in machines if machine.ref == aws.unqualified(workflow_id)]
-    machine = (
-        by_arn[0] if by_arn else stacks.resource(_logical(workflow_id), "AWS::StepFunctions::StateMachine")
-    )
+    machine = by_arn[0] if by_arn else stacks.resource(workflow_id, "AWS::StepFunctions::StateMachine")
     definition = json.loads(state_machine_definition(machine.properties))
     return run_workflow(definition, workflow_input, **options)
 
@@ -261,14 +264,14 @@ class _Consumer:
     def __init__(self, stacks: Stacks, consumer_id: str) -> None:
         self._stacks = stacks
         self._sqs = stacks.client("sqs")
-        prefix = _logical(consumer_id)
+        prefix = logical_name(consumer_id)
         queues = stacks.resources("AWS::SQS::Queue")
         found = [q for q in queues if q.logical_id.startswith(prefix) and "RedrivePolicy" in q.properties]
         if len(found) != 1:
-            names = ", ".join(q.logical_id for q in queues if "RedrivePolicy" in q.properties) or "none"
-            raise LookupError(
-                f"{len(found)} consumers' queues start with {prefix!r}; the templates have: {names}"
-            )
+            there = [
+                _QUEUE.sub("", queue.logical_id) for queue in queues if "RedrivePolicy" in queue.properties
+            ]
+            raise LookupError(misnamed(consumer_id, "a consumer", len(found), there))
         self._queue = found[0]
         self._arn = self._queue.attributes["Arn"]
         redrive = self._queue.properties["RedrivePolicy"]
@@ -391,7 +394,7 @@ class _Consumer:
 class _ChangeFeed:
     def __init__(self, stacks: Stacks, feed_id: str) -> None:
         self._stacks = stacks
-        self._pipe = stacks.resource(_logical(feed_id), "AWS::Pipes::Pipe")
+        self._pipe = stacks.resource(feed_id, "AWS::Pipes::Pipe")
 
     @property
     def batch_size(self) -> int:
@@ -436,11 +439,6 @@ class _ChangeFeed:
     def events(self, records: list[dict[str, Any]]) -> list[Event[Any]]:
         """The same as typed events."""
         return [Event.parse(entry) for entry in self.entries(records)]
-
-
-def _logical(construct_id: str) -> str:
-    """The beginning of the logical ids below a construct: its path without separators."""
-    return construct_id.replace("/", "").replace("-", "")
 
 
 def _parsed(body: str) -> Any:

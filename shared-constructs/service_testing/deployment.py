@@ -27,7 +27,7 @@ from apigateway_engine import (
 from service_testing.aws import ACCOUNT, REGION
 from service_testing.consumers import FeedResult, feed, published, run_state_machine
 from service_testing.functions import proxy_event, proxy_response
-from service_testing.stacks import Stacks
+from service_testing.stacks import Stacks, logical_name, misnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ class Deployment(Stacks):
             claims: Of the caller's verified token; None is a request without a token. The authorizer's part that API
                 Gateway does after verifying, scopes, is done; a missing scope is 403.
             identity: Of an IAM caller (`userArn`, …); None is an unsigned request.
-            api: Logical id prefix of the API, when the templates have several.
+            api: Construct id of the API (see `Stacks.resource`), when the templates have several.
 
         Raises:
             UnknownRouteError: No such route; the message lists the routes.
@@ -128,11 +128,9 @@ class Deployment(Stacks):
         return apis_from_resources(self.resources("AWS::ApiGateway::"), account=ACCOUNT, region=REGION)
 
     def _gateway(self, prefix: str) -> Gateway:
-        matching = [api for name, api in self.apis.items() if name.startswith(prefix)]
+        matching = [api for name, api in self.apis.items() if name.startswith(logical_name(prefix))]
         if len(matching) != 1:
-            raise LookupError(
-                f"{len(matching)} APIs start with {prefix!r}; the templates have: {sorted(self.apis)}"
-            )
+            raise LookupError(misnamed(prefix, "an API", len(matching), self.apis))
         return Gateway(matching[0], self._send, proxy=self._proxy)
 
     def _send(self, request: IntegrationRequest) -> BackendResponse:
@@ -179,7 +177,7 @@ class Deployment(Stacks):
         *,
         receives: int | None = None,
     ) -> FeedResult:
-        """Give a queue consumer or projection events, as the bus would; see `consumers.feed`."""
+        """Give a queue consumer, projection or counter events, as the bus would; see `consumers.feed`."""
         return feed(self, consumer_id, events, receives=receives)
 
     def published(self, feed_id: str) -> list[Event[Any]]:

@@ -17,12 +17,14 @@ from service_testing.intrinsics import Resolver, UnresolvableError
 from service_testing.resources import CREATORS, DeployedResource, Identity, made_up_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
     from service_testing.templates import Template
 
 _PLATFORM_PATH: Final = re.compile(r"/commerce/(?P<stage>\w+)/platform/(?P<name>[\w-]+)/v\d+")
+# What the CDK appends to the logical id that it makes of a construct's path.
+_HASH: Final = re.compile(r"[0-9A-F]{8}$")
 # SQS gives no more at once; where moto gives fewer, there are none left.
 _MOST_MESSAGES: Final = 10
 _ENVIRONMENT: Final = {
@@ -85,15 +87,25 @@ class Stacks:
             )
         ]
 
-    def resource(self, logical_id_prefix: str, resource_type: str = "") -> DeployedResource:
-        """The one resource whose logical id starts so, of a type as of `resources`; the error lists the candidates."""
+    def resource(self, construct_id: str, resource_type: str = "") -> DeployedResource:
+        """The one resource of a construct, of a type as of `resources`.
+
+        Args:
+            construct_id: The ids from the stack inwards, `Earning/Orders`, as far as they are needed to tell it from others;
+                a logical id begins with the same without slashes, so that one serves as well.
+            resource_type: See `resources`.
+
+        Raises:
+            LookupError: None is called so, or several are; lists the names there are.
+        """
         candidates = self.resources(resource_type)
-        found = [resource for resource in candidates if resource.logical_id.startswith(logical_id_prefix)]
+        found = [
+            resource for resource in candidates if resource.logical_id.startswith(logical_name(construct_id))
+        ]
         if len(found) != 1:
-            names = ", ".join(sorted(f"{r.logical_id} ({r.type})" for r in candidates)) or "none"
+            kind = resource_type.removesuffix("::") or "resource"
             raise LookupError(
-                f"{len(found)} resources are {resource_type or 'of any type'} and start with {logical_id_prefix!r}; "
-                f"there are: {names}"
+                misnamed(construct_id, kind, len(found), [each.logical_id for each in candidates])
             )
         return found[0]
 
@@ -101,22 +113,22 @@ class Stacks:
         """A boto3 client on moto."""
         return aws.client(service)
 
-    def table(self, logical_id_prefix: str = "") -> Any:
+    def table(self, construct_id: str = "") -> Any:
         """A boto3 Table resource of the deployed table."""
-        name = self.resource(logical_id_prefix, "AWS::DynamoDB::").ref
+        name = self.resource(construct_id, "AWS::DynamoDB::").ref
         return aws.dynamodb().Table(name)
 
-    def items(self, logical_id_prefix: str = "") -> list[dict[str, Any]]:
+    def items(self, construct_id: str = "") -> list[dict[str, Any]]:
         """All items of a table as Python values, in the order of their texts."""
-        table = self.resource(logical_id_prefix, "AWS::DynamoDB::").ref
+        table = self.resource(construct_id, "AWS::DynamoDB::").ref
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=table)
         items = sorted((item for page in pages for item in page["Items"]), key=_ordered)
         deserialize = TypeDeserializer().deserialize
         return [{name: deserialize(value) for name, value in item.items()} for item in items]
 
-    def messages(self, logical_id_prefix: str = "") -> list[str]:
+    def messages(self, construct_id: str = "") -> list[str]:
         """Takes every visible message off a queue and returns the bodies."""
-        url = self.resource(logical_id_prefix, "AWS::SQS::Queue").ref
+        url = self.resource(construct_id, "AWS::SQS::Queue").ref
         return [message["Body"] for message in self.take(url)]
 
     def take(self, queue_url: str) -> Iterator[dict[str, Any]]:
@@ -138,7 +150,7 @@ class Stacks:
                 return
 
     def function(self, name_or_arn: str) -> LocalFunction:
-        """A function of the templates, by logical id prefix or ARN, of an alias too: there is one version here."""
+        """A function of the templates, by construct id (see `resource`) or ARN, of an alias too: there is one version here."""
         functions = self.resources("AWS::Lambda::Function")
         found = [f for f in functions if aws.unqualified(name_or_arn) in (f.ref, f.attributes["Arn"])]
         chosen = found[0] if found else self.resource(name_or_arn, "AWS::Lambda::Function")
@@ -235,6 +247,32 @@ class Stacks:
             if self._resolvers[stack].resolve(resource["Properties"].get("Name")) == path:
                 return self.attribute(stack, logical_id, "Value")
         return None
+
+
+def logical_name(construct_id: str) -> str:
+    """The beginning of the logical ids below a construct: its path without separators.
+
+    Args:
+        construct_id: The ids from the stack inwards, `Earning/Orders`.
+    """
+    return construct_id.replace("/", "").replace("-", "")
+
+
+def misnamed(construct_id: str, kind: str, found: int, logical_ids: Iterable[str]) -> str:
+    """What to say of a name that means nothing, or several things.
+
+    Args:
+        construct_id: As a test has written it.
+        kind: Of what.
+        found: How many it means.
+        logical_ids: What there is of the kind.
+    """
+    names = ", ".join(sorted({_HASH.sub("", each) for each in logical_ids})) or "none"
+    how = "none" if not found else f"{found}"
+    return (
+        f"{how} called {construct_id!r}: {kind} is named by the construct ids from the stack inwards, as in 'Earning/Orders' "
+        f"or, without the slashes, 'EarningOrders'; there are: {names}"
+    )
 
 
 def _stand_in(path: str) -> str:

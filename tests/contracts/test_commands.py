@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from functools import cache
@@ -135,3 +136,14 @@ def test_every_operation_of_aws_and_each_of_its_parameters_exists():
 )
 def test_what_there_is_not_is_found(command, why):
     assert fault(command) == why
+
+
+def test_what_a_page_orders_is_for_sale():
+    goods = json.loads((ROOT / "storefront" / "storefront" / "goods.json").read_text())
+    ordered = {
+        (page, sku)
+        for page, command in shown("make")
+        for sku in re.findall(r"SKU=([A-Z][A-Z0-9-]+)", command)
+    }
+    assert ordered
+    assert [each for each in sorted(ordered) if each[1] not in str(goods)] == []

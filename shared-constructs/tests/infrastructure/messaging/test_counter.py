@@ -131,7 +131,7 @@ def sums(deployment, name="points"):
     """What the counters say, by customer."""
     return {
         item["pk"].removeprefix("MEMBER#"): item[name]
-        for item in deployment.items("Points")
+        for item in deployment.items("Points/Table")
         if name in item and "once" not in item
     }
 

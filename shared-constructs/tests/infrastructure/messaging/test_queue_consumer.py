@@ -356,7 +356,7 @@ def test_subscriptions_can_look_into_the_detail():
 
 
 def test_a_feed_without_a_consumer_names_those_there_are(placing):
-    with pytest.raises(LookupError, match="PlacingQueue"):
+    with pytest.raises(LookupError, match=r"none called 'Nonsense': a consumer .*; there are: Placing$"):
         placing.feed("Nonsense", [])
 
 

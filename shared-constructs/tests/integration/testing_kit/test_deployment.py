@@ -275,7 +275,7 @@ def test_an_unknown_route_lists_the_routes(deployment):
 
 
 def test_a_resource_that_is_not_there_lists_those_that_are(deployment):
-    with pytest.raises(LookupError, match=r"0 resources are AWS::DynamoDB:: .*'Orders'; there are: Table"):
+    with pytest.raises(LookupError, match=r"none called 'Orders': AWS::DynamoDB .*; there are: Table$"):
         deployment.table("Orders")
 
 
