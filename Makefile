@@ -100,16 +100,15 @@ templates_of = { $(CLI) synth --stage $(1) && $(CLI) synth --stage $(1) --servic
 COSTED := product inventory order payment cart bench/synchronous_chain
 
 cost: setup ## What a stage costs a month and an order, and what changes would do (STAGE=prod ORDERS=320000 ASSUME= FREE_TIER=1 JSON= PAGE= COUNT=1)
-	@mkdir -p .cache/cost && $(call templates_of,local)
+	@mkdir -p .cache/cost && $(call templates_of,$(or $(STAGE),prod)) && $(call templates_of,local)
 	@$(if $(COUNT),unset AWS_ENDPOINT_URL; export LOG_LEVEL=WARNING COMMERCE_METERING=1 COMMERCE_LOCAL_DIR=.cache/cost/$$$$; \
 	trap 'exit 130' INT TERM HUP; trap '$(CLI) down >/dev/null; rm -rf "$$COMMERCE_LOCAL_DIR"' EXIT; \
 	$(CLI) up --port 0 $(COSTED:%=--service %) && $(SHOP) cost-count --templates .cache/cost/templates.local $(call given,TIMES,times))
-	@$(call templates_of,$(or $(STAGE),prod))
 	@$(SHOP) cost --stage $(or $(STAGE),prod) --templates .cache/cost/templates.$(or $(STAGE),prod) --standing .cache/cost/templates.local \
 	  $(call given,ORDERS,orders) $(call given,ASSUME,assume) $(if $(FREE_TIER),--free-tier) $(call given,JSON,json) $(call given,PAGE,page)
 
 tune: $(TOOLS) $(NODE) ## Try a deployed function with several sizes of memory (SERVICE= FUNCTION= STAGE=local MEMORY=128,512 TIMES=20 STRATEGY=balanced PAYLOAD=)
-	@mkdir -p .cache/cost && $(CLI) synth $(WHERE) >.cache/cost/tuned
+	@mkdir -p .cache/cost && $(if $(SERVICE),$(CLI) synth $(WHERE),:) >.cache/cost/tuned
 	@$(SHOP) tune --service '$(SERVICE)' --templates .cache/cost/tuned $(call given,STAGE,stage) $(call given,FUNCTION,function) \
 	  $(call given,MEMORY,memory) $(call given,TIMES,times) $(call given,STRATEGY,strategy) $(call given,PAYLOAD,payload) $(call given,YES,yes)
 
@@ -133,6 +132,8 @@ release: $(TOOLS) ## Build the library's wheel and source distribution, the same
 
 # The address of the index is an environment's, never the repository's; CodeArtifact's token lasts for hours.
 publish: $(TOOLS) ## Upload what `release` has built (UV_PUBLISH_URL= and UV_PUBLISH_PASSWORD=, or CodeArtifact's DOMAIN=)
+	@test -n "$$UV_PUBLISH_URL" || { echo 'Publish where? Without UV_PUBLISH_URL uv would take the public index of all Python.' >&2; exit 1; }
+	@test -d shared-constructs/dist || { echo 'Nothing is built: make release' >&2; exit 1; }
 	@UV_PUBLISH_USERNAME=$${UV_PUBLISH_USERNAME:-aws} \
 	  UV_PUBLISH_PASSWORD=$${UV_PUBLISH_PASSWORD:-$$(aws codeartifact get-authorization-token --domain "$(DOMAIN)" --query authorizationToken --output text)} \
 	  $(UV) publish --quiet shared-constructs/dist/*.whl shared-constructs/dist/*.tar.gz

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -238,6 +239,16 @@ def test_what_is_built_twice_has_the_same_bytes_and_arrives_as_it_was_built(tmp_
         assert (fields["sha256_digest"], content) == (digest, path.read_bytes())
         assert (fields["name"], fields["version"]) == ("shared-constructs", version)
         assert fields["authorization"].startswith("Basic ")
+
+
+def test_nothing_is_published_where_nobody_has_said():
+    nowhere = {name: value for name, value in os.environ.items() if not name.startswith("UV_PUBLISH")}
+    # Should the recipe ever ask, it asks `false` and not uv, which has a place of its own to go to.
+    done = subprocess.run(
+        ["make", "publish", "UV=false"], cwd=ROOT, env=nowhere, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "Publish where?" in done.stderr
 
 
 def test_the_pipeline_checks_and_builds_before_it_has_anybodys_rights_and_publishes_only_tags():

@@ -246,6 +246,8 @@ def in_makes_words(error: TyperException) -> str:
     name, least, most = option.name.upper(), getattr(option, "min", None), getattr(option, "max", None)
     if None not in (least, most):
         return f"{name} must be {least} to {most}."
+    if message.startswith("Input should be"):
+        return f"{name} must be {'a number' if least is None else f'{least} or more'}."
     return message if message.startswith(name) else f"{name}: {message}."
 
 

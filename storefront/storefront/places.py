@@ -65,9 +65,13 @@ def sessions(known: Topology, stage: str, services: Collection[str]) -> Iterator
         services: Only where these live, and the platform; everywhere without any.
 
     Raises:
-        PlaceError: There are no credentials for a place; says how to give them.
+        PlaceError: The topology has no such stage, or there are no credentials for a place; says how to give them.
     """
-    for place, residents in known.places(stage).items():
+    try:
+        places = known.places(stage)
+    except TopologyError as error:
+        raise PlaceError(f"There is no such stage: {error}.") from error
+    for place, residents in places.items():
         if not services or {PLATFORM, *services} & {*residents}:
             yield _session(known, place)
 

@@ -283,10 +283,14 @@ async def run_all(checks: Mapping[str, Awaitable[str]], board: Board, advice: st
     found: dict[str, str] = {}
 
     async def check(name: str, work: Awaitable[str]) -> None:
-        async with slots:
-            began = time.monotonic()
-            with board.step(name, "checking"):
-                found[name] = await work
+        try:
+            async with slots:
+                began = time.monotonic()
+                with board.step(name, "checking"):
+                    found[name] = await work
+        finally:
+            if asyncio.iscoroutine(work):
+                work.close()  # one that was interrupted before its turn would complain that nobody awaited it
         style, verdict = ("red", "failed") if found[name] else ("green", "ok")
         board.say(name, verdict, style=style, seconds=time.monotonic() - began)
         if found[name]:

@@ -245,12 +245,7 @@ def best(sizes: Sequence[Size], strategy: str = STRATEGIES[0], within: float = W
         sizes: Those tried.
         strategy: `cost` takes the cheapest, `speed` the fastest, `balanced` the cheapest of those nearly as fast.
         within: How many times the fastest's time is nearly as fast.
-
-    Raises:
-        StorefrontError: There is no such strategy.
     """
-    if strategy not in STRATEGIES:
-        raise StorefrontError(f"STRATEGY is one of {', '.join(STRATEGIES)}; got {strategy!r}.")
     ran = [size for size in sizes if size.ms]
     well = [size for size in ran if size.is_enough and not size.failed] or ran
     # More memory that makes nothing faster is no better.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from storefront.client import Commerce, StorefrontError
 from storefront.cost import templates
 from storefront.tuning import shown
-from storefront.tuning.measuring import Tuner, best
+from storefront.tuning.measuring import STRATEGIES, Tuner, best
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,9 @@ class Asked:
         times: How often with each size.
         strategy: `balanced`, `cost` or `speed`.
         confirmed: The stage's name once more, where customers are.
+
+    Raises:
+        StorefrontError: No service is named, or there is no such strategy.
     """
 
     service: str
@@ -51,6 +54,12 @@ class Asked:
     times: int = 20
     strategy: str = "balanced"
     confirmed: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.service:
+            raise StorefrontError("Whose function?", "make tune SERVICE=cart-service [FUNCTION=Carts/Writes]")
+        if self.strategy not in STRATEGIES:
+            raise StorefrontError(f"STRATEGY is one of {', '.join(STRATEGIES)}; got {self.strategy!r}.")
 
 
 def tune(asked: Asked, sizes: Sequence[int], console: Console, folder: Path) -> Path:

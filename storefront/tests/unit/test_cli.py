@@ -44,16 +44,22 @@ def test_numbers_of_orders_are_checked_before_a_cloud_is_made_for_them(tmp_path)
         (("order", "--qty", "0"), "QTY must be 1 to 99."),
         (("order", "--qty", "100"), "QTY must be 1 to 99."),
         (("order", "--qty", "some"), "QTY must be 1 to 99."),
-        (
-            ("bench", "--rate", "quick"),
-            "RATE: Input should be a valid number, unable to parse string as a number.",
-        ),
+        (("bench", "--rate", "quick"), "RATE must be a number."),
+        (("cost", "--templates", "x", "--orders", "0"), "ORDERS must be 1 or more."),
         (("nothing",), "No such command 'nothing'."),
     ],
 )
 def test_what_is_wrong_is_said_in_makes_words(tmp_path, arguments, said):
     done = run(tmp_path, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said}\n")
+
+
+def test_a_stage_that_is_none_is_refused_without_a_traceback(tmp_path):
+    done = run(tmp_path, "smoke", "--stage", "production")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "unknown stage 'production'" in done.stderr
+    assert "prod, staging" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture

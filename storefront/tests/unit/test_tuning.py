@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -103,9 +104,13 @@ def test_a_size_that_fails_or_is_too_small_is_not_chosen():
     assert best((size(128, 10, failed=1), size(256, 10)), "cost").memory_mb == 256
 
 
-def test_an_unknown_strategy_is_refused():
-    with pytest.raises(StorefrontError, match="balanced, cost, speed"):
-        best(SIZES, "cheap")
+@pytest.mark.parametrize(
+    ("service", "strategy", "told"),
+    [("cart-service", "cheap", "balanced, cost, speed; got 'cheap'"), ("", "cost", "Whose function?")],
+)
+def test_what_cannot_be_chosen_is_refused_before_anything_is_measured(service, strategy, told):
+    with pytest.raises(StorefrontError, match=told):
+        verb.Asked(service, "local", Path("templates"), strategy=strategy)
 
 
 def test_an_invocation_costs_its_request_and_its_time():

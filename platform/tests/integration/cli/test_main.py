@@ -55,6 +55,8 @@ def test_whose_contract_is_added_must_be_said(tmp_path):
     ("arguments", "said"),
     [
         (("up", "--port", "99999"), "PORT must be 0 to 65535.\n"),
+        (("down", "--port", "some"), "PORT must be a number.\n"),
+        (("contracts", "--examples", "0"), "EXAMPLES must be 1 or more.\n"),
         (
             ("synth", "--stage", "production"),
             "STAGE is one of local, dev, staging, prod; got 'production'.\n",
