@@ -126,7 +126,7 @@ def show(clouds: Sequence[Cloud], apps: Sequence[App], stage: str, wanted: Wante
         output: Where lines go.
 
     Raises:
-        CliError: The apps have no log group.
+        CliError: The apps have no log group, or, where nobody waits for more, nothing names what was asked for.
     """
     followed = [group for cloud in clouds for app in apps for group in groups(cloud, app, stage)]
     if not followed:
@@ -147,6 +147,9 @@ def show(clouds: Sequence[Cloud], apps: Sequence[App], stage: str, wanted: Wante
             if line := raw(entry) if wanted.raw else readable(entry, *width):
                 output.print(line, soft_wrap=True)
         if not wanted.follow:
+            if wanted.about and not fresh:
+                ago = f"{asked - wanted.since:,.0f} s"
+                raise CliError(f"Nothing of the last {ago} names {wanted.about!r}.", "Further back: SINCE=2h")
             return
         since = asked - OVERLAP_SECONDS
         seen = {key: at for key, at in seen.items() if at >= since}

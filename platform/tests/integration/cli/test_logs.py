@@ -166,6 +166,11 @@ def test_entries_of_all_groups_are_merged_by_time(said):
     ]
 
 
+def test_what_nobody_names_is_said_so(said):
+    with pytest.raises(CliError, match=r"last 600 s names '0{8}'"):
+        said(about="00000000")
+
+
 def test_only_what_names_an_order_or_is_recent_enough_is_shown(said):
     assert [entry[2] for entry in said(about="order-1")] == ["order-1", "order-1"]
     assert said(since=1) == []
