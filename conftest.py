@@ -33,15 +33,15 @@ def is_end_to_end(path: Path) -> bool:
 # Before pytest-xdist looks at the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for what needs the local cloud, first, as it takes longest; one for each other file, whose fixtures are made once.
+    """One worker for what needs the local cloud, first, as it takes longest; one for each folder, whose fixtures are made once.
 
-    What takes several services at once follows, so that no worker is left with such a file at the end.
+    What takes several services at once follows, so that no worker is left with such a folder at the end.
     """
     for item in items:
         on_the_cloud = is_end_to_end(item.path)
         if on_the_cloud:
             item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.xdist_group("local cloud" if on_the_cloud else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("local cloud" if on_the_cloud else str(item.path.parent)))
     ordered: Sequence[pytest.Item] = sorted(
         items, key=lambda item: (not is_end_to_end(item.path), ROOT / "tests" not in item.path.parents)
     )

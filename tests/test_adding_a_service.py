@@ -12,7 +12,7 @@ import pytest
 from commerce_platform.cli import contracts, suite
 from commerce_platform.cli.workspace import Workspace
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 NAME = "loyalty"
 FOLDER = f"{NAME}-service"
 ELSEWHERE = {"contracts", "up", "split"}
