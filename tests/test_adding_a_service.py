@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,22 @@ def make(workspace, *arguments):
 def test_the_folder_has_what_the_first_step_names(workspace):
     first, _, _ = steps().partition("2. **")
     named = set(re.findall(r"`([\w-]+(?:/[\w.]+)?/?|[\w.]+\.\w+)`", first)) - {FOLDER}
-    assert {"pyproject.toml", "cdk.json", "app.py", f"{NAME}_service/stack.py", "tests/"} <= named
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "cdk.json",
+        "app.py",
+        f"{NAME}_service/stack.py",
+        "tests/",
+    } <= named
     assert [name for name in named if not (workspace.root / FOLDER / name).exists()] == []
+
+
+def test_the_folder_is_a_project_that_setup_can_install(workspace, tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    done = subprocess.run(build, cwd=workspace.root / FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [wheel.name.partition("-")[0] for wheel in tmp_path.glob("*.whl")] == [f"{NAME}_service"]
 
 
 def test_every_command_succeeds_in_its_order(workspace):

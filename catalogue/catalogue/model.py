@@ -121,7 +121,7 @@ class Service:
     Attributes:
         name: `order`.
         folder: `order-service`.
-        purpose: The first paragraph of its README.
+        purpose: The first paragraph of its README, else the description in its `pyproject.toml`.
         owner: Who answers for it, from its `pyproject.toml`.
         routes: Its API as it is deployed.
         openapi: Its API's description, if it publishes one.

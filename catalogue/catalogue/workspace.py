@@ -64,7 +64,7 @@ def _service(folder: Path, reading: Reading) -> Service:
     return Service(
         name=reading.service,
         folder=folder.name,
-        purpose=_purpose((folder / "README.md").read_text()),
+        purpose=_purpose(folder / "README.md") or project.get("description", ""),
         owner=", ".join(each["name"] for each in project.get("maintainers", ())),
         routes=tuple(reading.routes),
         openapi=_document(folder, "openapi"),
@@ -79,9 +79,10 @@ def _document(folder: Path, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _purpose(readme: str) -> str:
-    """The first paragraph below the title, its links as words."""
-    paragraph = readme.split("\n\n")[1].replace("\n", " ").strip()
+def _purpose(readme: Path) -> str:
+    """The first paragraph below the title, its links as words; nothing where nobody has written one yet."""
+    _, _, below = (readme.read_text() if readme.exists() else "").partition("\n\n")
+    paragraph = below.partition("\n\n")[0].replace("\n", " ").strip()
     return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", paragraph)
 
 

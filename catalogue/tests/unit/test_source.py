@@ -1,9 +1,10 @@
-"""Links that leave the documentation."""
+"""Links that leave the documentation, and what a service says of itself."""
 
 from pathlib import Path
 
 import pytest
 from catalogue.source import linked
+from catalogue.workspace import read
 
 SERVICES = {"order-service": "catalogue/services/order.md"}
 
@@ -30,3 +31,24 @@ def root(tmp_path):
 )
 def test_a_link_leads_to_what_the_site_has_of_it(root, written, shown):
     assert linked(written, Path("how-to/page.md"), root, SERVICES) == shown
+
+
+@pytest.mark.parametrize(
+    ("readme", "purpose"),
+    [
+        (None, "Of the project."),
+        ("# loyalty-service\n", "Of the project."),
+        (
+            "# loyalty-service\n\nPoints for [orders](../order-service).\nAlways.\n\nMore.",
+            "Points for orders. Always.",
+        ),
+    ],
+)
+def test_a_service_says_what_it_is_for_in_its_readme_or_its_project(tmp_path, readme, purpose):
+    folder = tmp_path / "loyalty-service"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text('[project]\nname = "x"\ndescription = "Of the project."\n')
+    if readme is not None:
+        (folder / "README.md").write_text(readme)
+    (assembly := tmp_path / "out" / "loyalty-service").mkdir(parents=True)
+    assert [service.purpose for service in read(tmp_path, [assembly]).services] == [purpose]
