@@ -49,7 +49,7 @@ CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 ACCOUNTS = $(call given,TOPOLOGY,topology)
 
-.PHONY: help setup up down status logs demo order trace smoke bench cost tune token synth diff review release-check release publish deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage audit sbom format lock clean
+.PHONY: help setup up down status logs demo order trace smoke bench cost tune token synth diff review release-check release publish deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage mutants audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -177,6 +177,9 @@ split: $(TOOLS) $(NODE) ## Take each folder alone, the library as a wheel, throu
 
 coverage: $(TOOLS) $(NODE) ## Show which lines the tests that need no cloud run (SERVICE=)
 	@$(CLI) coverage $(call given,SERVICE,service)
+
+mutants: $(TOOLS) $(NODE) ## Put faults into the code, one at a time, and show those that no test notices (SERVICE= SAMPLE=commit: a tenth)
+	@$(CLI) mutants $(call given,SERVICE,service) $(call given,SAMPLE,sample)
 
 audit: $(AUDIT) ## Ask the advisory database about every locked package
 	@for lock in $(LOCKED:%.in=%.lock); do echo "$$lock" >&2; \

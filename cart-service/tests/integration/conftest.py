@@ -3,14 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
-from cart_service.settings import CartSettings
-from cart_service.stack import build
 from service_runtime.envelope import Event
 from service_testing import Deployment, synthesize
 
 
 @pytest.fixture(scope="module")
 def deployment():
+    # Tests that need no template need not load the CDK.
+    from cart_service.settings import CartSettings
+    from cart_service.stack import build
+
     with Deployment(synthesize(build, service="cart", settings=CartSettings)) as deployed:
         yield deployed
 

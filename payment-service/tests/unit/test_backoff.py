@@ -31,6 +31,7 @@ def waits(orders, error, *, receives):
             ):
                 raise error
         assert later.value.reason == str(error)
+        assert isinstance(later.value.delay_seconds, int)
         found.append(later.value.delay_seconds)
     return tuple(found)
 

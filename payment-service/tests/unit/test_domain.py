@@ -126,6 +126,14 @@ def test_no_state_can_be_skipped_or_taken_back(transition, payment):
         transition(payment)
 
 
+def test_nothing_is_asked_of_the_provider_for_what_was_never_attempted():
+    assert domain.attempt(capturing()) == capturing().intent_id
+    with pytest.raises(
+        ContradictionError, match=r"^payment of order order-1 is REQUESTED without an attempt$"
+    ):
+        domain.attempt(requested())
+
+
 def test_a_contradiction_says_what_would_have_been_right():
     with pytest.raises(ContradictionError, match=r"cannot become DECLINED: .* not REQUESTED or CAPTURING$"):
         domain.declined(captured(), "X")

@@ -264,6 +264,19 @@ def test_two_deliveries_of_a_request_at_once_charge_once(method, moment):
     assert world.account.captures == 1
 
 
+def test_what_is_not_definite_says_what_is_waited_for(world):
+    world.sandbox.confirm = lambda intent_id: Intent(id=intent_id, state=IntentState.PROCESSING)
+    with pytest.raises(PendingError, match=rf"^intent \S+ is {IntentState.PROCESSING}$"):
+        world.request()
+
+
+def test_a_refund_that_is_not_definite_says_so(world):
+    world.request()
+    world.sandbox.refund = lambda intent_id: Intent(id=intent_id, state=IntentState.REFUNDING)
+    with pytest.raises(PendingError, match=rf"^refund of \S+ is {IntentState.REFUNDING}$"):
+        world.cancel()
+
+
 def test_two_cancellations_at_once_refund_once():
     world = Interrupting("refund", before=World.cancel).world
     world.request()

@@ -443,6 +443,19 @@ def coverage(service: Service = None) -> None:
 
 
 @cli.command()
+def mutants(
+    service: Service = None,
+    sample: Annotated[
+        str | None, typer.Option(help="A commit's id: only the tenth that it chooses. All without it.")
+    ] = None,
+) -> None:
+    """Put small faults into the code, one at a time, and show those that no test notices."""
+    from commerce_platform.cli import mutants as mutation  # noqa: PLC0415 - needed here alone
+
+    sys.exit(mutation.run(Workspace.here(), service, sample, output))
+
+
+@cli.command()
 def lint(service: Service = None) -> None:
     """Check style, types, boundaries, and every template of every stage."""
     from commerce_platform.cli import checks  # noqa: PLC0415 - needed here alone

@@ -202,6 +202,19 @@ def capturing(payment: Payment, intent_id: str) -> Payment:
     return _moved(payment, Status.CAPTURING, Status.REQUESTED, intent_id=intent_id)
 
 
+def attempt(payment: Payment) -> str:
+    """The provider's id of the attempt that a payment stands for.
+
+    Raises:
+        ContradictionError: No attempt was ever made.
+    """
+    if payment.intent_id is None:
+        raise ContradictionError(
+            f"payment of order {payment.order_id} is {payment.status} without an attempt"
+        )
+    return payment.intent_id
+
+
 def captured(payment: Payment) -> Payment:
     """Record that the money was taken."""
     return _moved(payment, Status.CAPTURED, Status.CAPTURING)

@@ -83,12 +83,12 @@ def until_definite(message: Message) -> Iterator[None]:
         count("ProviderUnavailable")
         raise RetryLater(_backoff(message, error.retry_after_seconds), str(error)) from error
     except PendingError as error:
-        raise RetryLater(_backoff(message), str(error)) from error
+        raise RetryLater(_backoff(message, 0), str(error)) from error
     except (domain.ContradictionError, RefundError) as error:
         raise PoisonMessage(str(error)) from error
 
 
-def _backoff(message: Message, at_least: int = 0) -> int:
-    ceiling = min(MAX_BACKOFF_SECONDS, 2 ** min(message.receive_count, 12))
+def _backoff(message: Message, at_least: int) -> int:
+    ceiling = min(MAX_BACKOFF_SECONDS, 2**message.receive_count)
     # Half fixed, half random: patient, and orders that failed together do not come back together.
     return max(at_least, random.randint(ceiling // 2, ceiling))  # noqa: S311 - spreads load, protects no secret

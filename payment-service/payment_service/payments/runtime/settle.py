@@ -131,7 +131,7 @@ class Settlement:
 
     def _captured(self, payment: Payment, created: Intent | None) -> Payment:
         """Take the money, unless that has happened or must not happen any more."""
-        intent_id = payment.intent_id or ""
+        intent_id = domain.attempt(payment)
         # Only what this run has just made and stored is known to be untouched; anything older is asked for first.
         intent = created or self._provider.read(intent_id)
         too_late = payment.cancelled or payment.is_expired(self._clock())
@@ -142,7 +142,7 @@ class Settlement:
         return _outcome(payment, intent)
 
     def _refunded(self, payment: Payment) -> Payment:
-        intent = self._provider.refund(payment.intent_id or "")
+        intent = self._provider.refund(domain.attempt(payment))
         if intent.state is not IntentState.REFUNDED:
             raise PendingError(f"refund of {intent.id} is {intent.state}")
         return domain.refunded(payment)
