@@ -112,6 +112,8 @@ def test_the_sandboxs_accounts_follow_the_same_rule(dynamodb):
     assert ledger.read("sbx_1") is None
     assert [ledger.write(account), ledger.write(account)] == [True, False]
     assert ledger.read("sbx_1") == account
+    (item,) = dynamodb.scan(TableName="payments")["Items"]
+    assert (item["intentId"], item["sk"]) == ({"S": "sbx_1"}, {"S": "SANDBOX"})
 
 
 class TestCalls:

@@ -96,7 +96,7 @@ class Settlement:
             ContradictionError: The event does not fit what is known.
         """
         payment = self._store.read(order_id) if seen_before else None
-        created = None
+        created = None  # pragma: no mutate - whatever is false says the same
         while (changed := decide(payment)) is not None:
             payment, created = self._save(payment, *self._prepared(changed))
         return self._drive(payment, created)

@@ -61,7 +61,7 @@ class PaymentStore:
         try:
             self._client.put_item(**self._table.next_version(item))
         except ClientError as error:
-            if not error_codes(error) <= CONDITION_FAILED:
+            if not error_codes(error) & CONDITION_FAILED:
                 raise
             current = refusing_item(error.response)
             raise StaleError(
@@ -96,7 +96,7 @@ class SandboxLedger:
         try:
             self._client.put_item(**self._table.next_version(item, counter="revision"))
         except ClientError as error:
-            if error_codes(error) <= CONDITION_FAILED:
+            if error_codes(error) & CONDITION_FAILED:
                 return False
             raise
         return True
