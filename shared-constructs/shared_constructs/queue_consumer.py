@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, Names, RemovalPolicy
+from aws_cdk import Aws, Duration, Fn, Names, RemovalPolicy
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SqsQueue
 from aws_cdk.aws_iam import PolicyStatement, Role
@@ -50,6 +50,9 @@ DLQ_RETENTION = Duration.days(14)
 
 QUEUE_NAME_LENGTH = 80
 """SQS's limit of a queue's name, in characters (SQS Developer Guide, "Amazon SQS standard queue quotas")."""
+
+STACK_ID_LENGTH = 8
+"""The first part of the UUID that a stack's id ends with, in characters."""
 
 MAX_BATCH_SIZE = 10
 """SQS: 1 to 10 messages per batch without a batch window."""
@@ -235,10 +238,7 @@ class QueueConsumer(Construct):
 
     def _queues(self, timeout: Duration, max_receive_count: int) -> tuple[Queue, Queue]:
         safe = {"encryption": QueueEncryption.SQS_MANAGED, "enforce_ssl": True}
-        # A name of ours, since queue and DLQ name each other, and CloudFormation can make only one of them first.
-        name = Names.unique_resource_name(
-            self, separator="-", allowed_special_characters="-", max_length=QUEUE_NAME_LENGTH
-        )
+        name = self._new_queue_name()
         source = Queue.from_queue_arn(self, "Source", self._stack.format_arn(service="sqs", resource=name))
         dlq_properties = self._customization.of(
             "dlq",
@@ -268,6 +268,20 @@ class QueueConsumer(Construct):
             )
             check_at_synth(self, lambda: [fault])
         return Queue(self, "Queue", **properties), dlq
+
+    def _new_queue_name(self) -> str:
+        """A name of ours, as queue and DLQ name each other and CloudFormation can make up only one of them first.
+
+        It ends with the beginning of the stack's id, another for each stack, so that a queue which outlives its stack is
+        in nobody's way when the stack is deployed again.
+        """
+        stack_id = Fn.select(2, Fn.split("/", Aws.STACK_ID))
+        creation = Fn.select(0, Fn.split("-", stack_id))
+        length = QUEUE_NAME_LENGTH - STACK_ID_LENGTH - 1
+        path = Names.unique_resource_name(
+            self, separator="-", allowed_special_characters="-", max_length=length
+        )
+        return f"{path}-{creation}"
 
     def _alarms(self, max_age: Duration, pipe: CfnPipe | None) -> list[Alarm]:
         customized = self._customization.of("alarms", enforced={})
