@@ -25,25 +25,25 @@ class _Files(JSONFileLoader):
         return None
 
 
-class RegionalServices(Loader):
-    """botocore's own data for clients of services that have an endpoint in every region.
+class RegionalService(Loader):
+    """botocore's own data for a client of one service that has an endpoint in every region.
 
     Two things are not read. Which services there are: botocore looks through some 400 directories, twice, to see whether
     the one that is asked for is among them. And `endpoints.json`, 1.2 MB with what was once special about each service in
     each region: botocore takes a request's endpoint from the service's own rules, and from here only a region's partition
     and the usual signature.
 
-    Attributes:
-        services: Those that are asked for, as boto3 names them.
+    Args:
+        service: As boto3 names it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
         super().__init__(file_loader=_Files())
-        self.services: set[str] = set()
+        self._service = service
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
-        """The services, of each of which botocore then finds the version."""
-        return sorted(self.services)
+        """The service, of which botocore then finds the version."""
+        return [self._service]
 
     def load_data_with_path(self, name: str) -> tuple[Any, str]:
         """Data and where they are; endpoints are those of the partitions."""

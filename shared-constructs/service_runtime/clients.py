@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,25 +12,18 @@ def client(service: str, *, config: Config | None = None) -> Any:
     """A client of an AWS service, configured by Lambda's environment.
 
     What `boto3.client` returns is botocore's client. boto3 around it loads S3's transfers and the factory of resources,
-    some 80 ms of every cold start, and botocore reads what it knows of all other services, another 40. All clients have
-    one session: a second one would cost what half a client does.
+    some 80 ms of every cold start, and botocore reads what it knows of all other services, another 40. Each client has a
+    session of its own: make it once, and keep it.
 
     Args:
         service: As boto3 names it (`dynamodb`); one with an endpoint in every region.
         config: Time limits and retries; botocore's own without it.
     """
-    session = _session()
-    session.get_component("data_loader").services.add(service)
-    return session.create_client(service, config=config)
-
-
-@cache
-def _session() -> Any:
     # Where nothing is called, a handler or a test should not load it.
     import botocore.session  # noqa: PLC0415
 
-    from service_runtime.client_data import RegionalServices  # noqa: PLC0415
+    from service_runtime.client_data import RegionalService  # noqa: PLC0415
 
     session = botocore.session.get_session()
-    session.register_component("data_loader", RegionalServices())
-    return session
+    session.register_component("data_loader", RegionalService(service))
+    return session.create_client(service, config=config)
