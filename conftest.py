@@ -41,7 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         on_the_cloud = is_end_to_end(item.path)
         if on_the_cloud:
             item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.xdist_group("local cloud" if on_the_cloud else str(item.path.parent)))
+        item.add_marker(
+            pytest.mark.xdist_group(
+                "local cloud" if on_the_cloud else str(item.path.parent.relative_to(ROOT))
+            )
+        )
     ordered: Sequence[pytest.Item] = sorted(
         items, key=lambda item: (not is_end_to_end(item.path), ROOT / "tests" not in item.path.parents)
     )
