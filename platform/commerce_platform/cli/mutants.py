@@ -34,7 +34,7 @@ SURVIVED = 1
 FAILED = 2
 """Exit status: the tests fail without any mutant, so nothing can be said."""
 CHILDREN = 2
-"""Mutants that are tried at once, as many as tests run at once elsewhere."""
+"""Mutants that are tried at once."""
 
 # A test that runs into its time limit has noticed, and so has one that makes the interpreter crash.
 _KILLED = frozenset({"killed", "timeout", "segfault", "caught by type check"})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from commerce_platform.cli.workspace import Workspace
 
+# One of them waits for the local cloud most of the time: two cores are busy.
 WORKERS = "3"
 END_TO_END = "e2e"
 
