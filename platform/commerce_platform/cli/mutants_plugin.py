@@ -2,6 +2,8 @@
 
 mutmut notes the functions that were called while a test ran. What a fixture of a wider scope called, it would ascribe to
 the first test that asked for the fixture; here it counts for every test that does.
+
+And a failure is enough: Hypothesis looks for no simpler one, which would take longer than all other tests together.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import Phase, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +26,12 @@ def _called() -> set[str]:
 
     called: set[str] = state()._stats  # noqa: SLF001 - what the trampolines write to
     return called
+
+
+def pytest_configure() -> None:
+    """Before the tests' modules are loaded."""
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    settings.load_profile("mutants")
 
 
 _by_fixture: dict[str, set[str]] = {}

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 from service_runtime.envelope import WireModel
 from service_runtime.problems import Problem
-from service_runtime.rest import RestRouter, Route, rest_router
+from service_runtime.rest import RestRouter, Route, claims, rest_router
 
 
 class Order(WireModel):
@@ -237,3 +237,32 @@ def test_only_the_stages_origins_may_read_answers_and_problems(monkeypatch, orig
         )
         assert given.headers.get("Access-Control-Allow-Origin") == allowed
         assert given.headers.get("Vary") == vary
+
+
+def test_a_problem_is_a_document_as_the_rfc_has_it(app):
+    given = answer(app, "GET", "/nowhere").body
+    assert given == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "Not found",
+        "instance": "request-1",
+    }
+
+
+def test_a_problem_may_have_a_type_and_a_title_of_its_own():
+    problem = Problem(409, detail="Gone already.", type="https://shop.example/sold-out", title="Sold out")
+    assert str(problem) == "409 Sold out: Gone already."
+    assert (problem.type, problem.title) == ("https://shop.example/sold-out", "Sold out")
+
+
+def test_claims_are_those_that_the_gateway_has_verified():
+    assert claims({"requestContext": {"authorizer": {"claims": {"sub": "alice"}}}}) == {"sub": "alice"}
+    for nobody in ({}, {"requestContext": None}, {"requestContext": {"authorizer": None}}):
+        assert claims(nobody) == {}
+
+
+def test_a_missing_body_is_told_beside_a_fault_of_the_path(app):
+    given = answer(app, "PUT", "/things/toolong").body
+    assert "thing" in given["detail"]
+    assert given["errors"] == [{"pointer": "#", "detail": "Field required"}]

@@ -1,13 +1,23 @@
 import hashlib
+import json
 import re
 import subprocess
 import sys
+import uuid
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service_runtime.envelope import EnvelopeError, Event, WireModel, correlation_id_or_new, event_id, rfc3339
+from service_runtime.envelope import (
+    MAX_DETAIL_BYTES,
+    EnvelopeError,
+    Event,
+    WireModel,
+    correlation_id_or_new,
+    event_id,
+    rfc3339,
+)
 
 
 class Placed(WireModel):
@@ -79,6 +89,28 @@ def test_a_consumer_reads_only_the_fields_of_its_model():
     assert event.source == "commerce.order"
 
 
+def test_the_envelope_is_that_of_eventbridge_around_the_detail():
+    event = placed(occurred_at=datetime(2026, 11, 21, tzinfo=UTC))
+    assert event.envelope() == {
+        "version": "0",
+        "id": str(uuid.UUID(event.metadata.event_id)),
+        "detail-type": "OrderPlaced.v1",
+        "source": "commerce.order",
+        "account": "111111111111",
+        "time": "2026-11-21T00:00:00.000Z",
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": event.detail(),
+    }
+
+
+def test_an_event_may_be_as_large_as_the_limit_counted_in_bytes_and_no_larger():
+    empty = len(json.dumps(placed(data="").detail(), ensure_ascii=False).encode())
+    assert placed(data="é" + "x" * (MAX_DETAIL_BYTES - empty - 2)).detail()
+    with pytest.raises(EnvelopeError, match=f"of o-1 has {MAX_DETAIL_BYTES + 1:,} bytes"):
+        placed(data="é" + "x" * (MAX_DETAIL_BYTES - empty - 1)).detail()
+
+
 def test_an_event_reads_back_as_it_was_written():
     event = placed()
     assert Event.parse(event.envelope()) == event
@@ -97,6 +129,28 @@ def test_an_event_reads_back_as_it_was_written():
 def test_what_is_no_event_is_refused_naming_the_field(change, message):
     with pytest.raises(EnvelopeError, match=message):
         Event.parse(placed().envelope() | change, data=Placed)
+
+
+def test_every_field_that_does_not_fit_is_named_with_the_event():
+    with pytest.raises(EnvelopeError) as told:
+        Event.parse(placed(data={}).envelope() | {"source": None}, data=Placed)
+    assert str(told.value) == (
+        "event 'OrderPlaced.v1' does not fit: source: Input should be a valid string; data.orderId: Field required"
+    )
+
+
+def test_what_is_no_json_becomes_it_and_what_is_unknown_is_left_out():
+    class Wish(WireModel):
+        wanted_at: datetime
+        note: str | None = None
+
+    assert placed(data=Wish(wanted_at=datetime(2026, 11, 21, tzinfo=UTC))).detail()["data"] == {
+        "wantedAt": "2026-11-21T00:00:00Z"
+    }
+
+
+def test_new_correlation_ids_differ():
+    assert correlation_id_or_new(None) != correlation_id_or_new(None)
 
 
 def test_times_are_utc_and_naive_ones_are_refused():
