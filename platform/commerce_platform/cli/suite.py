@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from commerce_platform.cli.workspace import Workspace
 
-# One of them waits for the local cloud most of the time: two cores are busy.
 WORKERS = "3"
+"""Runs of tests at once: one of them waits for the local cloud most of the time, so that two cores are busy."""
 END_TO_END = "e2e"
 
 
