@@ -1,17 +1,19 @@
 """Two writers of one cart: whatever the interleaving, nothing is lost."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cart_service.api.runtime import domain
+from cart_service.api.runtime import store as module
 from cart_service.api.runtime.domain import Cart, Owner, Product, ProductStatus
-from cart_service.api.runtime.store import MAX_ATTEMPTS, CartStore
+from cart_service.api.runtime.store import MAX_ATTEMPTS, ORDERS_REMEMBERED, CartStore
 from moto import mock_aws
-from service_runtime.envelope import Cause
+from service_runtime.dynamodb import from_attributes, to_attributes
+from service_runtime.envelope import Cause, rfc3339
 from service_runtime.money import Money
 from service_runtime.retries import ContentionError
 
@@ -89,6 +91,106 @@ def skus(store: CartStore, owner: Owner) -> set[str]:
 
 def issue(store: CartStore) -> None:
     store.issue(VISITOR, domain.issue(VISITOR, NOW), cause=CAUSE)
+
+
+@pytest.fixture
+def written_at(monkeypatch) -> datetime:
+    """What the store takes for the present moment."""
+    moment = NOW + timedelta(seconds=1)
+    monkeypatch.setattr(module, "utc_now", lambda: moment)
+    return moment
+
+
+def items(client) -> dict[tuple[str, str], dict[str, Any]]:
+    found = [from_attributes(item) for item in client.scan(TableName="carts")["Items"]]
+    return {(item.pop("pk"), item.pop("sk")): item for item in found}
+
+
+def item(lifetime: timedelta, written_at: datetime, **fields: Any) -> dict[str, Any]:
+    """A cart without lines as it is stored, with these changes."""
+    return {
+        "lines": [],
+        "version": 1,
+        "createdAt": rfc3339(NOW),
+        "expiresAt": rfc3339(NOW + lifetime),
+        "expiresAtEpoch": int((NOW + lifetime).timestamp()),
+        "total": {"amountMinor": 0, "currency": "EUR"},
+        "updatedAt": rfc3339(written_at),
+        "correlationId": "c-1",
+        "causationId": "r-1",
+        **fields,
+    }
+
+
+def test_an_issued_cart_is_stored_and_never_replaces_another(store, client, written_at):
+    issue(store)
+    expected = {("ANON#cart-1", "CART"): item(timedelta(days=7), written_at, cartId="cart-1")}
+    assert items(client) == expected
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        issue(store)
+    assert items(client) == expected
+
+
+def test_a_changed_cart_is_stored_as_it_is_read(store, client, written_at):
+    cart = put(store, ALICE, "BREAD")
+    assert cart == stored(store, ALICE)
+    money = {"amountMinor": 100, "currency": "EUR"}
+    line = {"sku": "BREAD", "name": "BREAD", "quantity": 1, "pricedAt": rfc3339(NOW)}
+    assert items(client) == {
+        ("CUST#alice", "CART"): item(
+            timedelta(days=90),
+            written_at,
+            cartId="alice",
+            total=money,
+            lines=[{**line, "unitPrice": money, "lineTotal": money}],
+        )
+    }
+
+
+def test_a_merge_stores_both_carts_and_returns_the_customers(store, client, written_at):
+    issue(store)
+    put(store, VISITOR, "BREAD")
+    assert merge(store) == stored(store, ALICE)
+    found = items(client)
+    assert found["ANON#cart-1", "CART"] == item(
+        timedelta(days=7), written_at, cartId="cart-1", version=3, mergedInto="alice"
+    )
+    assert found["CUST#alice", "CART"]["cartId"] == "alice"
+    assert found["CUST#alice", "CART"]["causationId"] == "r-1"
+
+
+def test_a_merge_that_is_refused_or_done_stores_nothing(store, client):
+    assert merge(store).reason == domain.Reason.NO_SUCH_CART
+    assert items(client) == {}
+    issue(store)
+    put(store, VISITOR, "BREAD")
+    merged, before = merge(store), items(client)
+    assert merge(store) == merged
+    assert items(client) == before
+
+
+def test_an_order_is_remembered_for_as_long_as_it_may_be_told_again(store, client, written_at):
+    put(store, ALICE, "BREAD")
+    subtract(store)
+    found = items(client)
+    assert found["CUST#alice", "ORDER#order-1"] == {
+        "correlationId": "c-1",
+        "causationId": "r-1",
+        "expiresAtEpoch": int((written_at + ORDERS_REMEMBERED).timestamp()),
+    }
+    assert found["CUST#alice", "CART"]["version"] == 2
+    assert found["CUST#alice", "CART"]["causationId"] == "r-1"
+
+
+def test_a_product_is_read_from_the_projection(store, client):
+    assert store.product("BREAD") is None
+    price = Money(amount_minor=350, currency="EUR")
+    fields = {"sku": "BREAD", "name": "Bread", "price": price.model_dump(by_alias=True), "status": "RETIRED"}
+    projected = to_attributes({"pk": "PRODUCT#BREAD", "sk": "PRODUCT", "version": 3, **fields})
+    client.put_item(TableName="carts", Item=projected)
+    assert store.product("BREAD") == Product(
+        sku="BREAD", name="Bread", price=price, status=ProductStatus.RETIRED
+    )
 
 
 def test_two_writers_of_one_cart_lose_nothing(store):
@@ -194,6 +296,7 @@ def test_who_loses_every_time_is_told_and_has_changed_nothing(client, waits):
     contended = CartStore(table_name="carts", client=Failing(client, *conflicts), sleep=waits.append)
     with pytest.raises(ContentionError):
         put(contended, ALICE, "BREAD")
+    assert len(waits) == MAX_ATTEMPTS - 1
     assert stored(contended, ALICE) is None
 
 

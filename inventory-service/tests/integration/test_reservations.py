@@ -1,5 +1,7 @@
 """The function end to end on moto: SQS batches in, stock and reservations out."""
 
+import json
+
 import pytest
 from botocore.awsrequest import AWSResponse
 from service_testing.local_cloud import eventually
@@ -121,6 +123,32 @@ def test_a_receipt_counts_once(inventory):
     assert inventory.stock("TARTE-CITRON") == (2, 0, 2)
 
 
+def test_a_delivery_can_be_traced_to_its_message(inventory):
+    inventory.receive("OPERA", 5, "note-17")
+
+    for item in (inventory.item("STOCK#OPERA", "STOCK"), inventory.item("STOCK#OPERA", "RECEIPT#note-17")):
+        assert (item["correlationId"], item["causationId"]) == ("c1", "message-1")
+
+
+def test_what_has_changed_is_counted_under_its_keys(inventory, capsys):
+    inventory.receive("OPERA", 5, "note-17")
+    inventory.receive("OPERA", 5, "note-17")
+    request = inventory.request("o1", OPERA=2)
+    inventory.deliver(request, request)
+    inventory.deliver(inventory.event("OrderConfirmed.v1", "o1"))
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    order = {"correlation_id": "correlation-o1", "orderId": "o1"}
+    expected = [
+        {"PiecesReceived": [5.0], "correlation_id": "c1", "sku": "OPERA", "receiptId": "note-17"},
+        {"ReservationsReserved": [1.0], **order},
+        {"ReservationsCommitted": [1.0], **order},
+    ]
+    assert len(lines) == len(expected)
+    for line, fields in zip(lines, expected, strict=True):
+        assert line.items() >= fields.items()
+
+
 def test_fifty_lines_fit_into_one_reservation(inventory):
     skus = [f"SKU-{number}" for number in range(50)]
     for sku in skus:
@@ -172,7 +200,9 @@ def test_news_that_contradict_the_records_go_to_the_dead_letters(inventory):
 def test_a_receipt_that_is_none_goes_to_the_dead_letters(inventory, quantity):
     assert inventory.receive("OPERA", quantity)
 
-    assert len(inventory.dead_letters()) == 1
+    (letter,) = inventory.dead_letters()
+    assert letter["reason"].startswith("not a receipt: ")
+    assert "quantity" in letter["reason"]
     assert inventory.stock("OPERA") == (0, 0, 0)
 
 

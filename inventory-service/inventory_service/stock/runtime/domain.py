@@ -107,13 +107,11 @@ class Change:
     """A reservation's next version and what it does to the stock of each of its lines, all or nothing.
 
     Attributes:
-        before: The version that this change builds on, None for the first.
-        after: The version it makes.
+        after: The version it makes, of the one before it.
         on_hand: Pieces that come into the house per piece of a line: 0, or -1 when they leave it.
         reserved: Pieces set aside per piece of a line: 1, 0 or -1.
     """
 
-    before: Reservation | None
     after: Reservation
     on_hand: int = 0
     reserved: int = 0
@@ -146,16 +144,16 @@ def reserve(current: Reservation | None, request: Request, *, now: datetime) -> 
     )
     if base.status is Status.RESERVED:
         # The order asks again, as its first wait has ended: the answer is repeated, the stock is not taken twice.
-        return Change(before=current, after=replace(answered, lines=base.lines))
+        return Change(after=replace(answered, lines=base.lines))
     if now >= request.expires_at:
-        return Change(before=current, after=replace(answered, reason=Reason.EXPIRED))
-    return Change(before=current, after=replace(answered, status=Status.RESERVED), reserved=1)
+        return Change(after=replace(answered, reason=Reason.EXPIRED))
+    return Change(after=replace(answered, status=Status.RESERVED), reserved=1)
 
 
 def reject(change: Change, shortages: tuple[Shortage, ...]) -> Change:
     """The same request, answered with the lines that were short; the stock stays as it is."""
     after = replace(change.after, status=Status.REJECTED, reason=Reason.OUT_OF_STOCK, shortages=shortages)
-    return Change(before=change.before, after=after)
+    return Change(after=after)
 
 
 def advance(current: Reservation | None, order_id: str, target: Status) -> Change | None:
@@ -182,7 +180,6 @@ def advance(current: Reservation | None, order_id: str, target: Status) -> Chang
     base = current or Reservation(order_id=order_id, status=target, version=0)
     held = status in (Status.RESERVED, Status.COMMITTED)
     return Change(
-        before=current,
         after=replace(base, status=target, version=base.version + 1),
         on_hand=-1 if target is Status.FULFILLED else 0,
         reserved=-1 if held and target in (Status.FULFILLED, Status.RELEASED) else 0,

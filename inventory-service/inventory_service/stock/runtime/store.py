@@ -130,7 +130,7 @@ class StockStore:
         """Make a change and its effect on every line's stock, all or nothing.
 
         Raises:
-            ConcurrentChangeError: The reservation is no longer `change.before`.
+            ConcurrentChangeError: The reservation is not at the version before `change.after`.
             OutOfStockError: A line to be reserved has too few pieces left.
             ContentionError: Conflicts or throttling outlasted every attempt.
         """
