@@ -34,7 +34,7 @@ SURVIVED = 1
 FAILED = 2
 """Exit status: the tests fail without any mutant, so nothing can be said."""
 CHILDREN = 2
-"""Mutants that are tried at once."""
+"""Mutants that are tried at once, of all but constructs."""
 
 # A test that runs into its time limit has noticed, and so has one that makes the interpreter crash.
 _KILLED = frozenset({"killed", "timeout", "segfault", "caught by type check"})
@@ -55,6 +55,32 @@ _PRELOADED = (
     "pytest",
     "requests",
     "yaml",
+)
+# The same for constructs. Forks share the one Node process in which the CDK lives, hence one at a time.
+_CDK = (
+    "aws_cdk",
+    "aws_cdk.aws_apigateway",
+    "aws_cdk.aws_cloudwatch",
+    "aws_cdk.aws_cloudwatch_actions",
+    "aws_cdk.aws_codedeploy",
+    "aws_cdk.aws_cognito",
+    "aws_cdk.aws_dynamodb",
+    "aws_cdk.aws_events",
+    "aws_cdk.aws_events_targets",
+    "aws_cdk.aws_eventschemas",
+    "aws_cdk.aws_iam",
+    "aws_cdk.aws_lambda",
+    "aws_cdk.aws_lambda_event_sources",
+    "aws_cdk.aws_logs",
+    "aws_cdk.aws_pipes",
+    "aws_cdk.aws_scheduler",
+    "aws_cdk.aws_scheduler_targets",
+    "aws_cdk.aws_sns",
+    "aws_cdk.aws_sqs",
+    "aws_cdk.aws_ssm",
+    "aws_cdk.aws_stepfunctions",
+    "aws_cdk.aws_wafv2",
+    "cdk_nag",
 )
 # A process's start counts as its test's time, and takes longer than many a test: hence the time limit's constant.
 _SETTINGS = """\
@@ -90,6 +116,7 @@ class Campaign:
         tests: Files and folders of tests, relative to the project.
         killed_percent: How many of a hundred mutants have to be noticed, 0 by default: none.
         without_survivors: Globs of the files in which every mutant has to be noticed.
+        constructs: Whether it is code of constructs; the CDK is then imported once, and one mutant tried at a time.
     """
 
     project: Path
@@ -99,6 +126,12 @@ class Campaign:
     tests: tuple[str, ...]
     killed_percent: int = 0
     without_survivors: tuple[str, ...] = ()
+    constructs: bool = False
+
+    @property
+    def children(self) -> int:
+        """How many of its mutants are tried at once."""
+        return 1 if self.constructs else CHILDREN
 
     @property
     def title(self) -> str:
@@ -235,7 +268,9 @@ def _prepared(workspace: Workspace, campaign: Campaign) -> Path:
         for name in (campaign.package, "tests"):
             (folder / name).symlink_to(campaign.project / name)
         (folder / "setup.cfg").write_text(settings, "utf-8")
-        (folder / "preloaded.txt").write_text("\n".join(_PRELOADED), "utf-8")
+        (folder / "preloaded.txt").write_text(
+            "\n".join((*_PRELOADED, *(_CDK if campaign.constructs else ()))), "utf-8"
+        )
         (folder / "digest").write_text(known, "utf-8")
     return folder
 
@@ -249,7 +284,7 @@ def _mutmut(
         output.status(f"{campaign.title}: making mutants, and the tests without them") as status,
         (folder / "log").open("w", buffering=1, encoding="utf-8") as log,
         subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "mutmut", "run", "--max-children", str(CHILDREN), *chosen],
+            [sys.executable, "-m", "mutmut", "run", "--max-children", str(campaign.children), *chosen],
             cwd=folder,
             env=_environment(workspace),
             stdout=subprocess.PIPE,

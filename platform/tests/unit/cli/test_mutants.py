@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from commerce_platform.cli import mutants
 from commerce_platform.cli.errors import CliError
@@ -59,6 +61,11 @@ def test_a_sample_that_is_no_commit_is_refused(sample):
 def test_where_none_may_survive_the_names_of_those_that_did_are_told(campaign):
     unbearable = mutants.score_of(RESULTS).where_none_may_be(campaign)
     assert unbearable == ("toy.rules.x_total__mutmut_2", "toy.rules.xǁCartǁput__mutmut_1")
+
+
+def test_constructs_are_tried_one_at_a_time_as_they_share_one_process(campaign):
+    assert campaign.children == mutants.CHILDREN
+    assert dataclasses.replace(campaign, constructs=True).children == 1
 
 
 def test_a_project_without_a_declaration_says_where_it_belongs(workspace):
