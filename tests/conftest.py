@@ -23,14 +23,16 @@ class CommandLine:
     def run(
         self, *arguments: str, module: str = "commerce_platform.cli", check: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env={**os.environ, "COMMERCE_LOCAL_DIR": str(self.folder), **environment},
             capture_output=True,
             text=True,
-            check=check,
+            check=False,
         )
+        assert done.returncode == 0 or not check, f"{module} {arguments}\n{done.stdout}\n{done.stderr}"
+        return done
 
 
 @pytest.fixture(scope="session")
