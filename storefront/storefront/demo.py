@@ -174,10 +174,9 @@ def place_orders(commerce: Commerce, skus: Sequence[str], console: Console) -> s
         for scenario, sku in zip(SCENARIOS, skus, strict=False)
     ]
     for scenario, order in placed:
-        if scenario.cancel_at:
-            # On a machine too busy for its time limit it is cancelled already.
-            if order.follow((scenario.cancel_at, *ENDED))["status"] != "CANCELLED":
-                accepted(order.cancel(), "The cancellation")
+        # On a machine too busy for its time limit it is cancelled already.
+        if scenario.cancel_at and "CANCELLED" not in statuses(order.follow((scenario.cancel_at, *ENDED))):
+            accepted(order.cancel(), "The cancellation")
     for scenario, order in placed:
         with console.status(f"{scenario.title}: {order.id}"):
             ended = order.follow(("CANCELLED",) if scenario.cancel_at else ENDED)
