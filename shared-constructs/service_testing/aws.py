@@ -38,6 +38,21 @@ def _session() -> Any:
     )
 
 
+def create_table(name: str) -> None:
+    """Make a table with the keys of a `ServiceTable`, texts `pk` and `sk`, for tests of a store without its template.
+
+    Args:
+        name: The table's.
+    """
+    keys = {"pk": "HASH", "sk": "RANGE"}
+    client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": each, "KeyType": kind} for each, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
 def unqualified(name: str) -> str:
     """The name or ARN of a function or state machine, from one with an alias or version at its end."""
     return ":".join(name.split(":")[: 7 if name.startswith("arn:") else 1])

@@ -12,6 +12,7 @@ from moto import mock_aws
 from service_runtime.dynamodb import from_attributes, to_attributes
 from service_runtime.envelope import Event
 from service_runtime.retries import ContentionError
+from service_testing.aws import create_table
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -34,15 +35,7 @@ def module():
 def client(module, monkeypatch):
     with mock_aws():
         client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="carts",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table("carts")
         monkeypatch.setattr(module, "store", module.CartStore(table_name="carts", client=client))
         yield client
 

@@ -16,6 +16,7 @@ from service_runtime.dynamodb import from_attributes, to_attributes
 from service_runtime.envelope import Cause, rfc3339
 from service_runtime.money import Money
 from service_runtime.retries import ContentionError
+from service_testing.aws import create_table
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
 CAUSE = Cause(correlation_id="c-1", causation_id="r-1")
@@ -28,18 +29,7 @@ def client(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")
-        client.create_table(
-            TableName="carts",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table("carts")
         yield client
 
 

@@ -13,6 +13,7 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from service_runtime.envelope import Event
+from service_testing.aws import create_table
 
 TABLE = "stock"
 
@@ -132,18 +133,7 @@ class Inventory:
 def inventory(monkeypatch):
     with mock_aws():
         dynamodb, sqs = boto3.resource("dynamodb"), boto3.client("sqs")
-        dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(TABLE)
         dlq_url = sqs.create_queue(QueueName="dlq")["QueueUrl"]
         monkeypatch.setenv("CONSUMER_QUEUE_URL", sqs.create_queue(QueueName="queue")["QueueUrl"])
         monkeypatch.setenv("CONSUMER_DLQ_URL", dlq_url)

@@ -14,6 +14,7 @@ from moto import mock_aws
 from service_runtime.dynamodb import from_attributes, to_attributes
 from service_runtime.envelope import Cause, rfc3339
 from service_runtime.retries import ContentionError
+from service_testing.aws import create_table
 
 FIRST, THEN = datetime(2026, 11, 21, 8, tzinfo=UTC), datetime(2026, 11, 21, 9, tzinfo=UTC)
 ORDERED = Cause(correlation_id="conversation-1", causation_id="event-1")
@@ -32,15 +33,7 @@ REJECTED = replace(
 def client():
     with mock_aws():
         client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="stock",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table("stock")
         yield client
 
 

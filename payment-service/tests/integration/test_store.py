@@ -16,6 +16,7 @@ from payment_service.payments.runtime.settle import Settlement, StaleError
 from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
 from service_runtime.envelope import rfc3339, utc_now
 from service_runtime.money import Money
+from service_testing.aws import create_table
 
 NOW = utc_now().replace(microsecond=0)
 REQUEST = domain.Request(
@@ -40,12 +41,7 @@ def _aws(monkeypatch):
 @pytest.fixture
 def dynamodb():
     client = boto3.client("dynamodb")
-    client.create_table(
-        TableName="payments",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table("payments")
     return client
 
 

@@ -4,6 +4,7 @@ import boto3
 import pytest
 from moto import mock_aws
 from service_runtime.dynamodb import Table, from_attributes, to_attributes
+from service_testing.aws import create_table
 
 ITEM = {
     "pk": "CUST#alice",
@@ -17,15 +18,7 @@ ITEM = {
 def client():
     with mock_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")
-        client.create_table(
-            TableName="carts",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table("carts")
         yield client
 
 
