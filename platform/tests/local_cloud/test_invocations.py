@@ -106,6 +106,34 @@ def test_a_function_is_ended_at_its_timeout_whatever_it_has_started(cloud: Cloud
     assert _invoke(cloud)[0] == "again"
 
 
+def test_an_alias_is_held_to_its_functions_reserved_concurrency(cloud: Cloud) -> None:
+    name, lambda_ = "function:live", cloud.client("lambda")
+    cloud.function(
+        """
+        import boto3, json
+        from botocore.config import Config
+
+        def handler(event, context):
+            if not event:
+                return "alone"
+            client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
+            try:
+                return json.load(client.invoke(FunctionName=event)["Payload"])
+            except client.exceptions.TooManyRequestsException as error:
+                return error.response["Reason"]
+        """,
+        Publish=True,
+    )
+    lambda_.create_alias(FunctionName="function", Name="live", FunctionVersion="1")
+
+    assert _invoke(cloud, name, name)[0] == "alone"
+    lambda_.put_function_concurrency(FunctionName="function", ReservedConcurrentExecutions=1)
+    assert _invoke(cloud, name, name)[0] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert _invoke(cloud, name, "function")[0] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    lambda_.delete_function_concurrency(FunctionName="function")
+    assert _invoke(cloud, name, name)[0] == "alone"
+
+
 def test_a_worker_that_ends_or_closes_its_pipes_is_replaced(cloud: Cloud) -> None:
     cloud.function(
         """

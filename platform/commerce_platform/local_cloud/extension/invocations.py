@@ -8,7 +8,8 @@ what a module writes while it is imported. A function's time limit leaves out th
 processor for it (`starved`).
 
 And in `services/lambda_svc.py`: each invocation's log stream, which is kept for ever (`_emit_lambda_logs`, 5011); of each
-function the latest are.
+function the latest are. And reserved concurrency, which was looked for at the version that an alias leads to
+(`_reserved_concurrency`, 5116) and is the function's, as its counter is.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ GUARDS = (
     Guard("core.lambda_runtime.Worker._read_stderr", "d8eb30038f94"),
     Guard("lambda_svc._emit_lambda_logs", "111efbf06968"),
     Guard("core.lambda_runtime.Worker._drain_stderr", "71498e9146ca"),
+    Guard("lambda_svc._reserved_concurrency", "ebec4b4bba77"),
 )
 
 STRAY_LINES = 200
@@ -72,6 +74,7 @@ def apply() -> None:
         ('response["log"] = self._drain_stderr_bounded()', 'response["log"] = self._drain_stderr()'),
     )
     lambda_svc._emit_lambda_logs = _forgetting(lambda_svc._emit_lambda_logs)
+    lambda_svc._reserved_concurrency = _of_the_function(lambda_svc._reserved_concurrency)
     spawn = worker._spawn
 
     def spawn_reading(self: Any) -> None:
@@ -169,6 +172,13 @@ def _forgetting(emit: Callable[..., None]) -> Callable[..., None]:
             streams.pop(next(iter(streams)), None)
 
     return emit_and_forget
+
+
+def _of_the_function(reserved: Callable[..., int | None]) -> Callable[..., int | None]:
+    def reserved_for_all_versions(found: dict[str, Any], config: dict[str, Any]) -> int | None:
+        return reserved(lambda_svc._functions.get(config.get("FunctionName")) or found, config)
+
+    return reserved_for_all_versions
 
 
 def _log_until_started(worker: Any) -> None:
