@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,9 +10,11 @@ import subprocess
 import sys
 
 import pytest
+from commerce_platform.cli.board import Board
 from commerce_platform.cli.errors import CliError
-from commerce_platform.cli.review import Change, Flag, States, checked_out, compare, cost, markdown
+from commerce_platform.cli.review import Change, Flag, States, checked_out, compare, cost, markdown, states
 from commerce_platform.cli.workspace import Workspace
+from rich.console import Console
 
 WORKSPACE = Workspace.here()
 ATTRIBUTES = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "id")]
@@ -213,6 +216,12 @@ def test_a_commit_is_read_without_touching_what_is_worked_on(repository):
 def test_what_is_no_commit_is_refused(repository, name):
     with pytest.raises(CliError, match="neither a commit nor a folder"):
         checked_out(repository, name)
+
+
+def test_what_is_no_commit_is_refused_before_anything_is_synthesized(repository, monkeypatch):
+    monkeypatch.setattr("commerce_platform.cli.cdk.synthesize", lambda *_given: pytest.fail("synthesized"))
+    with Board(Console()) as board, pytest.raises(CliError, match="AGAINST=nope is neither"):
+        asyncio.run(states(repository, None, "dev", "nope", board))
 
 
 def run(tmp_path, *arguments):

@@ -151,11 +151,16 @@ def status() -> None:
 
 @cli.command()
 def trace(
-    identifier: Annotated[str, typer.Option("--id", help="An aggregate's or a correlation's id.")] = "",
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="An aggregate's or a correlation's id.")
+    ] = None,
 ) -> None:
     """Show everything that happened to an order, a payment, a request, below what set it off."""
     from commerce_platform.cli import trace as traces  # noqa: PLC0415 - needed here alone
 
+    identifier, *others = ids or [""]
+    if others:
+        raise CliError("ORDER or ID, not both.", f"make trace ORDER={identifier}")
     workspace = topologies.chosen(Workspace.here(), None)
     cloud = standing.require_current(workspace)
     traces.show(list(accounts(workspace, cloud)), identifier, output)

@@ -119,10 +119,10 @@ async def states(workspace: Workspace, service: str | None, stage: str, against:
         CliError: `against` is neither; or an app cannot be synthesized.
     """
     chosen = workspace.select(service)
-    after = await _templates(workspace, chosen, stage, board)
     kept = Path(against)
     if await asyncio.to_thread(kept.is_dir):
         before = _read([kept])
+        after = await _templates(workspace, chosen, stage, board)
         wanted = tuple(app.stack_prefix(stage) for app in chosen)
         return States(
             {stack: each for stack, each in before.items() if stack in after or stack.startswith(wanted)},
@@ -130,6 +130,7 @@ async def states(workspace: Workspace, service: str | None, stage: str, against:
         )
     with board.step(against, "reading that commit", "read"):
         former = checked_out(workspace, against)
+    after = await _templates(workspace, chosen, stage, board)
     apps = [app for app in former.apps if service is None or app.name in {one.name for one in chosen}]
     return States(await _templates(former, apps, stage, board, of=against), after, former)
 

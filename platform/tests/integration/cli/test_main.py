@@ -51,6 +51,12 @@ def test_whose_contract_is_added_must_be_said(tmp_path):
     assert "make contract-add SERVICE=loyalty-service EVENT=commerce.order/OrderConfirmed.v1" in done.stderr
 
 
+def test_one_thing_is_traced_at_a_time(tmp_path):
+    done = run(tmp_path, "trace", "--id", "order-0001", "--id", "request-0001")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "ORDER or ID, not both.\nmake trace ORDER=order-0001\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
