@@ -57,7 +57,8 @@ def released(
 
     Args:
         order: The order, of one line.
-        payment: The order's payment, if one was asked for.
+        payment: The order's payment, without an amount if the cancellation was there before the payment was asked for;
+            nothing of it if the payment service has heard of neither.
         for_sale: How many pieces of its product are for sale now.
         before: How many were before it was placed.
 
@@ -71,9 +72,11 @@ def released(
     lines = [_entry(margin, "inventory", status, pieces)]
     if payment:
         taken = "was taken and given back" if payment["status"] == "REFUNDED" else "was not taken"
+        amount = payment.get("amount")
         at = milliseconds(order["timeline"][0]["at"], payment["updatedAt"])
         drawn = f"{at:>8,} ms{margin[11:]}"
-        lines.append(_entry(drawn, "payment", payment["status"], f"{money(payment['amount'])} {taken}"))
+        detail = f"{money(amount)} {taken}" if amount else "nothing was asked for before"
+        lines.append(_entry(drawn, "payment", payment["status"], detail))
     return lines
 
 

@@ -60,6 +60,14 @@ def test_what_a_cancelled_order_has_given_back_stands_below_its_timeline(status,
     assert stock.index(told) == paid.index(status) == entry.index("CANCELLED")
 
 
+def test_a_cancellation_that_was_there_before_the_payment_was_asked_for_has_no_amount():
+    """A race that every customer can win who cancels while the stock is being reserved."""
+    payment = {"status": "DECLINED", "reason": "CANCELLED", "updatedAt": "2026-01-01T10:00:00.300Z"}
+    _, paid = timeline.released(CANCELLED, payment, for_sale=12, before=12)
+    said = Text.from_markup(paid).plain.split(maxsplit=4)
+    assert said == ["300", "ms", "payment", "DECLINED", "nothing was asked for before"]
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "drawn"),
     [(0, 100, "━━━━━━━━━━"), (0, 50, "━━━━━     "), (50, 100, "     ━━━━━"), (100, 100, "         ━")],
