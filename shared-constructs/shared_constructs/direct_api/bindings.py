@@ -27,7 +27,6 @@ from shared_constructs.direct_api.vtl import (
     identifier,
     joined,
     json_string,
-    json_text,
     literal,
 )
 
@@ -250,7 +249,7 @@ class Bindings:
             case Parameter() | BodyField() | Claim() | Context():
                 return encoding.string(self.reference(value))
             case _:
-                return encoding.static(json_text(value))
+                return encoding.text(value)
 
     def document(  # noqa: PLR0911 - one answer per type
         self, value: Document, encoding: Encoding

@@ -168,7 +168,7 @@ _PROBLEM: Final = (
     )
     + "$members"
 )
-_IS_PROBLEM: Final = r"""$text.matches('[{] *"problem" *: *[{][\s\S]*')"""
+_IS_PROBLEM: Final = r"""$text.matches('[{]\s*"problem"\s*:\s*[{][\s\S]*')"""
 _IS_COMPLETE: Final = (
     "$output.size() == 1 && $status.matches('[45][0-9][0-9]') && \"$!problem.get('detail')\" != \"\""
 )

@@ -138,15 +138,17 @@ def joined(
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
-    """How JSON is written into the place where it goes.
+    """How JSON, or plain text, is written into the place where it goes.
 
     Attributes:
         static: Encodes JSON text known at synth.
-        string: Encodes a run-time string for the inside of a JSON string.
+        text: Encodes text known at synth for the inside of a string.
+        string: Encodes a run-time string for the inside of a string.
         json: Encodes run-time JSON.
     """
 
     static: Callable[[str], str]
+    text: Callable[[str], str]
     string: Callable[[str], str]
     json: Callable[[str], str]
 
@@ -155,18 +157,24 @@ def _url_encode(reference: str) -> str:
     return f"$util.urlEncode({reference})"
 
 
-JSON: Final = Encoding(static=str, string=escape, json=str)
+JSON: Final = Encoding(static=str, text=json_text, string=escape, json=str)
 """JSON as it is."""
 
 JSON_IN_STRING: Final = Encoding(
-    static=json_text, string=lambda reference: escape(escape(reference)), json=escape
+    static=json_text,
+    text=lambda text: json_text(json_text(text)),
+    string=lambda reference: escape(escape(reference)),
+    json=escape,
 )
 """JSON inside a JSON string, as Step Functions takes it."""
 
 JSON_IN_FORM: Final = Encoding(
-    static=url_text, string=lambda reference: _url_encode(escape(reference)), json=_url_encode
+    static=url_text,
+    text=lambda text: url_text(json_text(text)),
+    string=lambda reference: _url_encode(escape(reference)),
+    json=_url_encode,
 )
 """JSON inside a form field, as SQS's query protocol takes it."""
 
-FORM: Final = Encoding(static=url_text, string=_url_encode, json=_url_encode)
+FORM: Final = Encoding(static=url_text, text=url_text, string=_url_encode, json=_url_encode)
 """Plain text inside a form field."""

@@ -193,7 +193,10 @@ class UpdateItem:
             sets.append((None, f"{alias} = list_append(if_not_exists({alias}, {empty}), {element})"))
         sets += [(None, each) for each in self._versioning(expressions)]
         adds = [
-            (request.presence(value), f"{expressions.name(name)} {_number(expressions, name, value)}")
+            (
+                presence := request.presence(value),
+                f"{expressions.name(name, presence)} {_number(expressions, name, value)}",
+            )
             for name, value in self.add.items()
         ]
         return (
