@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 from unittest.mock import patch
 
@@ -17,7 +18,7 @@ from service_testing.intrinsics import Resolver, UnresolvableError
 from service_testing.resources import CREATORS, DeployedResource, Identity, made_up_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from service_testing.templates import Template
@@ -37,8 +38,8 @@ _ENVIRONMENT: Final = {
 class Stacks:
     """Templates brought to life in moto; a context manager.
 
-    Tables, queues, buses, topics, parameters, secrets and state machines exist; everything else has a made-up name, so
-    that references to it resolve. References between stacks (exports, SSM parameters) resolve among the templates;
+    Tables, queues, buses, topics, parameters, secrets and state machines exist, those without a name of their own from
+    the first time that something refers to them; everything else has a made-up name, so that references to it resolve. References between stacks (exports, SSM parameters) resolve among the templates;
     what the platform publishes has stand-ins (a real bus among them); any other missing parameter is an error that says
     how to give it.
 
@@ -55,6 +56,7 @@ class Stacks:
         self._resolvers = {stack: Resolver(stack, each, self) for stack, each in self._templates.items()}
         self._identities: dict[tuple[str, str], Identity] = {}
         self._resources: dict[tuple[str, str], DeployedResource] = {}
+        self._by_type: dict[str, list[DeployedResource]] = {}
         self._functions: dict[str, LocalFunction] = {}
         self._entered = ExitStack()
 
@@ -64,8 +66,8 @@ class Stacks:
             for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
                 os.environ.pop(name, None)
             entered.enter_context(mock_aws())
-            for stack, logical_id, resource in self._declared():
-                if resource["Type"] in CREATORS:
+            for stack, logical_id, resource in self._declared:
+                if resource["Type"] in CREATORS and _can_be_called_by_name(resource):
                     self._identity(stack, logical_id)
             self._entered = entered.pop_all()
         return self
@@ -79,13 +81,14 @@ class Stacks:
 
     def resources(self, resource_type: str = "") -> list[DeployedResource]:
         """Every resource of a type (`AWS::SQS::Queue`), of a service (`AWS::SQS::`) or at all, properties resolved."""
-        return [
-            self._resource(stack, logical_id, resource)
-            for stack, logical_id, resource in self._declared()
-            if f"{resource['Type']}::".startswith(
-                resource_type.removesuffix("::") + "::" if resource_type else ""
-            )
-        ]
+        if resource_type not in self._by_type:
+            kind = resource_type.removesuffix("::") + "::" if resource_type else ""
+            self._by_type[resource_type] = [
+                self._resource(stack, logical_id, resource)
+                for stack, logical_id, resource in self._declared
+                if f"{resource['Type']}::".startswith(kind)
+            ]
+        return [*self._by_type[resource_type]]
 
     def resource(self, construct_id: str, resource_type: str = "") -> DeployedResource:
         """The one resource of a construct, of a type as of `resources`.
@@ -197,12 +200,15 @@ class Stacks:
             )
         return self._ssm_value(key.partition(":")[0])
 
-    def _declared(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    @cached_property
+    def _declared(self) -> Sequence[tuple[str, str, dict[str, Any]]]:
         """Stack, logical id and declaration of every resource whose condition holds."""
-        for stack, template in self._templates.items():
-            for logical_id, resource in template.get("Resources", {}).items():
-                if "Condition" not in resource or self._resolvers[stack].condition(resource["Condition"]):
-                    yield stack, logical_id, resource
+        return [
+            (stack, logical_id, resource)
+            for stack, template in self._templates.items()
+            for logical_id, resource in template.get("Resources", {}).items()
+            if "Condition" not in resource or self._resolvers[stack].condition(resource["Condition"])
+        ]
 
     def _resource(self, stack: str, logical_id: str, declared: Mapping[str, Any]) -> DeployedResource:
         if (stack, logical_id) not in self._resources:
@@ -241,12 +247,20 @@ class Stacks:
 
     def _published(self, path: str) -> str | None:
         """The value of an SSM parameter of any of the stacks."""
-        for stack, logical_id, resource in self._declared():
+        for stack, logical_id, resource in self._declared:
             if resource["Type"] != "AWS::SSM::Parameter":
                 continue
             if self._resolvers[stack].resolve(resource["Properties"].get("Name")) == path:
                 return self.attribute(stack, logical_id, "Value")
         return None
+
+
+def _can_be_called_by_name(resource: Mapping[str, Any]) -> bool:
+    """Whether code can find a resource that no reference has led it to."""
+    kind, properties = resource["Type"].rpartition("::")[2], resource.get("Properties", {})
+    return kind == "Parameter" or any(
+        isinstance(properties.get(name), str) for name in ("Name", f"{kind}Name")
+    )
 
 
 def logical_name(construct_id: str) -> str:

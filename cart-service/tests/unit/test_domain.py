@@ -8,6 +8,7 @@ from cart_service.api.runtime.domain import (
     Cart,
     Merge,
     Owner,
+    OwnerKind,
     Product,
     ProductStatus,
     Reason,
@@ -94,17 +95,17 @@ def test_a_customers_cart_is_made_by_the_first_line_and_lives_ninety_days():
 
 
 @pytest.mark.parametrize(
-    ("offered", "reason"),
+    ("offered", "reason", "said"),
     [
-        (None, Reason.UNKNOWN_PRODUCT),
-        (product(status=ProductStatus.RETIRED), Reason.PRODUCT_RETIRED),
-        (product(currency="USD"), Reason.WRONG_CURRENCY),
+        (None, Reason.UNKNOWN_PRODUCT, "There is no product with this sku."),
+        (product(status=ProductStatus.RETIRED), Reason.PRODUCT_RETIRED, "BREAD is no longer on sale."),
+        (product(currency="USD"), Reason.WRONG_CURRENCY, "BREAD is priced in USD; carts hold EUR only."),
     ],
 )
-def test_what_is_not_for_sale_cannot_be_put(offered, reason):
+def test_what_is_not_for_sale_cannot_be_put(offered, reason, said):
     rejected = put_line(filled(VISITOR, "BREAD"), VISITOR, offered, 1, NOW)
     assert isinstance(rejected, Rejected)
-    assert rejected.reason == reason
+    assert (rejected.reason, rejected.detail) == (reason, said)
 
 
 def test_a_retired_product_stays_in_the_cart_until_removed():
@@ -117,6 +118,7 @@ def test_the_fiftieth_line_fits_the_next_does_not_and_known_ones_still_change():
     cart = filled(VISITOR, *(f"SKU-{number}" for number in range(MAX_LINES)))
     rejected = put_line(cart, VISITOR, product("ONE-MORE"), 1, NOW)
     assert (rejected.reason, rejected.lines) == (Reason.TOO_MANY_LINES, {"ONE-MORE": "does not fit"})
+    assert rejected.detail == "A cart holds at most 50 different products. Remove one first."
     assert put_line(cart, VISITOR, product("SKU-7"), 9, NOW).line("SKU-7").quantity == 9
 
 
@@ -130,7 +132,9 @@ def test_the_fiftieth_line_fits_the_next_does_not_and_known_ones_still_change():
     ids=["never issued", "expired", "merged"],
 )
 def test_an_anonymous_cart_that_does_not_live_cannot_be_changed(stored):
-    assert put_line(stored, VISITOR, product(), 1, NOW).reason == Reason.NO_SUCH_CART
+    rejected = put_line(stored, VISITOR, product(), 1, NOW)
+    assert rejected.reason == Reason.NO_SUCH_CART
+    assert rejected.detail == "There is no such cart: it was never issued, has expired or was merged."
     assert remove_line(stored, VISITOR, "BREAD", NOW) is None
 
 
@@ -213,13 +217,28 @@ def test_a_merge_that_does_not_fit_moves_nothing_and_says_what_does_not():
     rejected = merge(source, target, VISITOR, ALICE, NOW)
     assert rejected.reason == Reason.TOO_MANY_LINES
     assert rejected.lines == {"NEW-2": "does not fit"}
+    assert rejected.detail == (
+        "Together the carts hold 51 different products, 50 are allowed. Nothing was moved: remove 1 first."
+    )
+
+
+def test_a_merge_may_fill_the_cart():
+    target = filled(ALICE, *(f"SKU-{number}" for number in range(MAX_LINES - 1)))
+    assert len(merge(filled(VISITOR, "NEW"), target, VISITOR, ALICE, NOW).target.lines) == MAX_LINES
+
+
+def test_a_cart_is_a_visitors_or_a_customers():
+    assert (anonymous("c"), customer("c")) == (
+        Owner(OwnerKind.ANONYMOUS, "c"),
+        Owner(OwnerKind.CUSTOMER, "c"),
+    )
 
 
 def test_what_was_bought_leaves_the_cart_and_the_rest_stays():
     cart = filled(ALICE, "BREAD", "CAKE", "TART", quantity=5)
-    left = subtract(cart, ALICE, {"BREAD": 2, "CAKE": 5, "TART": 9, "PIE": 1}, NOW, LATER)
+    left = subtract(cart, ALICE, {"BREAD": 4, "CAKE": 5, "TART": 9, "PIE": 1}, NOW, LATER)
     assert [(line.sku, line.quantity, line.line_total.amount_minor) for line in left.lines] == [
-        ("BREAD", 3, 1050)
+        ("BREAD", 1, 350)
     ]
     assert left.version == cart.version + 1
 

@@ -325,12 +325,13 @@ def _told(campaign: Campaign, score: Score, sample: str | None, output: Console)
         style="red" if unbearable or too_few else "",
     )
     for name in score.survivors:
-        output.print(
-            f"  {'survived, and must not' if name in unbearable else 'survived'}: {name}", markup=False
-        )
+        told = "survived, and must not" if name in unbearable else "survived"
+        output.print(f"  {told}: {name}", markup=False, soft_wrap=True)
     if score.survivors:
         folder = f".cache/mutants/{campaign.project.name}-{campaign.name}"
-        output.print(f"  What one of them is: (cd {folder} && mutmut show NAME)", markup=False)
+        output.print(
+            f"  What one of them is: (cd {folder} && mutmut show NAME)", markup=False, soft_wrap=True
+        )
     return SURVIVED if unbearable or too_few else 0
 
 

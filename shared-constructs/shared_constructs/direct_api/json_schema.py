@@ -100,6 +100,8 @@ def _inlined(  # noqa: C901, PLR0912 - one branch per keyword of the specificati
     result: dict[str, Any] = {}
     for keyword, value in schema.items():
         match keyword:
+            case "minimum" | "maximum" if f"exclusive{keyword.capitalize()}" in result:
+                pass  # The other bound is tighter, and written in this one's place.
             case _ if _SAME.fullmatch(keyword):
                 result[keyword] = value
             case "$ref":

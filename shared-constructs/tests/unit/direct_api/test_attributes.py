@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal  # noqa: TC003 - pydantic reads it
 from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from service_testing import HOSTILE_VALUES
 from shared_constructs.direct_api import Stored, body, claim, path, query, request_epoch, request_id, text
 from shared_constructs.direct_api.bindings import Bindings
 from shared_constructs.direct_api.dynamodb.attributes import attributes, object_of
-from shared_constructs.direct_api.shapes import attributes_of, structure_of
+from shared_constructs.direct_api.shapes import Scalar, attributes_of, structure_of
 
 
 class Camel(BaseModel):
@@ -21,6 +22,7 @@ class Camel(BaseModel):
 class Author(Camel):
     full_name: str
     born: int | None = None
+    motto: str | None = None
 
 
 class Note(Camel):
@@ -53,7 +55,7 @@ EVERYTHING = {
     "maybe": [1, None, 3],
     "grid": [[1, 2], [], [3]],
     "scores": {'a"b': 1, "$x": 2.5},
-    "author": {"fullName": "Zoë"},
+    "author": {"fullName": "Zoë", "motto": ""},
     "authors": [{"fullName": "A", "born": 1}, {"fullName": "B"}],
     "byName": {"a": {"fullName": "A"}, "b": {"fullName": "", "born": 2}},
     "note": "",
@@ -67,7 +69,7 @@ AS_ATTRIBUTES = {
     "maybe": {"L": [{"N": "1"}, {"NULL": True}, {"N": "3"}]},
     "grid": {"L": [{"L": [{"N": "1"}, {"N": "2"}]}, {"L": []}, {"L": [{"N": "3"}]}]},
     "scores": {"M": {'a"b': {"N": "1"}, "$x": {"N": "2.5"}}},
-    "author": {"M": {"fullName": {"S": "Zoë"}}},
+    "author": {"M": {"fullName": {"S": "Zoë"}, "motto": {"S": ""}}},
     "authors": {"L": [{"M": {"fullName": {"S": "A"}, "born": {"N": "1"}}}, {"M": {"fullName": {"S": "B"}}}]},
     "byName": {
         "M": {
@@ -157,6 +159,17 @@ def test_whatever_is_stored_the_answer_is_json(render):
     assert set(attributes_of(Defaulted)) == {
         *("title", "total", "tags", "labels", "kind", "size", "open", "note", "contents")
     }
+
+
+def test_names_and_numbers_of_an_answer_are_those_that_it_is_written_with():
+    class Sum(BaseModel):
+        total: Annotated[Decimal, Field(validation_alias="given", serialization_alias="answered")]
+
+    assert attributes_of(Sum) == ("answered",)
+    (total,) = structure_of(Sum, "response").fields
+    assert (total.name, total.shape) == ("answered", Scalar("N"))
+    (given,) = structure_of(Sum, "request").fields
+    assert (given.name, given.shape) == ("given", Scalar("N"))
 
 
 def test_values_of_a_route_are_stored_by_their_kind(render):

@@ -175,6 +175,18 @@ def test_a_value_is_read_once_and_what_is_stricter_counts(render):
     assert len([line for line in twice.lines if "params()" in line]) == 1
 
 
+def test_the_body_is_parsed_once_and_each_part_of_it_looked_for_once():
+    bindings = Bindings(Thing)
+    for name in ("name", "count", "name"):
+        bindings.reference(body(name))
+    for _ in range(2):
+        bindings.presence(body("price"))
+    lines = "\n".join(bindings.lines)
+    assert lines.count("$input.path('$')") == 1
+    assert lines.count("$body.get('price')") == 1
+    assert lines.count("$body.get('name')") == 1
+
+
 def test_callers_are_told_the_rules_of_what_is_read():
     bindings = Bindings()
     for value in (query("limit", pattern="[1-9]", says="be small"), ID, header("X-By", pattern="[a-z]+")):
