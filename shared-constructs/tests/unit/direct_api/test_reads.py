@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import Annotated
 
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_dynamodb as dynamodb
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from shared_constructs.direct_api import (
     GetItem,
     Page,
     Problem,
     Query,
+    RouteError,
     begins_with,
     claim,
     equals,
@@ -76,7 +78,19 @@ def test_one_item_is_read_by_its_key(render, table, consistent):
         "ConsistentRead": consistent,
         "Key": {"pk": {"S": "THING#7"}, "sk": {"S": "THING"}},
     }
-    assert operation.integration().action == "GetItem"
+    told = operation.integration()
+    assert (told.service, told.action, told.status) == ("dynamodb", "GetItem", 200)
+    assert told.contract["Response"]["required"] == ["name", "version"]
+
+
+def test_an_answer_has_the_names_that_it_is_written_with(render, table):
+    class Sum(BaseModel):
+        total: Annotated[int, Field(validation_alias="given", serialization_alias="answered")]
+
+    found = answered(render, GetItem(table=table, key=KEY, response=Sum), {"Item": {"answered": {"N": "1"}}})
+    assert found[1] == {"answered": 1}
+    listed = answered(render, page_of(table, response=Sum), {"Items": [{"answered": {"N": "1"}}]})
+    assert listed[1] == {"items": [{"answered": 1}]}
 
 
 def test_an_item_with_a_condition_is_one_that_a_query_finds(render, table):
@@ -167,6 +181,22 @@ def test_a_page_of_an_index_as_the_caller_wants_it(render, table):
     refused = {"TableName": "things", "IndexName": "gsi1", "ScanIndexForward": False}
     for bad in ({"limit": "6"}, {"limit": "0"}, {"cursor": "x"}, {"cursor": "YQ=="}, {"kind": "a b"}):
         assert asked(render, operation, query=bad, **ALICE).json() == refused
+
+
+def test_a_page_says_what_it_is_and_what_a_cursor_must_be(table):
+    told = page_of(table).integration()
+    assert (told.service, told.action, told.status) == ("dynamodb", "Query", 200)
+    assert told.contract["Response"]["title"] == "ThingPage"
+    parameters = told.contract["Parameters"]["query"]
+    assert parameters["cursor"]["description"] == "Must be the nextCursor of the page before."
+    assert parameters["limit"]["description"] == "Must be a number from 1 to 100."
+
+
+def test_what_no_query_can_do_is_refused(table):
+    with pytest.raises(ValueError, match=r"^a Query of index 'gsi1' cannot be consistent: .* tables only$"):
+        page_of(table, index="gsi1", consistent=True)
+    with pytest.raises(RouteError, match=r"^sort is a condition on the sort key gsi1sk, got 'sk'$"):
+        page_of(table, index="gsi1", sort=begins_with("sk", "x")).integration()
 
 
 def test_a_read_of_the_latest_says_so(render, table):
