@@ -6,12 +6,14 @@ Checks that are slow remember on what content they passed last, so an unchanged 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import sys
 import time
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
     from commerce_platform.cli.workspace import App, Workspace
 
 LIBRARY = "shared-constructs"
+NOT_OURS = (
+    ".git",
+    ".venv*",
+    "node_modules",
+    ".*cache",
+    ".cache",
+    ".local",
+    "cdk.out",
+    "build",
+    "dist",
+    "__pycache__",
+    "*.egg-info",
+)
+"""Folders whose files nobody wrote."""
 LINTERS = ("service_lint", "states_language")
 """The library's packages that `python -m service_lint` runs."""
 BIN = Path(sys.executable).parent
@@ -40,6 +56,8 @@ NOT_TO_BE_COMMITTED = {
         r"(?<![\w.])/(?:home|Users)/[a-z]\w*/|(?<![\w.])/root[/]|[A-Z]:\\Users\b"
     ),
 }
+BASES = frozenset({"aws_ec2", "aws_s3"})
+"""Modules of the CDK from which classes of others are derived, so that mypy has to read them with those."""
 BUILT_SITE = "site"
 BINARY = 1_000_000
 """Larger files are not text that somebody wrote."""
@@ -134,9 +152,26 @@ class Lint(Checker):
             "types",
             BIN / "mypy",
             "--no-error-summary",
+            *("--config-file", await asyncio.to_thread(self._settings_of_types)),
             *sorted(code),
             environment=process.tool_environment(MYPYPATH=roots, MYPY_CACHE_DIR=str(cache)),
         )
+
+    def _settings_of_types(self) -> Path:
+        """Mypy's settings, and to leave alone what nobody names of the CDK: reading all of it takes a minute."""
+        texts = (
+            path.read_text("utf-8") for path in files(self.workspace.root, NOT_OURS) if path.suffix == ".py"
+        )
+        named = {name for text in texts for name in re.findall(r"\baws_\w+", text)} | BASES
+        modules = Path(str(distribution("aws-cdk-lib").locate_file("aws_cdk"))).glob("aws_*/")
+        left_alone = sorted(f"aws_cdk.{path.name}.*" for path in modules if path.name not in named)
+        written = self.memory / "mypy.toml"
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(
+            (self.workspace.root / "pyproject.toml").read_text()
+            + f'\n[[tool.mypy.overrides]]\nmodule = {json.dumps(left_alone)}\nfollow_imports = "skip"\n'
+        )
+        return written
 
     async def boundaries(self) -> str:
         """Nothing imports across services, and no Lambda code imports the CDK."""
@@ -219,21 +254,8 @@ class Lint(Checker):
 
 def texts_of(root: Path, projects: Iterable[Path]) -> Iterable[Path]:
     """Every file that somebody wrote, of some projects and of none."""
-    excluded = (
-        ".git",
-        ".venv*",
-        "node_modules",
-        ".*cache",
-        ".cache",
-        ".local",
-        "cdk.out",
-        "build",
-        "dist",
-        "__pycache__",
-        "*.egg-info",
-    )
     wanted = set(projects)
-    for path in files(root, excluded):
+    for path in files(root, NOT_OURS):
         project = root / path.relative_to(root).parts[0]
         is_wanted = project in wanted or not (project / "pyproject.toml").exists()
         if is_wanted and project.name != BUILT_SITE and path.stat().st_size < BINARY:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import tomllib
 
 import pytest
 from commerce_platform.cli import process
@@ -70,3 +71,29 @@ def test_every_service_that_there_is_has_its_boundaries(workspace, monkeypatch):
         (package / "__init__.py").touch()
     assert asyncio.run(Lint(workspace, None).boundaries()) == ""
     assert ran == ["root_packages =\n    cart_service\n    loyalty_service\n    storefront\n"]
+
+
+def test_of_the_cdk_types_are_read_that_some_file_names_and_none_that_takes_its_time_for_nothing(
+    workspace, monkeypatch
+):
+    """A module that is left alone has no types, so that nothing of it would be checked where somebody did use it."""
+    given = []
+
+    async def run(command, **_):
+        given.append(tomllib.loads(command[command.index("--config-file") + 1].read_text()))
+        return 0
+
+    monkeypatch.setattr(process, "run", run)
+    (workspace.root / "pyproject.toml").write_text("[tool.mypy]\nstrict = true\n")
+    package = workspace.root / "loyalty-service" / "loyalty_service"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from aws_cdk import aws_quicksight, aws_sqs as sqs\n")
+    assert asyncio.run(Lint(workspace, None).types()) == ""
+    (settings,) = given
+    assert settings["tool"]["mypy"]["strict"] is True
+    (override,) = settings["tool"]["mypy"]["overrides"]
+    left_alone = set(override["module"])
+    assert override["follow_imports"] == "skip"
+    assert left_alone.isdisjoint({"aws_cdk.aws_quicksight.*", "aws_cdk.aws_sqs.*", "aws_cdk.aws_ec2.*"})
+    assert {"aws_cdk.aws_medialive.*", "aws_cdk.aws_sns.*"} < left_alone
+    assert all(name.startswith("aws_cdk.aws_") for name in left_alone)
