@@ -127,7 +127,7 @@ review: $(TOOLS) $(NODE) ## Fail where a change loses data or widens permissions
 release-check: $(TOOLS) ## Say which version the library must have after its last release, and fail if it has a lower one
 	@$(CLI) release-check
 
-release: $(TOOLS) ## Build the library's wheel and source distribution, the same bytes everywhere, with their SHA-256
+release: $(TOOLS) ## Build wheels and source distributions of library and storefront, the same bytes everywhere, with their SHA-256
 	@$(CLI) release
 
 # The address of the index is an environment's, never the repository's; CodeArtifact's token lasts for hours.

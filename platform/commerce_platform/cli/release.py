@@ -18,6 +18,7 @@ Below 1.0.0 a major change demands the next minor version, and a minor one the n
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -49,6 +50,9 @@ PACKAGES = (
     "states_language",
 )
 """What the distribution has."""
+
+RELEASED = ("shared-constructs", "storefront")
+"""What a release has, at one version: the library, and what asks a deployed stage, for pipelines of services."""
 
 TAG = "shared-constructs-v"
 """What a release's tag begins with."""
@@ -154,41 +158,39 @@ def check_changelog(library: Path, version: Version) -> None:
         )
 
 
-def build(library: Path) -> dict[Path, str]:
-    """Build the distributions into `dist`, twice, so that they are known to be the same wherever they are built.
+def build(root: Path) -> dict[Path, str]:
+    """Build what a release has into the library's `dist`, twice: it is the same then wherever it is built.
+
+    Args:
+        root: The folder of the projects.
 
     Returns:
         Each distribution and its SHA-256.
 
     Raises:
-        CliError: The build fails, or gives other bytes the second time.
+        CliError: The versions differ, the build fails, or gives other bytes the second time.
     """
+    versions = {name: written(version_of(root / name)) for name in RELEASED}
+    if len(set(versions.values())) > 1:
+        told = ", ".join(f"{name} is {version}" for name, version in versions.items())
+        raise CliError(f"What is released together has one version: {told}.", "Change it in pyproject.toml.")
+    dist = root / RELEASED[0] / "dist"
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        for folder in (first, second):
+        for folder, name in itertools.product((first, second), RELEASED):
+            command = [str(BIN / "uv"), "build", "--quiet", "--no-build-isolation", "--out-dir", folder]
             built = subprocess.run(  # noqa: S603 - uv, with folders of ours
-                [
-                    str(BIN / "uv"),
-                    "build",
-                    "--quiet",
-                    "--no-build-isolation",
-                    "--out-dir",
-                    folder,
-                    str(library),
-                ],
-                capture_output=True,
-                text=True,
-                check=False,
+                [*command, str(root / name)], capture_output=True, text=True, check=False
             )
             if built.returncode:
-                raise CliError(f"The library cannot be built: {built.stderr.strip()}")
+                raise CliError(f"{name} cannot be built: {built.stderr.strip()}")
         digests = [_digests(Path(folder)) for folder in (first, second)]
         if digests[0] != digests[1]:
             raise CliError(
                 "Two builds of the same source differ.", "Look for times and paths in what hatchling packs."
             )
-        shutil.rmtree(library / "dist", ignore_errors=True)
-        shutil.copytree(first, library / "dist", ignore=shutil.ignore_patterns(".gitignore"))
-    return {library / "dist" / name: digest for name, digest in digests[0].items()}
+        shutil.rmtree(dist, ignore_errors=True)
+        shutil.copytree(first, dist, ignore=shutil.ignore_patterns(".gitignore"))
+    return {dist / name: digest for name, digest in digests[0].items()}
 
 
 def _digests(folder: Path) -> dict[str, str]:

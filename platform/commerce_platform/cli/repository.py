@@ -83,7 +83,7 @@ def lock(workspace: Workspace, distributions: Path) -> list[str]:
 
     Args:
         workspace: Whose versions they are.
-        distributions: Where the library's are, whose digests are locked.
+        distributions: Where what is released is, whose digests are locked.
     """
     versions = " ".join(str(workspace.root / name) for name in LOCKED_HERE)
     return [

@@ -56,7 +56,7 @@ class Split(Checker):
 
     @property
     def distributions(self) -> Path:
-        """Where the library's are built."""
+        """Where what is released is built."""
         return self.workspace.root / LIBRARY / "dist"
 
     @staticmethod
@@ -70,7 +70,10 @@ class Split(Checker):
         shared = (*repository.COPIED, *repository.LOCKED_HERE, "pyproject.toml", "package-lock.json")
         return digest(
             root,
-            [root / name for name in shared],
+            [
+                *(root / name for name in shared),
+                *(root / name / "pyproject.toml" for name in release.RELEASED),
+            ],
             filter(None, [self.workspace.topology_file]),
             files(root / LIBRARY, _GENERATED),
             files(project, _GENERATED),
@@ -92,12 +95,12 @@ class Split(Checker):
 
     async def prepare(self) -> str:
         """Build the library's wheel and install it. Its types are checked here, so that nobody does it again."""
-        await asyncio.to_thread(release.build, self.workspace.root / LIBRARY)
+        await asyncio.to_thread(release.build, self.workspace.root)
         return await self.steps("split", self.workspace.root / LIBRARY, self._library())
 
     @property
     def _wheel(self) -> Path:
-        (wheel,) = self.distributions.glob("*.whl")
+        (wheel,) = self.distributions.glob("shared_constructs-*.whl")
         return wheel
 
     def _library(self) -> Iterator[list[str]]:
@@ -264,7 +267,7 @@ def written(workspace: Workspace, service: str | None, to: Path) -> None:
         )
     repository.write(workspace, project, to)
     if (to / "Makefile").exists():
-        release.build(workspace.root / LIBRARY)
+        release.build(workspace.root)
         locking = repository.lock(workspace, workspace.root / LIBRARY / "dist")
         if subprocess.run(locking, cwd=to, check=False).returncode:  # noqa: S603 - make, in a folder of ours
             raise CliError(f"{to} cannot be locked.", "The lines above say why; the rest of it is written.")
