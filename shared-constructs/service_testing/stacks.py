@@ -38,8 +38,9 @@ _ENVIRONMENT: Final = {
 class Stacks:
     """Templates brought to life in moto; a context manager.
 
-    Tables, queues, buses, topics, parameters, secrets and state machines exist, those without a name of their own from
-    the first time that something refers to them; everything else has a made-up name, so that references to it resolve. References between stacks (exports, SSM parameters) resolve among the templates;
+    Tables, queues, buses, topics, parameters, secrets and state machines exist (a queue without a name of its own once
+    something refers to it); everything else has a made-up name, so that references to it resolve. References between
+    stacks (exports, SSM parameters) resolve among the templates;
     what the platform publishes has stand-ins (a real bus among them); any other missing parameter is an error that says
     how to give it.
 
@@ -67,7 +68,7 @@ class Stacks:
                 os.environ.pop(name, None)
             entered.enter_context(mock_aws())
             for stack, logical_id, resource in self._declared:
-                if resource["Type"] in CREATORS and _can_be_called_by_name(resource):
+                if resource["Type"] in CREATORS and not _is_only_referred_to(resource):
                     self._identity(stack, logical_id)
             self._entered = entered.pop_all()
         return self
@@ -255,12 +256,10 @@ class Stacks:
         return None
 
 
-def _can_be_called_by_name(resource: Mapping[str, Any]) -> bool:
-    """Whether code can find a resource that no reference has led it to."""
-    kind, properties = resource["Type"].rpartition("::")[2], resource.get("Properties", {})
-    return kind == "Parameter" or any(
-        isinstance(properties.get(name), str) for name in ("Name", f"{kind}Name")
-    )
+def _is_only_referred_to(resource: Mapping[str, Any]) -> bool:
+    """Whether it is a queue whose name only a reference can tell: half the time that a deployment takes are its queues."""
+    name = resource.get("Properties", {}).get("QueueName")
+    return resource["Type"] == "AWS::SQS::Queue" and not isinstance(name, str)
 
 
 def logical_name(construct_id: str) -> str:

@@ -79,11 +79,10 @@ class SendToQueue:
 
     def _attributes(self, request: Bindings) -> str:
         attributes: dict[str, Part | Text] = {"correlationId": Context.CORRELATION_ID, **self.attributes}
-        # Optional attributes last: SQS wants them numbered without gaps.
-        ordered = sorted(attributes.items(), key=lambda each: request.presence(each[1]) is not None)
+        # SQS wants them numbered without gaps, so those that are there count.
         request.lines.append("#set($number = 0)")
         text = ""
-        for name, value in ordered:
+        for name, value in attributes.items():
             attribute = (
                 f"#set($number = $number + 1)&MessageAttribute.${{number}}.Name={url_text(name)}"
                 f"&MessageAttribute.${{number}}.Value.DataType=String"

@@ -16,7 +16,7 @@ from shared_constructs.direct_api.dynamodb.tables import Table, call_table
 from shared_constructs.direct_api.integration import BodilessOperation, MethodIntegration
 from shared_constructs.direct_api.outcomes import EXISTS, NOT_FOUND, Outcome, Succeed
 from shared_constructs.direct_api.shapes import structure_of
-from shared_constructs.direct_api.values import Context, Document, Key, Text, Value
+from shared_constructs.direct_api.values import Context, Document, Key, Part, Text, Value
 from shared_constructs.direct_api.vtl import JSON, joined
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PutItem:
     request: type[BaseModel] | None = None
     values: Mapping[str, Document] = field(default_factory=dict)
     response: Mapping[str, Document] = field(default_factory=dict)
-    location: Value | None = None
+    location: Part | Text | None = None
     status: int = 201
     exists: Outcome = EXISTS
 
@@ -90,11 +90,11 @@ class PutItem:
         )
 
 
-def _location(bindings: Bindings, location: Value | None) -> str:
+def _location(bindings: Bindings, location: Part | Text | None) -> str:
     if location is None:
         return ""
     parts = location.parts if isinstance(location, Text) else (location,)
-    variable = bindings.joined_text([str(part) if isinstance(part, int) else part for part in parts])
+    variable = bindings.joined_text(parts)
     return f"#set($context.responseOverride.header.Location = {variable})"
 
 
