@@ -9,6 +9,7 @@ import pytest
 from apigateway_engine import BackendResponse
 from aws_cdk import assertions
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from pydantic import BaseModel, Field, field_validator
 from service_testing import Deployment, synthesize
@@ -20,6 +21,7 @@ from shared_constructs.direct_api import (
     DeleteItem,
     DirectApi,
     GetItem,
+    InvokeFunction,
     ModelError,
     Page,
     Problem,
@@ -162,6 +164,84 @@ def test_only_a_known_success_is_a_success(template):
                 for each in properties["Integration"]["IntegrationResponses"]
             }
             assert patterns == {"200": r"2\d{2}", "400": r"4\d{2}", "500": None}
+
+
+def test_a_function_answers_for_itself_and_the_api_may_call_it_by_that_route_alone():
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function:things"
+
+    def routes(given: Given) -> None:
+        function = lambda_.Function.from_function_attributes(
+            given.stack, "Function", function_arn=arn, same_environment=True
+        )
+        parts = InvokeFunction(function=function, request=Described)
+        given.api.route("PUT", "/things/{id}/parts/{part}", parts, auth=PUBLIC, name="PutPart")
+        given.api.route("GET", "/all", InvokeFunction(function=function), auth=PUBLIC)
+
+    template = template_of(routes)
+    found = {each["HttpMethod"]: each for each in methods(template).values()}
+    put, get = found["PUT"], found["GET"]
+    assert {each["Integration"]["Type"] for each in found.values()} == {"AWS_PROXY"}
+    assert arn in json.dumps(put["Integration"]["Uri"])
+    assert put["OperationName"] == "PutPart"
+    assert put["RequestParameters"] == {"method.request.path.id": True, "method.request.path.part": True}
+    assert "RequestParameters" not in get
+    assert "RequestModels" not in get
+    # A proxied function gets bodies of any type, so that each has to fit.
+    assert set(put["RequestModels"]) == {"application/json", "$default"}
+    sources = [
+        json.dumps(each["Properties"]["SourceArn"])
+        for each in template.find_resources("AWS::Lambda::Permission").values()
+    ]
+    assert len(sources) == 2
+    assert not any("test-invoke-stage" in each for each in sources)
+
+
+def test_a_model_is_made_once_and_another_schema_is_another_deployment():
+    def routes(model):
+        def add(given: Given) -> None:
+            for route in ("/things/{id}", "/others/{id}"):
+                put = UpdateItem(table=given.table, key=given.key, request=model, upsert=True)
+                given.api.route("PUT", route, put, auth=PUBLIC)
+
+        return add
+
+    class Changed(Thing):
+        description: str = Field(max_length=5)
+
+    Changed.__name__ = "Described"
+    template, changed = template_of(routes(Described)), template_of(routes(Changed))
+    ((model, made),) = template.find_resources("AWS::ApiGateway::Model").items()
+    properties = made["Properties"]
+    assert (properties["ContentType"], properties["Description"]) == (
+        "application/json",
+        "Request body Described",
+    )
+    assert properties["Schema"]["required"] == ["name", "description"]
+    for each in methods(template).values():
+        assert each["RequestModels"] == {"application/json": {"Ref": model}}
+    deployments = [each.find_resources("AWS::ApiGateway::Deployment") for each in (template, changed)]
+    assert [model in each["DependsOn"] for each in deployments[0].values()] == [True]
+    assert set(deployments[0]).isdisjoint(deployments[1])
+
+
+def test_pages_of_other_origins_may_ask_and_read_where_the_api_says_so():
+    def routes(given: Given) -> None:
+        given.api.route("GET", "/things/{id}", given.get(), auth=PUBLIC)
+
+    open_to = template_of(routes, cors=Cors(origins=("https://shop.example.com",)))
+    found = {each["HttpMethod"]: each for each in methods(open_to).values()}
+    assert found["OPTIONS"]["AuthorizationType"] == "NONE"
+    for answer in found["GET"]["Integration"]["IntegrationResponses"]:
+        headers = answer["ResponseParameters"]
+        assert headers["method.response.header.Access-Control-Allow-Origin"] == "'https://shop.example.com'"
+        assert headers["method.response.header.Vary"] == "'Origin'"
+    for answer in found["GET"]["MethodResponses"]:
+        assert answer["ResponseParameters"]["method.response.header.Vary"] is True
+    for response in open_to.find_resources("AWS::ApiGateway::GatewayResponse").values():
+        parameters = response["Properties"]["ResponseParameters"]
+        assert (
+            parameters["gatewayresponse.header.Access-Control-Allow-Origin"] == "'https://shop.example.com'"
+        )
 
 
 def test_throttles_of_the_stage_and_of_one_route(template):
