@@ -131,7 +131,52 @@ def test_each_kind_of_caller_has_a_role_that_may_do_what_its_routes_do_and_nothi
     assert "*" not in json.dumps([public, shop])
 
 
+def test_routes_of_one_kind_of_caller_share_a_role_its_statements_and_the_authorizer():
+    shop = Scopes("commerce/shop")
+
+    def routes(given: Given) -> None:
+        given.api.route("GET", "/things/{id}", given.get(), auth=shop)
+        given.api.route("GET", "/things/{id}/again", given.get(), auth=shop)
+        given.api.route("GET", "/signed/{id}", given.get(), auth=IAM)
+
+    template = template_of(routes)
+    template.resource_count_is("AWS::ApiGateway::Authorizer", 1)
+    roles = template.find_resources("AWS::IAM::Role")
+    assert sorted(name.partition("Role")[0] for name in roles) == ["ApiServices", "ApiShop"]
+    for role in roles.values():
+        (trusted,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trusted["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    for policy in template.find_resources("AWS::IAM::Policy").values():
+        (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Action"] == "dynamodb:GetItem"
+
+
 # ------------------------------------------------------------------------------------------------------ stage and logs
+def test_no_method_logs_bodies_and_each_is_counted(template):
+    (stage,) = template.find_resources("AWS::ApiGateway::Stage").values()
+    settings = stage["Properties"]["MethodSettings"]
+    assert len(settings) == 2
+    assert {each["DataTraceEnabled"] for each in settings} == {False}
+    assert {each["MetricsEnabled"] for each in settings} == {True}
+
+
+def test_an_api_has_as_many_resources_as_api_gateway_takes():
+    def with_paths(count):
+        def routes(given: Given) -> None:
+            for number in range(count):
+                given.api.route("GET", f"/of/r{number}/{{id}}", given.get(), auth=PUBLIC)
+
+        return routes
+
+    # /of, and two resources below it for each.
+    assert template_of(with_paths(3)).find_resources("AWS::ApiGateway::Resource").keys()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("shared_constructs.direct_api.api.MAX_RESOURCES", 7)
+        assert template_of(with_paths(3))
+        with pytest.raises(RuntimeError, match="the API has 9 resources, API Gateway allows 7; split it"):
+            template_of(with_paths(4))
+
+
 def test_customers_and_operators_are_known_and_a_routes_scope_says_which_of_them_it_lets_in(template):
     [authorizer] = template.find_resources("AWS::ApiGateway::Authorizer").values()
     pools = [
