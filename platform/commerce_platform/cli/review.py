@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -289,11 +289,11 @@ def checked_out(workspace: Workspace, commit: str) -> Workspace:
     folder = workspace.root / CACHE / found.stdout.strip()
     if not folder.exists():
         archive = subprocess.run(  # noqa: S603 - git, with a hash
-            [*git, "archive", "--format=tar", found.stdout.strip()], capture_output=True, check=True
+            [*git, "archive", "--format=zip", found.stdout.strip()], capture_output=True, check=True
         ).stdout
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(partial, filter="data")
+        with zipfile.ZipFile(io.BytesIO(archive)) as files:
+            files.extractall(partial)
         (partial / "node_modules").symlink_to(workspace.root / "node_modules")
         partial.rename(folder)
     return Workspace(folder, folder / ".local")
