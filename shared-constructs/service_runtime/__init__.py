@@ -7,10 +7,9 @@ Handlers import from the modules, so that each pays at its cold start for no mor
 - `rest`, `problems`: REST handlers whose every error is a problem document
 - `clients`: AWS clients; `dynamodb`, `retries`: a table with plain items and optimistic locks; which errors pass, and repeating
 - `observability`: logs and metrics with business keys
+- `starts`: what every cold start is spared
 """
 
-import gc
+from service_runtime.starts import spare
 
-# What a start imports stays for good; at the interpreter's 700 the collector looks through all of it again and again, a
-# tenth of a start. Garbage in cycles waits longer for it: some tens of megabytes at most.
-gc.set_threshold(100_000)
+spare()

@@ -30,7 +30,9 @@ class Money(BaseModel):
         currency: ISO 4217 alphabetic code.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
     amount_minor: Annotated[StrictInt, Field(ge=-MAX_AMOUNT_MINOR, le=MAX_AMOUNT_MINOR)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

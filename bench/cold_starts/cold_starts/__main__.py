@@ -91,7 +91,7 @@ def _start(function: Function, path: list[Path], layer: Path, endpoint: str) -> 
         "handler": function.handler,
         "event": function.event(),
         "layer": str(layer),
-        "tuned": function is not FASTAPI_CART,
+        "spared": function is not FASTAPI_CART,
     }
     done = subprocess.run(  # noqa: S603 - our own arguments
         # Lambda's directories cannot be written to: what has no bytecode is compiled at every start.
