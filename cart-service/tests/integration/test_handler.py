@@ -6,13 +6,12 @@ import os
 from types import SimpleNamespace
 from unittest.mock import patch
 
-import boto3
 import pytest
 from moto import mock_aws
 from service_runtime.dynamodb import from_attributes, to_attributes
 from service_runtime.envelope import Event
 from service_runtime.retries import ContentionError
-from service_testing.aws import create_table
+from service_testing import aws
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -34,8 +33,8 @@ def module():
 @pytest.fixture
 def client(module, monkeypatch):
     with mock_aws():
-        client = boto3.client("dynamodb")
-        create_table("carts")
+        client = aws.client("dynamodb")
+        aws.create_table("carts")
         monkeypatch.setattr(module, "store", module.CartStore(table_name="carts", client=client))
         yield client
 

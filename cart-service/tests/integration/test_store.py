@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cart_service.api.runtime import domain
@@ -16,7 +15,7 @@ from service_runtime.dynamodb import from_attributes, to_attributes
 from service_runtime.envelope import Cause, rfc3339
 from service_runtime.money import Money
 from service_runtime.retries import ContentionError
-from service_testing.aws import create_table
+from service_testing import aws
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
 CAUSE = Cause(correlation_id="c-1", causation_id="r-1")
@@ -24,13 +23,10 @@ VISITOR, ALICE = domain.anonymous("cart-1"), domain.customer("alice")
 
 
 @pytest.fixture
-def client(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+def client():
     with mock_aws():
-        client = boto3.client("dynamodb", region_name="eu-west-1")
-        create_table("carts")
-        yield client
+        aws.create_table("carts")
+        yield aws.client("dynamodb")
 
 
 @pytest.fixture

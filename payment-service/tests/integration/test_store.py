@@ -16,7 +16,7 @@ from payment_service.payments.runtime.settle import Settlement, StaleError
 from payment_service.payments.runtime.store import PaymentStore, SandboxLedger
 from service_runtime.envelope import rfc3339, utc_now
 from service_runtime.money import Money
-from service_testing.aws import create_table
+from service_testing import aws
 
 NOW = utc_now().replace(microsecond=0)
 REQUEST = domain.Request(
@@ -41,7 +41,7 @@ def _aws(monkeypatch):
 @pytest.fixture
 def dynamodb():
     client = boto3.client("dynamodb")
-    create_table("payments")
+    aws.create_table("payments")
     return client
 
 
@@ -159,7 +159,7 @@ class TestCalls:
 class TestCredentials:
     @pytest.fixture
     def secrets(self):
-        client = boto3.client("secretsmanager")
+        client = aws.client("secretsmanager")
         client.create_secret(Name="provider", SecretString=json.dumps(SECRET))
         return client
 

@@ -3,8 +3,8 @@
 import json
 import time
 
-import boto3
 import pytest
+from service_testing import aws
 from stripe import WebhookSignature
 
 from .conftest import OPERATOR, metrics, requested
@@ -17,7 +17,7 @@ BODY = json.dumps(
 @pytest.fixture
 def secret(service) -> str:
     secret_id = service.resource("Provider", "AWS::SecretsManager::Secret").ref
-    client = boto3.client("secretsmanager", region_name="eu-west-1")
+    client = aws.client("secretsmanager")
     return json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])["webhookSecret"]
 
 
