@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from service_testing import of_type
 
+from .conftest import synthesized
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "limits.md"
 STAGES = ("dev", "staging", "prod")
@@ -41,12 +43,12 @@ def limits_of(service, template):
 
 
 @pytest.fixture(scope="module")
-def rows(templates_of_stages):
+def rows():
     by_stage = [
         {
             key: text
-            for service, stages in sorted(templates_of_stages.items())
-            for key, text in limits_of(service, stages[stage][f"commerce-{stage}-{service}"]).items()
+            for service, stacks in synthesized(stage).items()
+            for key, text in limits_of(service, stacks[f"commerce-{stage}-{service}"]).items()
         }
         for stage in STAGES
     ]

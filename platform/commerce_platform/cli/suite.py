@@ -17,14 +17,14 @@ from commerce_platform.cli.errors import CliError
 from commerce_platform.cli.workspace import PLATFORM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from commerce_platform.cli.workspace import Workspace
 
-WORKERS = "3"
+WORKERS = 3
 """Runs of tests at once: one of them waits for the local cloud most of the time, so that two cores are busy."""
 END_TO_END = "e2e"
 
@@ -57,11 +57,14 @@ def guards(workspace: Workspace) -> Path:
     return workspace.root / PLATFORM / "tests" / "local_cloud"
 
 
-def pytest_command(workspace: Workspace, *arguments: str | Path) -> list[str]:
+def pytest_command(workspace: Workspace, paths: Sequence[Path], *options: str) -> list[str]:
     """Pytest in the development environment, under the same settings for one project as for all."""
     settings = ["-c", str(workspace.root / "pyproject.toml"), "--rootdir", str(workspace.root)]
-    parallel = ["-n", WORKERS, "--dist", "loadgroup", "--no-loadscope-reorder"]
-    return [sys.executable, "-m", "pytest", "-q", *settings, *parallel, *map(str, arguments)]
+    # A folder's tests stay together, so there is nothing for more workers to do than to load the CDK.
+    together = {file.parent for path in paths for file in path.rglob("test_*.py")}
+    workers = str(max(1, min(WORKERS, len(together))))
+    parallel = ["-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder"]
+    return [sys.executable, "-m", "pytest", "-q", *settings, *parallel, *options, *map(str, paths)]
 
 
 def unit(workspace: Workspace, service: str | None) -> int:
@@ -74,7 +77,7 @@ def unit(workspace: Workspace, service: str | None) -> int:
     if not paths:
         raise CliError(f"There are no unit tests in {service}.")
     return subprocess.run(  # noqa: S603 - our own interpreter
-        pytest_command(workspace, *paths), cwd=workspace.root, env=environment(), check=False
+        pytest_command(workspace, paths), cwd=workspace.root, env=environment(), check=False
     ).returncode
 
 
@@ -94,7 +97,7 @@ def coverage(workspace: Workspace, service: str | None) -> int:
     packages = sorted(path.parent for project in projects for path in project.glob("*/__init__.py"))
     shown = ["--cov-report=term:skip-covered", f"--cov-report=html:{workspace.root / 'build' / 'coverage'}"]
     return subprocess.run(  # noqa: S603 - our own interpreter
-        pytest_command(workspace, *(f"--cov={package}" for package in packages), *shown, *paths),
+        pytest_command(workspace, paths, *(f"--cov={package}" for package in packages), *shown),
         cwd=workspace.root,
         env=environment(COVERAGE_FILE=str(workspace.root / ".cache" / "coverage")),
         check=False,
@@ -135,8 +138,8 @@ async def everything(
         try:
             status = await _cloud(workspace, local, settings, output, topology) if needs_cloud else 0
             if not status:
-                chosen = [*map(str, paths), f"--ignore={guards(workspace)}"]
-                status = await _pytest(pytest_command(workspace, *chosen), workspace.root, settings)
+                command = pytest_command(workspace, paths, f"--ignore={guards(workspace)}")
+                status = await _pytest(command, workspace.root, settings)
         finally:
             site.stop(private)
             emulator.stop(private)
