@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from commerce_platform.cli.board import Board
@@ -20,8 +21,29 @@ WORKSPACE = Workspace.here()
 ATTRIBUTES = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "id")]
 
 
-def template(**resources):
-    return {"data": {"Resources": resources}}
+CASES = {}
+"""Stack → its resources before and after; None where there is no such stack."""
+
+
+def case(before, after):
+    """Have these compared, with all other cases in one run of Node, and return the name of their stack."""
+    name = f"stack-{len(CASES)}"
+    CASES[name] = (before, after)
+    return name
+
+
+@cache
+def changes():
+    """Stack → what changed in it."""
+    sides = [
+        {name: {"Resources": sides[side]} for name, sides in CASES.items() if sides[side] is not None}
+        for side in (0, 1)
+    ]
+    return {change.stack: change for change in compare(WORKSPACE, *sides)}
+
+
+def flags(name):
+    return [(flag.label, flag.what.partition("\n")[0]) for flag in changes()[name].flags]
 
 
 def table(key="pk", policy="Delete", **indexes):
@@ -60,86 +82,88 @@ def workflow(attempts):
     }
 
 
-def flags(before, after):
-    return [
-        (flag.label, flag.what.partition("\n")[0])
-        for each in compare(WORKSPACE, before, after)
-        for flag in each.flags
-    ]
+QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {}}
+FIFO = {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True}}
+ALARM = {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "what"),
+    ("name", "what"),
     [
-        (table(), table(key="id"), "AWS::DynamoDB::Table Orders is replaced"),
-        (table(), None, "AWS::DynamoDB::Table Orders is deleted with what it holds"),
-        (table(policy="Retain"), None, "AWS::DynamoDB::Table Orders leaves the stack and stays behind"),
-        ({"Type": "AWS::SQS::Queue", "Properties": {}}, None, "AWS::SQS::Queue Orders is deleted"),
+        (case({"Orders": table()}, {"Orders": table(key="id")}), "AWS::DynamoDB::Table Orders is replaced"),
+        (case({"Orders": table()}, {}), "AWS::DynamoDB::Table Orders is deleted with what it holds"),
         (
-            {"Type": "AWS::SQS::Queue", "Properties": {}},
-            {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True}},
-            "AWS::SQS::Queue Orders is replaced",
+            case({"Orders": table(policy="Retain")}, {}),
+            "AWS::DynamoDB::Table Orders leaves the stack and stays behind",
         ),
+        (case({"Orders": QUEUE}, {}), "AWS::SQS::Queue Orders is deleted"),
+        (case({"Orders": QUEUE}, {"Orders": FIFO}), "AWS::SQS::Queue Orders is replaced"),
+        (case({"Orders": table()}, None), "AWS::DynamoDB::Table Orders is deleted"),
     ],
+    ids=["key", "table", "retained", "queue", "FIFO", "stack"],
 )
-def test_what_is_lost_is_flagged(before, after, what):
-    later = template(Orders=after) if after else template()
-    ((label, told),) = flags(template(Orders=before), later)
+def test_what_is_lost_is_flagged(name, what):
+    ((label, told),) = flags(name)
     assert label == "stateful"
     assert told.startswith(what)
 
 
-def test_a_stack_that_is_no_longer_there_loses_all_it_holds():
-    assert [label for label, _ in flags(template(Orders=table()), {})] == ["stateful"]
-
-
 @pytest.mark.parametrize(
-    ("before", "after"),
+    "name",
     [
-        (template(), template(Orders=table(), Queue={"Type": "AWS::SQS::Queue", "Properties": {}})),
-        (template(Orders=table()), template(Orders={**table(), "Metadata": {"owner": "orders"}})),
-        (template(Alarm={"Type": "AWS::CloudWatch::Alarm", "Properties": {}}), template()),
-        (template(Orders=table(one="ALL")), template(Orders=table(one="ALL", two="ALL"))),
-        (template(Role=role("s3:Get*", "s3:Put*")), template(Role=role("s3:Get*"))),
+        case({}, {"Orders": table(), "Queue": QUEUE}),
+        case({"Orders": table()}, {"Orders": {**table(), "Metadata": {"owner": "orders"}}}),
+        case({"Alarm": ALARM}, {}),
+        case({"Orders": table(one="ALL")}, {"Orders": table(one="ALL", two="ALL")}),
+        case({"Role": role("s3:Get*", "s3:Put*")}, {"Role": role("s3:Get*")}),
     ],
     ids=["new", "changed in place", "holds nothing", "one index", "narrower"],
 )
-def test_what_loses_nothing_is_not_flagged(before, after):
-    assert compare(WORKSPACE, before, after)
-    assert flags(before, after) == []
+def test_what_loses_nothing_is_not_flagged(name):
+    assert flags(name) == []
+
+
+WIDER = case({"Role": role("s3:GetObject")}, {"Role": role("s3:GetObject", "s3:PutObject")})
 
 
 def test_wider_permissions_are_flagged_with_what_is_allowed_now():
-    (change,) = compare(
-        WORKSPACE, template(Role=role("s3:GetObject")), template(Role=role("s3:GetObject", "s3:PutObject"))
-    )
-    (flag,) = change.flags
+    (flag,) = changes()[WIDER].flags
     assert flag.label == "permissions"
     assert "s3:PutObject" in flag.what
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("name", "told"),
     [
-        (table(), table(one="ALL", two="ALL"), "one, two added and none removed"),
-        (table(one="ALL"), table(two="ALL"), "two added and one removed"),
-        (table(one="ALL"), table(one="KEYS_ONLY"), "one cannot change in place"),
+        (
+            case({"Orders": table()}, {"Orders": table(one="ALL", two="ALL")}),
+            "one, two added and none removed",
+        ),
+        (case({"Orders": table(one="ALL")}, {"Orders": table(two="ALL")}), "two added and one removed"),
+        (
+            case({"Orders": table(one="ALL")}, {"Orders": table(one="KEYS_ONLY")}),
+            "one cannot change in place",
+        ),
     ],
+    ids=["two at once", "exchanged", "projection"],
 )
-def test_what_no_single_update_can_do_to_a_tables_indexes_is_flagged(before, after, told):
-    ((label, what),) = flags(template(Orders=before), template(Orders=after))
+def test_what_no_single_update_can_do_to_a_tables_indexes_is_flagged(name, told):
+    ((label, what),) = flags(name)
     assert label == "indexes"
     assert told in what
 
 
+OTHER_RETRIES = case({"Flow": workflow(5)}, {"Flow": workflow(12)})
+THE_SAME = case({"Orders": table()}, {"Orders": table()})
+
+
 def test_a_workflow_is_compared_as_it_is_written():
-    (change,) = compare(WORKSPACE, template(Flow=workflow(5)), template(Flow=workflow(12)))
-    assert ".Retry" in change.text
-    assert "Orders.Arn" not in change.text
+    assert ".Retry" in changes()[OTHER_RETRIES].text
+    assert "Orders.Arn" not in changes()[OTHER_RETRIES].text
 
 
 def test_templates_that_are_the_same_differ_in_nothing():
-    assert compare(WORKSPACE, template(Orders=table()), template(Orders=table())) == []
+    assert THE_SAME not in changes()
 
 
 def test_a_comment_says_which_label_is_missing():
