@@ -56,8 +56,8 @@ help: ## List what make can do
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(TOOLS) $(EMULATOR) $(DOCS) $(NODE) ## Install the locked tools: Python, emulator, site generator, Node, CDK CLI
-	@:
+setup: $(TOOLS) ## Install the locked tools: Python, emulator, site generator, Node, CDK CLI
+	@$(MAKE) -s -j3 $(EMULATOR) $(DOCS) $(NODE)
 
 up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566 TOPOLOGY=single SERVICE=)
 	@$(CLI) up $(call given,PORT,port) $(call given,SERVICE,service) $(ACCOUNTS)

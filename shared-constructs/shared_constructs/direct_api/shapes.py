@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -116,8 +117,9 @@ class NumericSchema(GenerateJsonSchema):
         return next((each for each in kinds if each["type"] == "number"), {"type": "number"})
 
 
+@cache
 def structure_of(model: type[BaseModel], direction: Literal["request", "response"]) -> Structure:
-    """Read the shape of a model from its JSON Schema.
+    """Read the shape of a model from its JSON Schema, once: an event is asked for its attributes again and again.
 
     Args:
         model: A pydantic model of strings, numbers, booleans, dates and whatever else is text in JSON, enums, other
