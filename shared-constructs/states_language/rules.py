@@ -7,6 +7,7 @@ synthesized templates, and tests. Definitions are JSONata throughout: a state in
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jsonata
@@ -249,7 +250,13 @@ def _check_handlers(state: State) -> Iterator[str]:
                 yield "Catch: every entry needs Next"
 
 
-def _check_expression(expression: str) -> Iterator[str]:
+@cache
+def _check_expression(expression: str) -> tuple[str, ...]:
+    """Once for each text: stages and services have most of them in common, and parsing was a tenth of their synthesis."""
+    return tuple(_faults(expression))
+
+
+def _faults(expression: str) -> Iterator[str]:
     source = expression[2:-2]
     try:
         root = jsonata.Jsonata(source).ast

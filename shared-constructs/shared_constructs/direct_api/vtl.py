@@ -34,11 +34,16 @@ def json_text(value: str) -> str:
     Everything that JSON or Velocity could read as syntax (quotes, backslashes, `#`, `$`) becomes `\uXXXX`, which
     only the JSON parser behind the template reads. CDK tokens pass through.
     """
-    if Token.is_unresolved(value):
+    if _is_token(value):
         return value
     units = value.encode("utf-16-be", "surrogatepass")
     chars = (chr(int.from_bytes(units[at : at + 2], "big")) for at in range(0, len(units), 2))
     return "".join(char if char in _PLAIN else f"\\u{ord(char):04x}" for char in chars)
+
+
+def _is_token(value: str) -> bool:
+    # Asking the CDK takes a round trip to its process, thousands of times for an API; in a text a token is `${Token[…]}`.
+    return "${" in value and Token.is_unresolved(value)
 
 
 def json_string(value: str) -> str:
@@ -48,7 +53,7 @@ def json_string(value: str) -> str:
 
 def url_text(value: str) -> str:
     """Static text inside a form-encoded body."""
-    return value if Token.is_unresolved(value) else quote(value, safe="")
+    return value if _is_token(value) else quote(value, safe="")
 
 
 def escape(reference: str) -> str:
