@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import platform
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ platform.__path__ = [str(ROOT / "platform")]
 ON_THE_CLOUD = {"e2e", "faults", "test_local_cloud.py"}
 
 
+@cache
 def is_end_to_end(path: Path) -> bool:
     """Whether a test goes through the public URLs of the local cloud."""
     return not ON_THE_CLOUD.isdisjoint(path.relative_to(ROOT).parts)

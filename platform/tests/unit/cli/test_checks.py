@@ -97,5 +97,8 @@ def test_of_the_cdk_types_are_read_that_some_file_names_and_none_that_takes_its_
     left_alone = set(override["module"])
     assert override["follow_imports"] == "skip"
     assert left_alone.isdisjoint({f"aws_cdk.{LARGE}.*", "aws_cdk.aws_sqs.*", "aws_cdk.aws_ec2.*"})
-    assert {f"aws_cdk.{UNUSED}.*", "aws_cdk.aws_sns.*"} < left_alone
-    assert all(name.startswith("aws_cdk.aws_") for name in left_alone)
+    assert left_alone.isdisjoint({f"aws_cdk.interfaces.{LARGE}.*", "aws_cdk.interfaces.aws_sqs.*"})
+    assert {f"aws_cdk.{UNUSED}.*", f"aws_cdk.interfaces.{UNUSED}.*", "aws_cdk.aws_sns.*"} < left_alone
+    assert all(
+        name.removeprefix("aws_cdk.").removeprefix("interfaces.").startswith("aws_") for name in left_alone
+    )
