@@ -30,8 +30,6 @@ Json = dict[str, Any]
 
 MOST_AT_ONCE = 500
 MOST_REPEATS = 20
-WARM_UP = 10
-"""Orders before the first measured one, to have function workers started."""
 STEADY_SECONDS = 60
 PROMISE_SECONDS = 3.0
 """Which p99 the highest rate keeps, from placing to confirmed."""
@@ -207,7 +205,8 @@ def measure(commerce: Commerce, options: Options, console: Console) -> Json:
     customer = Customer(commerce)
     suite = Suite(Metering(commerce), (Platform(customer), Chain(customer)), options, console)
     for side in suite.sides:
-        arrive(side, Load(WARM_UP))
+        # Fewer orders would leave the largest run to start the function workers that only it needs.
+        arrive(side, Load(max(options.at_once)))
     return around | {"options": asdict(options)} | suite.everything()
 
 
