@@ -6,7 +6,7 @@ import contextlib
 import os
 from contextvars import ContextVar
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -207,6 +207,16 @@ class _RolePath:
             node.path = self._path
 
 
+def _type_of(resource: CfnResource) -> str:
+    return _types_of(type(resource)) or resource.cfn_resource_type
+
+
+@cache
+def _types_of(kind: type[CfnResource]) -> str | None:
+    # Asked of the class: of each resource it would be a round trip to the CDK's process.
+    return getattr(kind, "CFN_RESOURCE_TYPE_NAME", None)
+
+
 def _synthesizer(app: ServiceApp) -> DefaultStackSynthesizer | None:
     """Deploy in the service's own roles, where its account has them; else in those of the CDK's bootstrap stack."""
     stage, service = app.stage.name.value, app.service
@@ -380,5 +390,5 @@ class ServiceStack(Stack):
             f"{child.node.path} is a {child.cfn_resource_type}, which must survive this stack: "
             f"create it in the service's stateful stack"
             for child in self.node.find_all()
-            if isinstance(child, CfnResource) and child.cfn_resource_type in STATEFUL_TYPES
+            if isinstance(child, CfnResource) and _type_of(child) in STATEFUL_TYPES
         ]
