@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import App, CfnResource, Stack
 from aws_cdk.assertions import Template
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
@@ -131,9 +131,14 @@ def test_a_service_name_that_breaks_paths_is_refused(tmp_path):
         ServiceApp(service="Cart Service", outdir=str(tmp_path))
 
 
-def test_data_in_the_stateless_stack_fails_synthesis():
+@pytest.mark.parametrize(
+    "make",
+    [ServiceTable, lambda stack, name: CfnResource(stack, name, type="AWS::DynamoDB::Table")],
+    ids=["construct", "CloudFormation's own"],
+)
+def test_data_in_the_stateless_stack_fails_synthesis(make):
     def build(app):
-        ServiceTable(ServiceStack(app, kind=StackKind.STATELESS), "Carts")
+        make(ServiceStack(app, kind=StackKind.STATELESS), "Carts")
 
     with pytest.raises(
         RuntimeError, match="must survive this stack: create it in the service's stateful stack"
