@@ -1,4 +1,4 @@
-"""What botocore reads to make a client, without what it would read of the services that are not asked for."""
+"""What botocore reads and registers to make a client, without what is only for services that are not asked for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,32 @@ import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.loaders import JSONFileLoader, Loader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from botocore.session import Session
+
+
+def register_handlers(session: Session, service: str) -> None:
+    """Register those of botocore's own handlers that are for all services or for this one.
+
+    Nine of ten are for S3, EC2 and others, or for documentation; for each botocore looks through 65 former names of services.
+
+    Args:
+        session: Made without them.
+        service: As boto3 names it.
+    """
+    events = session.get_component("event_emitter")
+    register = {REGISTER_FIRST: events.register_first, REGISTER_LAST: events.register_last}
+    names = {service, session.get_service_model(service).service_id.hyphenize()}
+    for event, handler, *place in BUILTIN_HANDLERS:
+        # What it is about and, of most, the service: `before-parameter-build.s3.PutObject`.
+        topic, *of = event.split(".")[:2]
+        if topic != "docs" and names.issuperset(of):
+            (register[place[0]] if place else events.register)(event, handler)
 
 
 class _Files(JSONFileLoader):

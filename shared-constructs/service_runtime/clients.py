@@ -20,10 +20,11 @@ def client(service: str, *, config: Config | None = None) -> Any:
         config: Time limits and retries; botocore's own without it.
     """
     # Where nothing is called, a handler or a test should not load it.
-    import botocore.session  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
 
-    from service_runtime.client_data import RegionalService  # noqa: PLC0415
+    from service_runtime.client_data import RegionalService, register_handlers  # noqa: PLC0415
 
-    session = botocore.session.get_session()
+    session = Session(include_builtin_handlers=False)
     session.register_component("data_loader", RegionalService(service))
+    register_handlers(session, service)
     return session.create_client(service, config=config)

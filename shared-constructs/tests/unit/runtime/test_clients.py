@@ -10,6 +10,9 @@ import boto3
 import botocore.data
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.handlers import BUILTIN_HANDLERS
+from botocore.session import Session
+from service_runtime.client_data import register_handlers
 from service_runtime.clients import client
 
 CALLS = {
@@ -46,8 +49,8 @@ def sent(made, service: str) -> tuple[str, str, dict[str, str]]:
         name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
     }
     scope = re.search(r"Credential=key/\d+/(\S+),", headers.pop("Authorization"))[1]
-    kept = ("X-Amz-Target", "Content-Type")
-    return request.url, scope, {name: headers[name] for name in kept}
+    kept = ("X-Amz-Target", "Content-Type", "X-Amzn-Trace-Id")
+    return request.url, scope, {name: headers[name] for name in kept if name in headers}
 
 
 class Raw:
@@ -75,6 +78,41 @@ def test_fips_and_dual_stack_endpoints_are_boto3s(monkeypatch, service, region, 
     for each in wish:
         monkeypatch.setenv(f"AWS_USE_{each}_ENDPOINT", "true")
     assert sent(client(service), service) == sent(boto3.client(service), service)
+
+
+@pytest.mark.parametrize("service", CALLS)
+def test_a_call_tells_which_invocation_it_belongs_to_as_boto3s_does(monkeypatch, service):
+    """By this header Lambda finds functions that call each other without end."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "function")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
+    traces = [
+        sent(made, service)[2].get("X-Amzn-Trace-Id") for made in (client(service), boto3.client(service))
+    ]
+    assert traces == ["Root=1-2-3"] * 2
+
+
+def handlers(session, event):
+    """What botocore would call for an event, in its order."""
+    events = session.get_component("event_emitter")
+    return list(events._emitter._handlers.prefix_search(events._alias_event_name(event)))
+
+
+@pytest.mark.parametrize(
+    "service", [*CALLS, "iot-data", "logs", "machinelearning", "mturk", "s3", "s3control"]
+)
+def test_every_event_has_the_handlers_that_it_has_in_boto3(service):
+    ours, whole = Session(include_builtin_handlers=False), Session()
+    register_handlers(ours, service)
+    model = whole.get_service_model(service)
+    topics = {event.partition(".")[0] for event, *_ in BUILTIN_HANDLERS} - {"docs"}
+    names = [f"{topic}.{model.service_id.hyphenize()}" for topic in sorted(topics)]
+    events = [
+        *topics,
+        *names,
+        *(f"{name}.{operation}" for name in names for operation in model.operation_names),
+    ]
+    assert [handlers(ours, event) for event in events] == [handlers(whole, event) for event in events]
 
 
 READING = """
