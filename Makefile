@@ -49,7 +49,7 @@ CUSTOMER = $(if $(filter command,$(origin USER)),--user '$(USER)')
 WHERE = $(call given,SERVICE,service) $(call given,STAGE,stage)
 ACCOUNTS = $(call given,TOPOLOGY,topology)
 
-.PHONY: help setup up down status logs demo order trace smoke bench cost tune token synth diff review release-check release publish deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage mutants audit sbom format lock clean
+.PHONY: help setup side-by-side up down status logs demo order trace smoke bench cost tune token synth diff review release-check release publish deploy destroy docs docs-serve docs-check test test-topologies unit contracts contract-add lint split coverage mutants audit sbom format lock clean
 
 help: ## List what make can do
 	@echo 'make VERB [SERVICE=cart-service] [STAGE=local|dev|staging|prod]'
@@ -57,7 +57,9 @@ help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(TOOLS) ## Install the locked tools: Python, emulator, site generator, Node, CDK CLI
-	@$(MAKE) -s -j3 $(EMULATOR) $(DOCS) $(NODE)
+	@$(MAKE) -s -j3 side-by-side
+
+side-by-side: $(EMULATOR) $(DOCS) $(NODE)
 
 up: setup ## Start the local cloud, deploy every service, load the catalogue, run the demo (PORT=4566 TOPOLOGY=single SERVICE=)
 	@$(CLI) up $(call given,PORT,port) $(call given,SERVICE,service) $(ACCOUNTS)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from typing import Any
 
 import pytest
 from commerce_platform.cli.board import Board
@@ -21,7 +22,7 @@ WORKSPACE = Workspace.here()
 ATTRIBUTES = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "id")]
 
 
-CASES = {}
+CASES: dict[str, tuple[Any, Any]] = {}
 """Stack → its resources before and after; None where there is no such stack."""
 
 
