@@ -93,9 +93,11 @@ def test_a_call_tells_which_invocation_it_belongs_to_as_boto3s_does(monkeypatch,
 
 
 def handlers(session, event):
-    """What botocore would call for an event, in its order."""
+    """What botocore would call of its own for an event, in its order; Powertools adds one per session."""
     events = session.get_component("event_emitter")
-    return list(events._emitter._handlers.prefix_search(events._alias_event_name(event)))
+    found = events._emitter._handlers.prefix_search(events._alias_event_name(event))
+    own = [handler for _, handler, *_ in BUILTIN_HANDLERS]
+    return [each for each in found if each in own]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,8 @@ def test_every_event_has_the_handlers_that_it_has_in_boto3(service):
         *names,
         *(f"{name}.{operation}" for name in names for operation in model.operation_names),
     ]
-    assert [handlers(ours, event) for event in events] == [handlers(whole, event) for event in events]
+    differing = [event for event in events if handlers(ours, event) != handlers(whole, event)]
+    assert differing == []
 
 
 READING = """
